@@ -1,0 +1,37 @@
+# Every target works from nothing: it makes .venv, installs, runs. A second call is quick.
+PYTHON ?= python3
+BIN := .venv/bin
+# The editable install is a tree of links, one per file: a changed list of files needs a new install.
+FILES := $(shell git ls-files -co --exclude-standard -- '*.py' '*.gguf' '*.toml' '*.typed' | sort | sha256sum | cut -c1-16)
+DEPS := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-16)
+LINKS := .venv/links-$(FILES)-$(DEPS)
+
+.PHONY: install demo test check e2e clean
+install: $(LINKS)
+
+.venv/deps-$(DEPS):
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip setuptools
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+	rm -f .venv/deps-* && touch $@
+
+$(LINKS): .venv/deps-$(DEPS)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	rm -f .venv/links-* && touch $@
+
+demo: install
+	$(BIN)/repofill demo
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+e2e: install
+	@echo "no editor end-to-end tests yet: the editor plugins do not exist"
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,167 @@
+"""Longest-match candidates: how the project's own text goes on where it last looked like the text before the cursor.
+
+Pure text in, candidates out; called by `context.index`, which owns the texts, and by the benchmarks.
+
+The idea is the oldest of the field (Hellendoorn & Devanbu 2017 "nested caches"; infini-gram's longest-suffix back-off):
+take the longest suffix of the text before the cursor that occurs elsewhere and continue as the text there continues.
+Matching runs over characters, not tokens, so a cursor in the middle of a word is no special case, and the length of the
+match is a good confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+LONGEST = 200
+"""Characters before the cursor that are compared; longer matches are all equally certain."""
+
+_ANCHORS = (32, 16, 8, 4)
+"""Suffix lengths searched for, longest first: each is one scan of the text, and most cursors are settled by the first two."""
+
+_OCCURRENCES = 64
+"""Occurrences looked at per text and anchor; frequent short anchors would otherwise cost milliseconds."""
+
+_BLOCK_LINES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A text to copy from. `origin` names how near it is: "before" and "after" the cursor, "open", "near", "project"."""
+
+    text: str
+    origin: str
+    latest_first: bool = False
+    start: int = 0
+    """Where a forward scan begins; it wraps around."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A continuation of the line (or block) as it stands elsewhere.
+
+    `match_length` is in characters, `votes` counts the occurrences seen that go on in the same way, `origin` is that of
+    the longest match.
+    """
+
+    text: str
+    match_length: int
+    votes: int
+    origin: str
+
+
+def candidates(
+    before: str, sources: Iterable[Source], *, limit: int = 10, block_indent: int | None = None
+) -> tuple[Candidate, ...]:
+    """Up to `limit` distinct continuations of `before`, the longest match first, then the more frequent, then the nearer.
+
+    `sources` stand in order of nearness. With `block_indent` the continuation is not the rest of the line but the block
+    of lines indented by more than that many columns.
+    """
+    query = before[-LONGEST:]
+    found: dict[str, _Tally] = {}
+    texts = list(sources)
+    for anchor in _ANCHORS:
+        if len(query) < anchor and anchor != _ANCHORS[-1]:
+            continue
+        needle = query[-anchor:]
+        if not needle.strip() and anchor < _ANCHORS[0]:
+            break  # white space alone says nothing
+        for rank, source in enumerate(texts):
+            for end in _ends(source, needle):
+                text = _continuation(source.text, end, block_indent)
+                if text.strip():
+                    tally = found.setdefault(text, _Tally())
+                    tally.add(end + rank * 1_000_000_000, _common_suffix(source.text, end, query), rank)
+        if len(found) >= limit or (found and anchor <= 8):
+            break
+    ranked = sorted(found.items(), key=lambda item: (-item[1].length, -len(item[1].places), item[1].rank))
+    return tuple(
+        Candidate(text=text, match_length=tally.length, votes=len(tally.places), origin=texts[tally.rank].origin)
+        for text, tally in ranked[:limit]
+    )
+
+
+class _Tally:
+    """What is known of one continuation; a place found under two anchors counts once."""
+
+    __slots__ = ("length", "places", "rank")
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.rank = 0
+        self.places: set[int] = set()
+
+    def add(self, place: int, length: int, rank: int) -> None:
+        self.places.add(place)
+        if length > self.length:
+            self.length, self.rank = length, rank
+
+
+def _ends(source: Source, needle: str) -> Iterator[int]:
+    """Ends of the occurrences of `needle`, nearest first."""
+    text, size = source.text, len(needle)
+    if source.latest_first:
+        # The last characters of `before` are the query itself: an occurrence must end before the cursor.
+        at = text.rfind(needle, 0, max(len(text) - 1, 0))
+        for _ in range(_OCCURRENCES):
+            if at < 0:
+                return
+            yield at + size
+            at = text.rfind(needle, 0, at + size - 1)
+        return
+    seen = 0
+    for begin, end in ((source.start, len(text)), (0, source.start)):
+        at = text.find(needle, begin, end)
+        while at >= 0 and seen < _OCCURRENCES:
+            seen += 1
+            yield at + size
+            at = text.find(needle, at + 1, end)
+
+
+def _common_suffix(text: str, end: int, query: str) -> int:
+    """Length of the longest common suffix of `text[:end]` and `query`: equality is monotonic, so bisect."""
+    low, high = 0, min(end, len(query))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text.endswith(query[-middle:], 0, end):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _continuation(text: str, end: int, block_indent: int | None) -> str:
+    stop = _line_end(text, end)
+    if block_indent is None:
+        return text[end:stop].rstrip()
+    last = stop
+    for _ in range(_BLOCK_LINES):
+        begin = stop + 1
+        if begin >= len(text):
+            break
+        stop = _line_end(text, begin)
+        line = text[begin:stop]
+        if line.strip():
+            if indent_columns(line) <= block_indent:
+                break
+            last = stop
+    return text[end:last].rstrip()
+
+
+def _line_end(text: str, start: int) -> int:
+    stop = text.find("\n", start)
+    return len(text) if stop < 0 else stop
+
+
+def indent_columns(line: str) -> int:
+    """Columns of white space a line begins with; a tab goes to the next multiple of eight, as Python reads it."""
+    columns = 0
+    for character in line:
+        if character == " ":
+            columns += 1
+        elif character == "\t":
+            columns += 8 - columns % 8
+        else:
+            break
+    return columns
