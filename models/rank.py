@@ -1,0 +1,137 @@
+"""Ranking: which of several possible completions to show, and how sure to be of it. Pure; called by the completion path.
+
+Every option, copied from the project or written by the model, is a row of a few features; one logistic model gives the
+probability that it is exactly the text the user is about to write. Its weights are fitted by `repofill bench tune` on
+packages that are neither trained on nor reported on, and stand in `models/bundled/rank.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from repofill.context.matches import Candidate
+
+FEATURES = (
+    "bias",
+    "copied",
+    "match",
+    "match_long",
+    "match_full",
+    "same_file",
+    "after",
+    "votes",
+    "vote_share",
+    "first",
+    "margin",
+    "length",
+    "short",
+    "scored",
+    "logprob",
+    "logprob_mean",
+    "logprob_share",
+    "generated",
+    "agrees",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability of the
+    text and of ending there over `tokens` tokens, `generated` says that the model itself wrote it."""
+
+    text: str
+    copy: Candidate | None = None
+    logprob: float | None = None
+    tokens: int = 0
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """An option with its probability of being exactly right, 0 to 1."""
+
+    option: Option
+    confidence: float
+
+
+def merge(
+    copies: Sequence[Candidate],
+    scores: Sequence[tuple[float, int] | None],
+    generated: tuple[str, float, int] | None,
+) -> list[Option]:
+    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal texts become one."""
+    options = [
+        Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
+        for copy, score in zip(copies, scores, strict=True)
+    ]
+    if generated is None or not generated[0].strip():
+        return options
+    text, logprob, tokens = generated
+    same = next((at for at, option in enumerate(options) if option.text == text), None)
+    copy = None if same is None else options.pop(same).copy
+    return [*options, Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)]
+
+
+def rank(options: Sequence[Option], weights: Mapping[str, float] | None = None) -> list[Ranked]:
+    """The options, the most probable first."""
+    weights = bundled_weights() if weights is None else weights
+    rows = features(options)
+    ranked = [
+        Ranked(option=option, confidence=_sigmoid(sum(weights.get(name, 0.0) * value for name, value in row.items())))
+        for option, row in zip(options, rows, strict=True)
+    ]
+    return sorted(ranked, key=lambda r: -r.confidence)
+
+
+def features(options: Sequence[Option]) -> list[dict[str, float]]:
+    """One row per option; what it says of an option depends on the others shown beside it."""
+    copies = [option.copy for option in options if option.copy is not None]
+    longest = max((copy.match_length for copy in copies), default=0)
+    votes = sum(copy.votes for copy in copies)
+    logprobs = [option.logprob for option in options if option.logprob is not None]
+    total = math.log(sum(math.exp(value - max(logprobs)) for value in logprobs)) + max(logprobs) if logprobs else 0.0
+    return [_row(option, options, longest, votes, total) for option in options]
+
+
+def _row(option: Option, options: Sequence[Option], longest: int, votes: int, total: float) -> dict[str, float]:
+    row = dict.fromkeys(FEATURES, 0.0)
+    row["bias"] = 1.0
+    row["length"] = math.log1p(len(option.text)) / 3
+    row["short"] = float(len(option.text) <= 2)
+    row["generated"] = float(option.generated)
+    if (copy := option.copy) is not None:
+        others = [o.copy.match_length for o in options if o.copy is not None and o is not option]
+        row["copied"] = 1.0
+        row["match"] = math.log1p(copy.match_length) / 3
+        row["match_long"] = min(max(copy.match_length - 12, 0), 48) / 48
+        row["match_full"] = float(copy.match_length >= 60)
+        row["same_file"] = float(copy.origin in ("before", "after"))
+        row["after"] = float(copy.origin == "after")
+        row["votes"] = math.log(copy.votes)
+        row["vote_share"] = copy.votes / votes
+        row["first"] = float(copy.match_length == longest)
+        row["margin"] = max(-40, min(copy.match_length - max(others, default=0), 40)) / 40
+        row["agrees"] = float(option.generated)
+    if option.logprob is not None:
+        row["scored"] = 1.0
+        row["logprob"] = max(option.logprob, -40.0) / 10
+        row["logprob_mean"] = max(option.logprob / max(option.tokens, 1), -8.0) / 4
+        row["logprob_share"] = math.exp(option.logprob - total)
+    return row
+
+
+@lru_cache(maxsize=1)
+def bundled_weights() -> Mapping[str, float]:
+    """The fitted weights that ship with the bundled model."""
+    text = resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8")
+    weights: dict[str, float] = json.loads(text)["weights"]
+    return weights
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, value))))
