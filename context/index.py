@@ -81,9 +81,7 @@ class WorkspaceIndex:
 
     # What changes it
 
-    def build(
-        self, progress: Callable[[int], None] | None = None, cancelled: Callable[[], bool] | None = None
-    ) -> None:
+    def build(self, progress: Callable[[int], None] | None = None, cancelled: Callable[[], bool] | None = None) -> None:
         """Read and parse everything. Blocking; meanwhile the index answers with what it has so far."""
         batch: list[str] = []
         seen: set[str] = set()
@@ -111,9 +109,7 @@ class WorkspaceIndex:
         read = {path: read_source(self.root, path) for path in paths}
         with self._lock:
             known = {path: file.text for path, file in self._files.items() if path in read}
-        changed = {
-            path: text for path, text in read.items() if path not in self._open and known.get(path) != text
-        }
+        changed = {path: text for path, text in read.items() if path not in self._open and known.get(path) != text}
         outlines = {path: None if text is None else parse(path, text) for path, text in changed.items()}
         with self._lock:
             self._store({path: text for path, text in changed.items() if path not in self._open}, outlines)

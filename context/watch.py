@@ -50,7 +50,9 @@ class WorkspaceWatcher:
         try:
             self._observer = self._observe(Observer())
         except OSError as error:
-            self.notice = f"The system allows no more file watches ({error.strerror}): looking for changes every {POLL_S:.0f} s."
+            self.notice = (
+                f"The system allows no more file watches ({error.strerror}): looking for changes every {POLL_S:.0f} s."
+            )
             _log.warning("%s", self.notice)
             self._observer = self._observe(PollingObserver(timeout=POLL_S))
 

@@ -1,0 +1,249 @@
+"""From a cursor to suggestions: the way of a keystroke, straight down. Called by the server's features and by the CLI.
+
+Knows neither LSP nor llama.cpp: it asks the index for context and candidates, the engine for text and scores, and ranks
+and trims what comes back.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from repofill.context.index import WorkspaceIndex
+from repofill.context.languages import path_comment
+from repofill.context.matches import Candidate
+from repofill.context.pack import ContextFile, by_relevance, pack, prefix_window, suffix_window
+from repofill.lsp_server.settings import Settings
+from repofill.models.budget import Budget, budget_for
+from repofill.models.engine import Engine
+from repofill.models.gguf import ModelDescription
+from repofill.models.protocol import FillAnswer, FillRequest
+from repofill.models.rank import Option, Ranked, merge, rank
+from repofill.models.trim import block_indent, trim, with_line_ends
+
+SCORED_MODEL_BYTES = 150_000_000
+"""Up to this file size the model chooses among copied candidates; a larger model's own text is better than they are."""
+
+_CHARACTERS_PER_TOKEN = 3
+_CANDIDATES = 10
+_LINE_TOKENS = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A place in a document: `path` within the workspace, the whole `text`, `offset` in code points from its start."""
+
+    path: str
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The other files of a prompt, in prompt order, and their tokens in all."""
+
+    files: tuple[ContextFile, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Text to insert at the cursor. `confidence` is the probability that it is exactly right; `source` is "project" for
+    text copied from the project, "model" for text the model wrote, "both" where they agree."""
+
+    text: str
+    confidence: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """The answer to one keystroke, best suggestion first, with the figures of how it came about."""
+
+    items: tuple[Suggestion, ...]
+    prompt_tokens: int
+    cached_tokens: int
+    context: tuple[ContextFile, ...]
+    timings_ms: dict[str, float]
+    model: str
+
+    @property
+    def text(self) -> str:
+        """The best suggestion, or "" when there is none."""
+        return self.items[0].text if self.items else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What one cursor yields before ranking; `written` is the model's text as it would be shown."""
+
+    copies: tuple[Candidate, ...]
+    written: str
+    answer: FillAnswer
+    scored: bool
+    plan: Plan
+    model: ModelDescription
+    timings_ms: dict[str, float]
+
+
+class Completer:
+    """Completes at cursors with one engine. Keeps the last plan of every file: while nothing it depends on changes, the
+    files ahead of the cursor stay the same to the byte, and with them the engine's KV cache."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._plans: dict[tuple[object, ...], tuple[object, Plan]] = {}
+
+    async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
+        """The other files that the prompt at `cursor` shows."""
+        return await self._plan(index, cursor, _budget(await self._engine.describe(), settings))
+
+    async def complete(
+        self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
+    ) -> Completion | None:
+        """Suggestions at `cursor`; None when the engine has no answer (not ready, superseded). `explicit`: the user asked,
+        so unsure suggestions are shown as well."""
+        if not explicit and _unwanted(cursor):
+            return None
+        gathered = await self.gather(index, cursor, settings)
+        if gathered is None:
+            return None
+        least = 0.0 if explicit else settings.suggest.min_confidence
+        shown = [r for r in _rank(gathered) if r.confidence >= least][: settings.suggest.max_items]
+        answer = gathered.answer
+        return Completion(
+            items=tuple(_suggestion(r, cursor.text) for r in shown),
+            prompt_tokens=answer.prompt_tokens,
+            cached_tokens=answer.cached_tokens,
+            context=gathered.plan.files,
+            timings_ms={**gathered.timings_ms, **answer.timings_ms},
+            model=gathered.model.name,
+        )
+
+    async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered | None:
+        """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores."""
+        clock = _Clock()
+        before, after = (_lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
+        model = await self._engine.describe()
+        budget = _budget(model, settings)
+        plan = await self._plan(index, cursor, budget)
+        clock.lap("plan")
+
+        max_lines = settings.suggest.max_lines
+        block = block_indent(before, after) if max_lines > 1 else None
+        shown_as = partial(trim, before=before, after=after, block_indent=block, max_lines=max_lines)
+        found = index.copy_candidates(cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
+        copies = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
+        clock.lap("copy")
+
+        scored = model.size_bytes <= SCORED_MODEL_BYTES
+        answer = await self._engine.fill(
+            FillRequest(
+                context=tuple(file.text for file in plan.files),
+                header=path_comment(cursor.path) + "\n",
+                prefix=prefix_window(before, budget.prefix * _CHARACTERS_PER_TOKEN),
+                suffix=suffix_window(after, budget.suffix * _CHARACTERS_PER_TOKEN),
+                candidates=tuple(copy.text for copy in copies) if scored else (),
+                max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
+                block_indent=block,
+                deadline_s=settings.suggest.deadline_ms / 1000 - clock.total_s(),
+            )
+        )
+        if answer is None:
+            return None
+        clock.lap("engine")
+        return Gathered(
+            copies=tuple(copies),
+            written=shown_as(answer.text),
+            answer=answer,
+            scored=scored,
+            plan=plan,
+            model=model,
+            timings_ms={**clock.laps_ms, "total": clock.total_s() * 1000},
+        )
+
+    async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> Plan:
+        key, signature = (index, cursor.path), (budget.context, index.signature(cursor.path))
+        known = self._plans.get(key)
+        if known is not None and known[0] == signature:
+            return known[1]
+        ranked = by_relevance(index.dependencies(cursor.path), cursor.text)
+        texts = [text for d in ranked for text in (d.definitions, d.whole) if text is not None]
+        worth_counting = [text for text in texts if len(text) <= budget.context * 8]
+        counts = dict(zip(worth_counting, await self._engine.count_tokens(worth_counting), strict=True))
+        files = pack(ranked, counts, budget.context)
+        plan = Plan(files=files, tokens=sum(file.tokens for file in files))
+        self._plans[key] = signature, plan
+        return plan
+
+
+def _budget(model: ModelDescription, settings: Settings) -> Budget:
+    context = settings.context
+    return budget_for(
+        min(model.context_window, settings.model.context_window or model.context_window),
+        model.size_bytes,
+        context=context.budget_tokens,
+        prefix=context.prefix_tokens,
+        suffix=context.suffix_tokens,
+    )
+
+
+def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
+    """Copied candidates that trimming left something of, each text once."""
+    distinct: dict[str, Candidate] = {}
+    for copy in copies:
+        if copy.text:
+            distinct.setdefault(copy.text, copy)
+    return list(distinct.values())
+
+
+def _rank(gathered: Gathered) -> list[Ranked]:
+    answer, written = gathered.answer, gathered.written
+    generated = (written, answer.logprob, answer.tokens) if written and answer.ended != "deadline" else None
+    if gathered.scored:
+        scores = [score and (score.logprob, score.tokens) for score in answer.scores]
+        return rank(merge(gathered.copies, scores, generated))
+    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), None))
+    if generated is None:
+        return ranked
+    # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
+    own = Ranked(
+        option=Option(text=written, logprob=answer.logprob, tokens=answer.tokens, generated=True),
+        confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
+    )
+    return [own, *(r for r in ranked if r.option.text != written)]
+
+
+def _suggestion(ranked: Ranked, document: str) -> Suggestion:
+    option = ranked.option
+    source = "model" if option.copy is None else "both" if option.generated else "project"
+    return Suggestion(text=with_line_ends(option.text, document), confidence=ranked.confidence, source=source)
+
+
+def _unwanted(cursor: Cursor) -> bool:
+    """Inside a word, or in a file that is still empty, nobody wants to be interrupted."""
+    following = cursor.text[cursor.offset : cursor.offset + 1]
+    return following.isalnum() or following == "_" or not cursor.text[: cursor.offset].strip()
+
+
+def _lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class _Clock:
+    """Milliseconds per stage, in order."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.monotonic()
+        self.laps_ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.laps_ms[stage] = (now - self._last) * 1000
+        self._last = now
+
+    def total_s(self) -> float:
+        return time.monotonic() - self._start
