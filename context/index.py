@@ -1,4 +1,5 @@
-"""The workspace index: every source file, what it imports and defines, the one dependency order, the texts to copy from.
+"""The workspace index: every source file, what it imports and defines, the one dependency order, the texts to copy
+from.
 
 One per workspace folder. The editor's open text wins over the disk. All methods are thread-safe: the language server
 calls the cheap ones on its loop and `build`, `refresh` and `settle` on a worker thread.
@@ -33,7 +34,8 @@ _COPY_ONE_FILE = 400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexStats:
-    """Figures for people: `edges` counts imports between files, `subgraphs` the connected parts, `truncated` says that MAX_FILES was reached."""
+    """Figures for people: `edges` counts imports between files, `subgraphs` the connected parts, `truncated` says
+    that MAX_FILES was reached."""
 
     files: int
     characters: int
@@ -105,7 +107,8 @@ class WorkspaceIndex:
             progress(len(seen))
 
     def refresh(self, paths: Iterable[str]) -> None:
-        """Take over files that were changed, created or deleted on disk, in one batch. Unchanged text changes nothing."""
+        """Take over files that were changed, created or deleted on disk, in one batch. Unchanged text changes
+        nothing."""
         read = {path: read_source(self.root, path) for path in paths}
         with self._lock:
             known = {path: file.text for path, file in self._files.items() if path in read}
@@ -124,7 +127,8 @@ class WorkspaceIndex:
         self._take_over({path: text})
 
     def change(self, path: str, text: str) -> None:
-        """The editor's text changed. Cheap, for every keystroke: imports and definitions follow at the next `settle`."""
+        """The editor's text changed. Cheap, for every keystroke: imports and definitions follow at the next
+        `settle`."""
         with self._lock:
             if path in self._open:
                 self._open[path] = text

@@ -17,7 +17,8 @@ LONGEST = 200
 """Characters before the cursor that are compared; longer matches are all equally certain."""
 
 _ANCHORS = (32, 16, 8, 4)
-"""Suffix lengths searched for, longest first: each is one scan of the text, and most cursors are settled by the first two."""
+"""Suffix lengths searched for, longest first: each is one scan of the text, and most cursors are settled by the first
+two."""
 
 _OCCURRENCES = 64
 """Occurrences looked at per text and anchor; frequent short anchors would otherwise cost milliseconds."""
@@ -27,7 +28,8 @@ _BLOCK_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A text to copy from. `origin` names how near it is: "before" and "after" the cursor, "open", "near", "project"."""
+    """A text to copy from. `origin` names how near it is: "before" and "after" the cursor, "open", "near",
+    "project"."""
 
     text: str
     origin: str
@@ -53,7 +55,8 @@ class Candidate:
 def candidates(
     before: str, sources: Iterable[Source], *, limit: int = 10, block_indent: int | None = None
 ) -> tuple[Candidate, ...]:
-    """Up to `limit` distinct continuations of `before`, the longest match first, then the more frequent, then the nearer.
+    """Up to `limit` distinct continuations of `before`, the longest match first, then the more frequent, then the
+    nearer.
 
     `sources` stand in order of nearness. With `block_indent` the continuation is not the rest of the line but the block
     of lines indented by more than that many columns.

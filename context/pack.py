@@ -22,8 +22,8 @@ _WORD = re.compile(r"\w+")
 class Dependency:
     """A file the current one depends on, in both forms (each with its path comment, each ending in a newline).
 
-    `depth` is 1 for a direct dependency; `position` is its place in the workspace's one dependency order; `names` are its
-    top-level definitions.
+    `depth` is 1 for a direct dependency; `position` is its place in the workspace's one dependency order; `names` are
+    its top-level definitions.
     """
 
     path: str
@@ -53,10 +53,10 @@ def by_relevance(dependencies: Sequence[Dependency], current_text: str) -> list[
 def pack(ranked: Sequence[Dependency], counts: Mapping[str, int], budget_tokens: int) -> tuple[ContextFile, ...]:
     """Fill the budget with the most relevant files and lay them out in dependency order.
 
-    Every file first gets the cheaper of its forms while the budget lasts; what remains then turns definitions into whole
-    texts, the most relevant first. `counts` maps each text to its tokens; a text without a count is left out. Files keep
-    the relative order of the workspace's one order whatever file is current, so prompts of neighbouring files share
-    their beginnings and the KV cache survives.
+    Every file first gets the cheaper of its forms while the budget lasts; what remains then turns definitions into
+    whole texts, the most relevant first. `counts` maps each text to its tokens; a text without a count is left out.
+    Files keep the relative order of the workspace's one order whatever file is current, so prompts of neighbouring
+    files share their beginnings and the KV cache survives.
     """
     left = budget_tokens
     chosen: dict[str, tuple[Dependency, ContextFile]] = {}

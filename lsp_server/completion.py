@@ -104,8 +104,8 @@ class Completer:
     async def complete(
         self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
     ) -> Completion | None:
-        """Suggestions at `cursor`; None when the engine has no answer (not ready, superseded). `explicit`: the user asked,
-        so unsure suggestions are shown as well."""
+        """Suggestions at `cursor`; None when the engine has no answer (not ready, superseded). `explicit`: the user
+        asked, so unsure suggestions are shown as well."""
         if not explicit and _unwanted(cursor):
             return None
         gathered = await self.gather(index, cursor, settings)

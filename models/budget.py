@@ -1,7 +1,7 @@
 """How many tokens each part of a prompt may take, by the size of the model. Pure; called by the completion path.
 
-Source of the defaults: the HCP evaluation (AAAI 2025) on CrossCodeEval: a 1.3B model loses from long whole-file prompts and
-gains from short ones, a 6.7B model gains up to about 8K tokens; and prefill time on a laptop's CPU.
+Source of the defaults: the HCP evaluation (AAAI 2025) on CrossCodeEval: a 1.3B model loses from long whole-file
+prompts and gains from short ones, a 6.7B model gains up to about 8K tokens; and prefill time on a laptop's CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ _LARGEST = 12_288
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Tokens for the other files, for the text before and after the cursor, and for the answer; together they fit the window."""
+    """Tokens for the other files, for the text before and after the cursor, and for the answer; together they fit the
+    window."""
 
     context: int
     prefix: int
@@ -27,8 +28,8 @@ def budget_for(
 ) -> Budget:
     """The budget for a model file of `size_bytes` with a window of `window_tokens`; a part given as 0 gets its default.
 
-    The answer, the suffix and the prefix are served first, each bounded by a share of the window; the context gets the rest
-    at most.
+    The answer, the suffix and the prefix are served first, each bounded by a share of the window; the context gets
+    the rest at most.
     """
     answer = min(answer or 96, window_tokens // 8)
     suffix = min(suffix or 192, window_tokens // 4)

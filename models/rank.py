@@ -1,4 +1,5 @@
-"""Ranking: which of several possible completions to show, and how sure to be of it. Pure; called by the completion path.
+"""Ranking: which of several possible completions to show, and how sure to be of it. Pure; called by the completion
+path.
 
 Every option, copied from the project or written by the model, is a row of a few features; one logistic model gives the
 probability that it is exactly the text the user is about to write. Its weights are fitted by `repofill bench tune` on
@@ -41,8 +42,8 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability of the
-    text and of ending there over `tokens` tokens, `generated` says that the model itself wrote it."""
+    """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
+    of the text and of ending there over `tokens` tokens, `generated` says that the model itself wrote it."""
 
     text: str
     copy: Candidate | None = None
@@ -64,7 +65,8 @@ def merge(
     scores: Sequence[tuple[float, int] | None],
     generated: tuple[str, float, int] | None,
 ) -> list[Option]:
-    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal texts become one."""
+    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal
+    texts become one."""
     options = [
         Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
         for copy, score in zip(copies, scores, strict=True)

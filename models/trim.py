@@ -37,8 +37,8 @@ def block_indent(before: str, after: str) -> int | None:
 def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, max_lines: int = 12) -> str:
     """What of `raw` is shown between `before` and `after` (LF line ends), "" when nothing is left.
 
-    One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, never the rest
-    of the cursor's line a second time, no trailing white space.
+    One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, never the
+    rest of the cursor's line a second time, no trailing white space.
     """
     lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = _block(lines, block_indent, max_lines) if block_indent is not None else _first_line(lines, before, after)
