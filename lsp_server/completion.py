@@ -112,7 +112,7 @@ class Completer:
         if gathered is None:
             return None
         least = 0.0 if explicit else settings.suggest.min_confidence
-        shown = [r for r in _rank(gathered) if r.confidence >= least][: settings.suggest.max_items]
+        shown = [r for r in rank_gathered(gathered) if r.confidence >= least][: settings.suggest.max_items]
         answer = gathered.answer
         return Completion(
             items=tuple(_suggestion(r, cursor.text) for r in shown),
@@ -200,7 +200,8 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
     return list(distinct.values())
 
 
-def _rank(gathered: Gathered) -> list[Ranked]:
+def rank_gathered(gathered: Gathered) -> list[Ranked]:
+    """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
     generated = (written, answer.logprob, answer.tokens) if written and answer.ended != "deadline" else None
     if gathered.scored:

@@ -79,9 +79,9 @@ def merge(
     return [*options, Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)]
 
 
-def rank(options: Sequence[Option], weights: Mapping[str, float] | None = None) -> list[Ranked]:
+def rank(options: Sequence[Option]) -> list[Ranked]:
     """The options, the most probable first."""
-    weights = bundled_weights() if weights is None else weights
+    weights = bundled_weights()["scored" if any(option.logprob is not None for option in options) else "copied"]
     rows = features(options)
     ranked = [
         Ranked(option=option, confidence=_sigmoid(sum(weights.get(name, 0.0) * value for name, value in row.items())))
@@ -128,10 +128,11 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
 
 
 @lru_cache(maxsize=1)
-def bundled_weights() -> Mapping[str, float]:
-    """The fitted weights that ship with the bundled model."""
+def bundled_weights() -> Mapping[str, Mapping[str, float]]:
+    """The fitted weights that ship with the bundled model: "scored" for options with a log-probability, "copied"
+    without."""
     text = resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8")
-    weights: dict[str, float] = json.loads(text)["weights"]
+    weights: dict[str, dict[str, float]] = json.loads(text)["weights"]
     return weights
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks that anyone can run: `repofill bench …`. Called by the CLI only."""

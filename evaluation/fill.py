@@ -1,0 +1,121 @@
+"""Rest-of-line completion of held-out code: the model alone, copying alone, and both together.
+
+Every case goes the way of a keystroke (`lsp_server.completion`), with the server's own prompt; only the deadline is
+lifted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from repofill.context.index import WorkspaceIndex
+from repofill.evaluation.holes import Hole, sample
+from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered
+from repofill.lsp_server.settings import Settings
+from repofill.models.rank import Ranked
+
+_log = logging.getLogger(__name__)
+
+LEVELS = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One hole with what was gathered at it and the ranking of it; `order` is "finished" or "writing"."""
+
+    hole: Hole
+    order: str
+    gathered: Gathered
+    ranked: tuple[Ranked, ...]
+
+
+def unhurried(settings: Settings) -> Settings:
+    """`settings` with a deadline that no measurement of quality meets, one line per suggestion."""
+    return replace(settings, suggest=replace(settings.suggest, deadline_ms=60_000, max_lines=1))
+
+
+async def gather_cases(
+    completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
+) -> list[Case]:
+    """`per_folder` holes of each folder, each in finished code and in writing order."""
+    settings = unhurried(settings)
+    cases = []
+    for folder in folders:
+        index = WorkspaceIndex(folder)
+        index.build()
+        holes = list(sample(index, per_folder, seed))
+        for hole in track(holes, description=folder.name, transient=True):
+            for order, shown in (("finished", hole), ("writing", hole.in_writing_order())):
+                index.open(shown.path, shown.text)
+                cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
+                gathered = await completer.gather(index, cursor, settings)
+                index.close(shown.path)
+                if gathered is None:
+                    raise RuntimeError(f"the engine gave no answer at {shown.path}:{shown.offset}")
+                cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
+    return cases
+
+
+def exact(text: str, target: str) -> bool:
+    """Equal up to trailing white space."""
+    return text.rstrip() == target.rstrip()
+
+
+def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    """Per order: exact match in percent of the model, of copying and of both; share and precision at each
+    confidence."""
+    result = {}
+    for order in ("finished", "writing"):
+        chosen = [case for case in cases if case.order == order]
+        if chosen:
+            result[order] = _figures(chosen)
+    return result
+
+
+def _figures(cases: Sequence[Case]) -> dict[str, float]:
+    def percent(hits: Iterable[bool], of: int = len(cases)) -> float:
+        return 100 * sum(hits) / max(of, 1)
+
+    figures = {
+        "cases": float(len(cases)),
+        "model": percent(exact(c.gathered.written, c.hole.target) for c in cases),
+        "copying": percent(bool(c.gathered.copies) and exact(c.gathered.copies[0].text, c.hole.target) for c in cases),
+        "together": percent(bool(c.ranked) and exact(c.ranked[0].option.text, c.hole.target) for c in cases),
+        "among candidates": percent(any(exact(r.option.text, c.hole.target) for r in c.ranked) for c in cases),
+    }
+    words = [c for c in cases if len(re.findall(r"[^\W\d]", c.hole.target)) >= 4]
+    figures["together, targets of 4+ letters"] = percent(
+        (bool(c.ranked) and exact(c.ranked[0].option.text, c.hole.target) for c in words), len(words)
+    )
+    for level in LEVELS:
+        shown = [c for c in cases if c.ranked and c.ranked[0].confidence >= level]
+        figures[f"shown at {level}"] = percent(True for _ in shown)
+        figures[f"precision at {level}"] = percent(
+            (exact(c.ranked[0].option.text, c.hole.target) for c in shown), len(shown)
+        )
+    return figures
+
+
+def run(completer: Completer, folders: Sequence[Path], per_folder: int, settings: Settings, *, as_json: bool) -> None:
+    """Measure and print a table, or JSON."""
+    figures = report(asyncio.run(gather_cases(completer, folders, per_folder, settings)))
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    table = Table(title="Rest of line, exact match and shares in percent")
+    table.add_column("")
+    for order in figures:
+        table.add_column(order, justify="right")
+    for name in next(iter(figures.values())):
+        table.add_row(name, *(f"{figures[order][name]:.1f}" for order in figures))
+    Console().print(table)

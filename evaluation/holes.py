@@ -1,0 +1,45 @@
+"""Holes in real code: places where the rest of a line is cut out, so that a completion can be compared with it. Pure
+but for reading files."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from repofill.context.index import WorkspaceIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hole:
+    """A cursor at `offset` in `text`, from which the rest of the line, `target`, was removed."""
+
+    path: str
+    text: str
+    offset: int
+    target: str
+
+    def in_writing_order(self) -> Hole:
+        """The same hole while the file is being written: nothing stands after the cursor yet."""
+        return Hole(path=self.path, text=self.text[: self.offset], offset=self.offset, target=self.target)
+
+
+def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
+    """`count` rest-of-line holes at random places of random files (by size), the same for the same seed and texts."""
+    generator = random.Random(seed)
+    texts = {path: index.text(path) or "" for path in sorted(index.ordered())}
+    texts = {path: text for path, text in texts.items() if text.count("\n") >= 10}
+    paths, weights = list(texts), [len(text) for text in texts.values()]
+    while count > 0 and paths:
+        path = generator.choices(paths, weights)[0]
+        text = texts[path].replace("\r\n", "\n")
+        start = text.rfind("\n", 0, generator.randrange(len(text))) + 1
+        end = text.find("\n", start)
+        line = text[start:end]
+        if end < 0 or not line.strip():
+            continue
+        column = generator.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
+        target = line[column:].rstrip()
+        if target.strip():
+            yield Hole(path=path, text=text[: start + column] + text[end:], offset=start + column, target=target)
+            count -= 1

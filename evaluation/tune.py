@@ -1,0 +1,58 @@
+"""Fits the ranking's weights: logistic regression of "this option is exactly right" on `models.rank.FEATURES`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from repofill.evaluation.fill import Case, exact
+from repofill.models.rank import FEATURES, Option, features
+
+_L2 = 1.0
+_STEPS = 50
+
+
+def fit(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weights, shape (features,), of an L2-regularised logistic regression by Newton's method.
+
+    `rows` has shape (options, features), `labels` (options,) holds 0 and 1.
+    """
+    weights = np.zeros(rows.shape[1])
+    for _ in range(_STEPS):
+        probability = 1 / (1 + np.exp(-rows @ weights))
+        gradient = rows.T @ (probability - labels) + _L2 * weights
+        curvature = (rows * (probability * (1 - probability))[:, None]).T @ rows + _L2 * np.eye(len(weights))
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-6:
+            break
+    return weights
+
+
+def weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    """Weights for options scored by a model, and for copied options when there was no time to score them."""
+    scored, copied = [], []
+    for case in cases:
+        options = [ranked.option for ranked in case.ranked]
+        scored.append((case, options))
+        unscored: list[Option] = [replace(o, logprob=None, tokens=0, generated=False) for o in options if o.copy]
+        copied.append((case, unscored))
+    return {"scored": _fit_named(scored), "copied": _fit_named(copied)}
+
+
+def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
+    rows = [[row[name] for name in FEATURES] for _, options in groups for row in features(options)]
+    labels = [float(exact(option.text, case.hole.target)) for case, options in groups for option in options]
+    weights = fit(np.array(rows), np.array(labels))
+    return {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
+
+
+def write(cases: Sequence[Case], packages: Sequence[str], model: str, out: Path) -> None:
+    """Fit and write `out` in the form of `models/bundled/rank.json`."""
+    content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_from(cases)}
+    out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
