@@ -33,8 +33,10 @@ def fetch(requirement: str) -> Path:
     if not folder.is_dir():
         wheels = folder.with_name(folder.name + ".wheels")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-        done = subprocess.run([*command, "--dest", str(wheels), requirement], capture_output=True, text=True,
-        check=False) found = sorted(wheels.glob("*.whl")) if done.returncode or not found:
+        command += ["--dest", str(wheels), requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found = sorted(wheels.glob("*.whl"))
+        if done.returncode or not found:
             reason = (done.stderr.strip().splitlines() or ["pip printed nothing"])[-1]
             raise FetchError(f"{requirement} could not be downloaded, check the network and pip's settings: {reason}")
         unpacked = folder.with_name(folder.name + ".part")
