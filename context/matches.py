@@ -16,7 +16,7 @@ from dataclasses import dataclass
 LONGEST = 200
 """Characters before the cursor that are compared; longer matches are all equally certain."""
 
-_ANCHORS = (32, 16, 8, 4)
+_ANCHORS = (32, 16, 8, 5, 3)
 """Suffix lengths searched for, longest first: each is one scan of the text, and most cursors are settled by the first
 two."""
 
@@ -76,7 +76,7 @@ def candidates(
                 if text.strip():
                     tally = found.setdefault(text, _Tally())
                     tally.add(end + rank * 1_000_000_000, _common_suffix(source.text, end, query), rank)
-        if len(found) >= limit or (found and anchor <= 8):
+        if len(found) >= limit:
             break
     ranked = sorted(found.items(), key=lambda item: (-item[1].length, -len(item[1].places), item[1].rank))
     return tuple(
