@@ -65,7 +65,7 @@ def candidates(
     found: dict[str, _Tally] = {}
     texts = list(sources)
     for anchor in _ANCHORS:
-        if len(query) < anchor and anchor != _ANCHORS[-1]:
+        if len(query) < anchor:
             continue
         needle = query[-anchor:]
         if not needle.strip() and anchor < _ANCHORS[0]:

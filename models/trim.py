@@ -13,6 +13,8 @@ _OPENS_BLOCK = re.compile(r":\s*(#.*)?$")
 _BLOCK_KEYWORD = re.compile(
     r"\s*(async\s+)?(def|class|for|while|with)\b|\s*(if|elif|else|try|except|finally|match|case)\b", re.ASCII
 )
+_TELLING = 4
+"""Characters from which on a repeated rest of the line is no chance."""
 
 
 def block_indent(before: str, after: str) -> int | None:
@@ -90,9 +92,9 @@ def _without_rest_of_line(text: str, rest: str) -> str:
     if not rest:
         return text
     if any(character.isalnum() for character in rest):
-        at = text.rfind(rest)
-        if at >= 0:  # the rest of the line, and perhaps more: only what stands before it fits the hole
-            return text[:at]
+        # The rest of the line, and perhaps more: only what stands before it fits the hole.
+        at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
+        text = text if at < 0 else text[:at]
     for size in range(len(rest), 0, -1):
         if text.endswith(rest[:size]) and _unbalanced(text):
             return text[:-size]
