@@ -1,7 +1,7 @@
 """`repofill demo`: the real server, as an editor runs it, on the source of an installed third-party package.
 
-Called by the CLI only. Cuts the rest of real lines out of the package, asks for ghost text there, and shows the prompt's
-files in order and the ghost text in place beside what the author wrote.
+Called by the CLI only. Cuts the rest of real lines out of the package, asks for ghost text there, and shows the
+prompt's files in order and the ghost text in place beside what the author wrote.
 """
 
 from __future__ import annotations
@@ -112,8 +112,7 @@ async def _ask(client: LanguageClient, workspace: Path, holes: list[Hole]) -> tu
     """Ask at hole after hole until enough ghost texts have been shown; the plan is that of the last one shown."""
     shown: list[Shown] = []
     plan: dict[str, Any] = {}
-    asked = 0
-    for asked, hole in enumerate(holes, start=1):
+    for hole in holes:
         uri = (workspace / hole.path).as_uri()
         line = hole.text.count("\n", 0, hole.offset)
         before = hole.text[hole.text.rfind("\n", 0, hole.offset) + 1 : hole.offset]
@@ -142,7 +141,7 @@ async def _ask(client: LanguageClient, workspace: Path, holes: list[Hole]) -> tu
         )
         if len(shown) == SUGGESTIONS:
             break
-    return shown, asked, plan
+    return shown, holes.index(hole) + 1, plan
 
 
 async def _command(client: LanguageClient, name: str, *arguments: Any) -> dict[str, Any]:

@@ -1,0 +1,160 @@
+"""The workspace index: the editor's text wins, changes arrive in batches, incremental equals fresh."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from repofill.context.index import WorkspaceIndex, relative_path
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+
+
+def built(root: Path) -> WorkspaceIndex:
+    index = WorkspaceIndex(root)
+    index.build()
+    return index
+
+
+README = {
+    "utils.py": "import math\n\ndef load_data():\n    return [math.pi]\n",
+    "model.py": "import utils\n\nclass IrisClassifier:\n    data = utils.load_data()\n",
+    "main.py": "from utils import load_data\nfrom model import IrisClassifier as Classifier\n\nprint(Classifier)\n",
+}
+
+
+def test_order_of_the_deepseek_readme_example(tmp_path: Path) -> None:
+    """utils, model, main: dependencies first, whatever the names' order."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    assert index.ordered() == ["utils.py", "model.py", "main.py"]
+    found = sorted(index.dependencies("main.py"), key=lambda d: d.position)
+    assert [(d.path, d.depth) for d in found] == [("utils.py", 1), ("model.py", 1)]
+    assert found[0].whole == "# utils.py\n" + README["utils.py"]
+    assert "def load_data" in (found[0].definitions or "")
+
+
+def test_open_text_wins_over_disk(tmp_path: Path) -> None:
+    """An open file is what the editor shows, until it is closed."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    index.open("model.py", "import main\n")
+    assert [d.path for d in index.dependencies("model.py")] == ["main.py", "utils.py"]
+    write(tmp_path, {"model.py": "x = 1\n"})
+    index.refresh(["model.py"])
+    assert index.text("model.py") == "import main\n"
+    index.close("model.py")
+    assert index.text("model.py") == "x = 1\n"
+    assert index.dependencies("model.py") == []
+
+
+def test_typing_leaves_the_plan_alone_until_it_settles(tmp_path: Path) -> None:
+    """A keystroke changes neither graph nor signature; a new import does, at the next pause."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    index.open("utils.py", README["utils.py"])
+    before = index.signature("utils.py")
+    index.change("utils.py", README["utils.py"] + "x = 1\n")
+    index.settle()
+    assert index.signature("utils.py") == before
+    index.change("utils.py", "import model\n" + README["utils.py"])
+    assert index.signature("utils.py") == before
+    index.settle()
+    assert index.signature("utils.py") != before
+
+
+def test_a_changed_dependency_changes_the_signature(tmp_path: Path) -> None:
+    """What the prompt would show has changed, so the plan must be made anew."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    before = index.signature("main.py")
+    write(tmp_path, {"utils.py": README["utils.py"] + "\nLIMIT = 3\n"})
+    index.refresh(["utils.py"])
+    assert index.signature("main.py") != before
+    assert any("LIMIT" in d.whole for d in index.dependencies("main.py"))
+
+
+def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path) -> None:
+    """Open texts and closed files are searched, a closed file's old text is not."""
+    write(tmp_path, {"a.py": "value = compute(first)\n", "b.py": "pass\n"})
+    index = built(tmp_path)
+    query = "value = compute("
+    assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["first)"]
+    write(tmp_path, {"a.py": "value = compute(second)\n"})
+    index.refresh(["a.py"])
+    assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["second)"]
+    index.open("a.py", "value = compute(third)\n")
+    assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["third)"]
+    assert [c.text for c in index.copy_candidates("a.py", query, "")] == []
+
+
+def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
+    """A moved directory arrives as one path and takes its files along."""
+    write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "x = 1\n", "main.py": "from pkg import a\n"})
+    index = built(tmp_path)
+    assert {d.path for d in index.dependencies("main.py")} == {"pkg/__init__.py", "pkg/a.py"}
+    (tmp_path / "pkg").rename(tmp_path / "lib")
+    index.refresh(["pkg", "lib"])
+    assert sorted(index.ordered()) == ["lib/__init__.py", "lib/a.py", "main.py"]
+    assert index.dependencies("main.py") == []
+
+
+def test_secrets_never_enter(tmp_path: Path) -> None:
+    """Neither from disk nor from the editor."""
+    write(tmp_path, {"a.py": "x = 1\n", ".env.py": "KEY = 'hunter2'\n", "credentials.py": "KEY = 'hunter2'\n"})
+    index = built(tmp_path)
+    index.open("credentials.py", "KEY = 'hunter2'\n")
+    assert index.ordered() == ["a.py"]
+    assert index.copy_candidates("a.py", "KEY = ", "") == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_incremental_equals_fresh(tmp_path: Path, seed: int) -> None:
+    """After any sequence of writes, deletes, opens, edits and closes the index equals one built anew."""
+    generator = random.Random(seed)
+    names = [f"p/m{i}.py" for i in range(5)] + ["p/__init__.py", "top.py"]
+    write(tmp_path, {"p/__init__.py": "", "top.py": "import p\n"})
+    index = built(tmp_path)
+    opened: dict[str, str] = {}
+    for _ in range(40):
+        name = generator.choice(names)
+        imports = generator.sample(["import top\n", *(f"from p import m{i}\n" for i in range(5))], 2)
+        text = "".join(imports) + f"x = {generator.random()}\n"
+        action = generator.choice(["write", "delete", "open", "change", "close"])
+        if action == "write":
+            write(tmp_path, {name: text})
+            index.refresh([name])
+        elif action == "delete":
+            (tmp_path / name).unlink(missing_ok=True)
+            index.refresh([name])
+        elif action == "open" or (action == "change" and name not in opened):
+            index.open(name, text)
+            opened[name] = text
+        elif action == "change":
+            index.change(name, text)
+            opened[name] = text
+        elif name in opened:
+            index.close(name)
+            del opened[name]
+    index.settle()
+    fresh = built(tmp_path)
+    for name, text in opened.items():
+        fresh.open(name, text)
+    assert index.ordered() == fresh.ordered()
+    for name in names:
+        assert index.text(name) == fresh.text(name)
+        assert index.dependencies(name) == fresh.dependencies(name)
+        assert index.copy_candidates(name, "from p import m", "") == fresh.copy_candidates(name, "from p import m", "")
+
+
+def test_relative_path(tmp_path: Path) -> None:
+    """Inside: the path; outside: None."""
+    assert relative_path(tmp_path, tmp_path / "a" / "b.py") == "a/b.py"
+    assert relative_path(tmp_path, tmp_path.parent / "b.py") is None
