@@ -1,0 +1,68 @@
+"""The registry of languages: by a file's name, its comment syntax and, where there is one, its grammar and resolver.
+
+A new language is one module here, with a `SUPPORT` of its own, and one line in the table below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from repofill.context.languages import python
+from repofill.context.languages.support import Support
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """`opening` and `closing` enclose a comment of one line. Without `support` a file has no outline and no imports."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    opening: str
+    closing: str = ""
+    support: Support | None = None
+
+
+LANGUAGES = (
+    Language(name="python", suffixes=(".py", ".pyi", ".pyw"), opening="# ", support=python.SUPPORT),
+    Language(name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// "),
+    Language(name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// "),
+    Language(name="java", suffixes=(".java",), opening="// "),
+    Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
+    Language(name="scala", suffixes=(".scala",), opening="// "),
+    Language(name="go", suffixes=(".go",), opening="// "),
+    Language(name="rust", suffixes=(".rs",), opening="// "),
+    Language(name="c", suffixes=(".c", ".h"), opening="// "),
+    Language(name="cpp", suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), opening="// "),
+    Language(name="csharp", suffixes=(".cs",), opening="// "),
+    Language(name="swift", suffixes=(".swift",), opening="// "),
+    Language(name="php", suffixes=(".php",), opening="// "),
+    Language(name="ruby", suffixes=(".rb", ".rake"), opening="# "),
+    Language(name="shell", suffixes=(".sh", ".bash", ".zsh"), opening="# "),
+    Language(name="perl", suffixes=(".pl", ".pm"), opening="# "),
+    Language(name="r", suffixes=(".r",), opening="# "),
+    Language(name="julia", suffixes=(".jl",), opening="# "),
+    Language(name="elixir", suffixes=(".ex", ".exs"), opening="# "),
+    Language(name="lua", suffixes=(".lua",), opening="-- "),
+    Language(name="haskell", suffixes=(".hs",), opening="-- "),
+    Language(name="sql", suffixes=(".sql",), opening="-- "),
+    Language(name="html", suffixes=(".html", ".htm"), opening="<!-- ", closing=" -->"),
+    Language(name="markdown", suffixes=(".md",), opening="<!-- ", closing=" -->"),
+    Language(name="css", suffixes=(".css",), opening="/* ", closing=" */"),
+    Language(name="toml", suffixes=(".toml",), opening="# "),
+    Language(name="yaml", suffixes=(".yaml", ".yml"), opening="# "),
+)
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+_BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
+
+
+def language_of(path: str) -> Language | None:
+    """The language of a file, by the ending of its name; None when it is not known."""
+    return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+
+
+def path_comment(path: str) -> str:
+    """The comment line that precedes a file in a prompt, without its line end: "# pkg/mod.py"."""
+    language = language_of(path)
+    return f"# {path}" if language is None else f"{language.opening}{path}{language.closing}"

@@ -1,0 +1,37 @@
+"""The file filter of the StarCoder and DeepSeek Coder training data (arXiv 2401.14196, section 2.1). Pure; called by
+`context.scan` for a live workspace and by training, so that the model sees in training what the server builds.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+_LONGEST_LINE = 1000
+_AVERAGE_LINE = 100
+_LETTERS = 0.25
+_HTML_VISIBLE = 0.2
+_HTML_CHARACTERS = 100
+_DATA_CHARACTERS = range(50, 5001)
+
+_INVISIBLE = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def passes_filter(path: str, text: str) -> bool:
+    """Whether a file of this name (its ending decides the kind) with this text would have been trained on."""
+    if not text.strip():
+        return False
+    suffix = PurePosixPath(path).suffix.lower()
+    lines = text.splitlines()
+    if max(map(len, lines)) > _LONGEST_LINE or len(text) / len(lines) > _AVERAGE_LINE:
+        return False
+    if sum(map(str.isalpha, text)) < _LETTERS * len(text):
+        return False
+    if "<?xml version=" in text[:100] and suffix not in (".xsl", ".xslt"):
+        return False
+    if suffix in (".html", ".htm"):
+        visible = len("".join(_INVISIBLE.sub("", text).split()))
+        return visible >= _HTML_CHARACTERS and visible >= _HTML_VISIBLE * len(text)
+    if suffix in (".json", ".yaml", ".yml"):
+        return len(text) in _DATA_CHARACTERS
+    return True
