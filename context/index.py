@@ -284,7 +284,7 @@ def _lines(text: str) -> str:
 def relative_path(root: Path, file: Path) -> str | None:
     """`file` as a workspace path, or None when it lies outside of `root`."""
     try:
-        relative = Path(os.path.abspath(file)).relative_to(os.path.abspath(root))  # noqa: PTH100 - links stay links
+        relative = Path(os.path.abspath(file)).relative_to(os.path.abspath(root))
     except ValueError:
         return None
     return relative.as_posix()

@@ -24,15 +24,78 @@ IGNORE_FILES = (".gitignore", ".repofillignore")
 """In one directory the later file's patterns override the earlier's."""
 
 _SKIPPED = frozenset(
-    """.git .hg .svn .jj CVS node_modules bower_components site-packages __pycache__ .mypy_cache .ruff_cache
-    .pytest_cache .hypothesis .tox .nox .venv .eggs .idea .vscode .gradle .terraform _vendor vendored
-    third_party""".split()
+    [
+        ".git",
+        ".hg",
+        ".svn",
+        ".jj",
+        "CVS",
+        "node_modules",
+        "bower_components",
+        "site-packages",
+        "__pycache__",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+        ".hypothesis",
+        ".tox",
+        ".nox",
+        ".venv",
+        ".eggs",
+        ".idea",
+        ".vscode",
+        ".gradle",
+        ".terraform",
+        "_vendor",
+        "vendored",
+        "third_party",
+    ]
 )
 _VENDOR = "vendor"
-_SECRET_NAMES = """.env .env.* *.env .envrc *.pem *.key *.p12 *.pfx *.p8 *.jks *.keystore *.kdbx *.ppk *.asc *.gpg id_rsa* id_dsa*
-    id_ecdsa* id_ed25519* credentials* .credentials* *credentials.json .netrc _netrc .npmrc .pypirc .htpasswd .pgpass
-    .my.cnf .git-credentials .dockercfg secret.* secrets.* .secrets* *.secret *.secrets *.tfvars *.tfstate
-    *.tfstate.backup""".split()
+_PSEUDO = frozenset({"proc", "sys", "dev", "run"})
+"""Not files at all, in a workspace that is the whole disk."""
+
+_SECRET_NAMES = [
+    ".env",
+    ".env.*",
+    "*.env",
+    ".envrc",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "*.p8",
+    "*.jks",
+    "*.keystore",
+    "*.kdbx",
+    "*.ppk",
+    "*.asc",
+    "*.gpg",
+    "id_rsa*",
+    "id_dsa*",
+    "id_ecdsa*",
+    "id_ed25519*",
+    "credentials*",
+    ".credentials*",
+    "*credentials.json",
+    ".netrc",
+    "_netrc",
+    ".npmrc",
+    ".pypirc",
+    ".htpasswd",
+    ".pgpass",
+    ".my.cnf",
+    ".git-credentials",
+    ".dockercfg",
+    "secret.*",
+    "secrets.*",
+    ".secrets*",
+    "*.secret",
+    "*.secrets",
+    "*.tfvars",
+    "*.tfstate",
+    "*.tfstate.backup",
+]
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker"})
 _GENERATED_NAMES = ("*.min.js", "*.min.css", "*.bundle.js", "*_pb2.py", "*_pb2_grpc.py", "*_pb2.pyi", "*.pb.go")
 _GENERATED = re.compile(
@@ -77,7 +140,9 @@ class IgnoreRules:
 
     def _is_foreign(self, path: str, name: str) -> bool:
         """Version control, caches, installed or copied-in third-party code."""
-        return name in _SKIPPED or path == _VENDOR or (self._root / path / "pyvenv.cfg").is_file()
+        if name in _SKIPPED or path == _VENDOR or os.path.isfile(self._root / path / "pyvenv.cfg"):
+            return True
+        return path in _PSEUDO and self._root == Path(self._root.anchor)
 
     def _matches(self, path: str) -> bool:
         folder = path.rstrip("/").rpartition("/")[0]

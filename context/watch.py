@@ -36,7 +36,7 @@ class WorkspaceWatcher:
 
     def __init__(self, root: Path, on_change: Callable[[frozenset[str]], None]) -> None:
         self.notice: str | None = None
-        self._root = Path(os.path.abspath(root))  # noqa: PTH100 - resolving links would break relative_to below
+        self._root = Path(os.path.abspath(root))
         self._on_change = on_change
         self._ignore = IgnoreRules(self._root)
         self._lock = threading.Lock()
