@@ -18,14 +18,15 @@ from repofill.context import matches
 from repofill.context.graph import ImportGraph
 from repofill.context.languages import path_comment
 from repofill.context.order import dependency_order
+from repofill.context.outline import Outline
 from repofill.context.pack import Dependency
-from repofill.context.parse import Outline, definitions_form, parse
-from repofill.context.scan import is_secret, read_source, scan
+from repofill.context.parse import definitions_form, parse
+from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_secret, read_source, scan
 
 MAX_FILES = 20_000
 """Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
 
-_BATCH = 64
+_FIRST_BATCH = 64
 _MAX_DEPENDENCIES = 48
 _COPY_CHARACTERS = 8_000_000
 """Text the longest match searches at most: the bound on the time of one look-up."""
@@ -70,6 +71,7 @@ class WorkspaceIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._rules = IgnoreRules(root)
         self._lock = RLock()
         self._files: dict[str, _File] = {}
         self._open: dict[str, str] = {}
@@ -87,6 +89,7 @@ class WorkspaceIndex:
         """Read and parse everything. Blocking; meanwhile the index answers with what it has so far."""
         batch: list[str] = []
         seen: set[str] = set()
+        self._rules = IgnoreRules(self.root)
         for path in scan(self.root):
             if cancelled is not None and cancelled():
                 return
@@ -95,7 +98,7 @@ class WorkspaceIndex:
                 break
             seen.add(path)
             batch.append(path)
-            if len(batch) >= _BATCH:
+            if len(batch) >= max(_FIRST_BATCH, len(seen) // 2):  # each batch resolves all imports anew, so they double
                 self.refresh(batch)
                 batch.clear()
                 if progress is not None:
@@ -109,13 +112,29 @@ class WorkspaceIndex:
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch. Unchanged text changes
         nothing."""
-        read = {path: read_source(self.root, path) for path in paths}
+        read = {path: self._read(path) for path in self._files_at(paths)}
         with self._lock:
             known = {path: file.text for path, file in self._files.items() if path in read}
         changed = {path: text for path, text in read.items() if path not in self._open and known.get(path) != text}
         outlines = {path: None if text is None else parse(path, text) for path, text in changed.items()}
         with self._lock:
             self._store({path: text for path, text in changed.items() if path not in self._open}, outlines)
+
+    def _files_at(self, paths: Iterable[str]) -> set[str]:
+        """The files that changed paths stand for: a directory for everything that was or is in it."""
+        files: set[str] = set()
+        for path in paths:
+            if path.rpartition("/")[2] in IGNORE_FILES:
+                self._rules = IgnoreRules(self.root)
+                path = path.rpartition("/")[0]
+            prefix = f"{path}/" if path else ""
+            with self._lock:
+                files.update(name for name in self._files if name == path or name.startswith(prefix))
+            files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
+        return files
+
+    def _read(self, path: str) -> str | None:
+        return None if self._rules.ignores(path) else read_source(self.root, path)
 
     def open(self, path: str, text: str) -> None:
         """The editor opened a file: from now on its text counts, not the disk's. Files that hold secrets stay out."""

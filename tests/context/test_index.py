@@ -47,11 +47,11 @@ def test_open_text_wins_over_disk(tmp_path: Path) -> None:
     index = built(tmp_path)
     index.open("model.py", "import main\n")
     assert [d.path for d in index.dependencies("model.py")] == ["main.py", "utils.py"]
-    write(tmp_path, {"model.py": "x = 1\n"})
+    write(tmp_path, {"model.py": "value = one\n"})
     index.refresh(["model.py"])
     assert index.text("model.py") == "import main\n"
     index.close("model.py")
-    assert index.text("model.py") == "x = 1\n"
+    assert index.text("model.py") == "value = one\n"
     assert index.dependencies("model.py") == []
 
 
@@ -61,7 +61,7 @@ def test_typing_leaves_the_plan_alone_until_it_settles(tmp_path: Path) -> None:
     index = built(tmp_path)
     index.open("utils.py", README["utils.py"])
     before = index.signature("utils.py")
-    index.change("utils.py", README["utils.py"] + "x = 1\n")
+    index.change("utils.py", README["utils.py"] + "value = one\n")
     index.settle()
     assert index.signature("utils.py") == before
     index.change("utils.py", "import model\n" + README["utils.py"])
@@ -97,7 +97,7 @@ def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path
 
 def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     """A moved directory arrives as one path and takes its files along."""
-    write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "x = 1\n", "main.py": "from pkg import a\n"})
+    write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "value = one\n", "main.py": "from pkg import a\n"})
     index = built(tmp_path)
     assert {d.path for d in index.dependencies("main.py")} == {"pkg/__init__.py", "pkg/a.py"}
     (tmp_path / "pkg").rename(tmp_path / "lib")
@@ -108,11 +108,11 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
 
 def test_secrets_never_enter(tmp_path: Path) -> None:
     """Neither from disk nor from the editor."""
-    write(tmp_path, {"a.py": "x = 1\n", ".env.py": "KEY = 'hunter2'\n", "credentials.py": "KEY = 'hunter2'\n"})
+    write(tmp_path, {"a.py": "value = one\n", ".env.py": "KEY = 'hunter2'\n", "credentials.py": "KEY = 'hunter2'\n"})
     index = built(tmp_path)
     index.open("credentials.py", "KEY = 'hunter2'\n")
     assert index.ordered() == ["a.py"]
-    assert index.copy_candidates("a.py", "KEY = ", "") == ()
+    assert index.copy_candidates("a.py", "KEY = 'hun", "") == ()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -126,7 +126,7 @@ def test_incremental_equals_fresh(tmp_path: Path, seed: int) -> None:
     for _ in range(40):
         name = generator.choice(names)
         imports = generator.sample(["import top\n", *(f"from p import m{i}\n" for i in range(5))], 2)
-        text = "".join(imports) + f"x = {generator.random()}\n"
+        text = "".join(imports) + f"value = number({generator.random()})\n"
         action = generator.choice(["write", "delete", "open", "change", "close"])
         if action == "write":
             write(tmp_path, {name: text})
