@@ -1,0 +1,208 @@
+"""From a request to an answer with a loaded model: prompt, prefill, scores of the candidates, greedy text. Runs in the
+model process, on the thread that owns the context.
+"""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from repofill.context.matches import indent_columns
+from repofill.models.fim import build_prompt, fit
+from repofill.models.gguf import ModelDescription
+from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
+from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
+
+_MOST_CANDIDATE_TOKENS = 96
+
+
+class Filler:
+    """Answers requests with one model."""
+
+    def __init__(self, llama: Llama, description: ModelDescription) -> None:
+        if description.fim is None:
+            raise ValueError("a model without an infilling format")
+        self._llama, self._fim = llama, description.fim
+        self._bos = description.bos_id if description.add_bos else None
+        self._end_of_text = llama.end_of_text | {token for token in self._fim.marker_ids if token < len(llama.pieces)}
+        newline = [token for token, piece in enumerate(llama.pieces) if piece.startswith((b"\n", b"\r"))]
+        self._end_ids = np.array(sorted(self._end_of_text.union(newline)), dtype=np.int64)
+
+    def count(self, texts: Iterable[str]) -> tuple[int, ...]:
+        """Tokens of each text. May be called from another thread."""
+        return tuple(len(self._llama.tokenize(text)) for text in texts)
+
+    def prefill(self, request: FillRequest) -> None:
+        """Brings the prompt into the cache. Raises Aborted."""
+        self._llama.prefill(self._prompt(request))
+
+    def fill(self, request: FillRequest) -> FillAnswer:
+        """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
+        clock = _Clock("tokenize")
+        prompt = self._prompt(request)
+        candidates = [self._llama.tokenize(text) for text in request.candidates]
+        cached = common_prefix(self._llama.tokens, prompt[:-1])
+        scores: list[CandidateScore | None] = [None] * len(candidates)
+        written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
+        try:
+            clock.enter("prefill")
+            cached = self._llama.prefill(prompt)
+            logits = self._llama.logits().copy()
+            clock.enter("score")
+            self._score(logits, candidates, scores)
+            clock.enter("decode")
+            self._write(logits, written, min(request.max_tokens, self._llama.n_ctx - len(prompt)))
+        except Aborted:
+            written.ended = "cancelled"
+        text, logprob, tokens = written.result()
+        return FillAnswer(
+            text=text,
+            ended=written.ended,
+            logprob=logprob,
+            tokens=tokens,
+            scores=tuple(scores),
+            prompt_tokens=len(prompt),
+            cached_tokens=cached,
+            timings_ms=clock.stop(),
+        )
+
+    def _prompt(self, request: FillRequest) -> list[int]:
+        tokenize = self._llama.tokenize
+        context = [tokenize(block) for block in request.context]
+        suffix = tokenize(request.suffix) if request.suffix.strip() else ()
+        n_ctx = self._llama.n_ctx
+        room = n_ctx - min(request.max_tokens, n_ctx // 2)
+        parts = fit(self._fim, context, tokenize(request.header + request.prefix), suffix, room=room)
+        return build_prompt(self._fim, *parts, bos=self._bos)
+
+    def _write(self, logits: Logits, written: _Written, max_tokens: int) -> None:
+        """Greedy text after `logits`."""
+        written.ended = "length"
+        while len(written.tokens) < max_tokens and written.add(logits):
+            if len(written.tokens) < max_tokens:
+                self._llama.step(written.tokens[-1])
+                logits = self._llama.logits()
+
+    def _score(self, first: Logits, candidates: Sequence[tuple[int, ...]], scores: list[CandidateScore | None]) -> None:
+        """Fills in `scores`, in groups that fit one batch; a candidate too long for any stays without."""
+        group: list[int] = []
+        room = self._llama.branch_room
+        longest = min(_MOST_CANDIDATE_TOKENS, self._llama.n_ctx - len(self._llama.tokens), room)
+        for index in (index for index, ids in enumerate(candidates) if len(ids) <= longest):
+            if len(group) == MAX_SCORED or len(candidates[index]) > room:
+                self._score_group(first, candidates, group, scores)
+                group, room = [], self._llama.branch_room
+            group.append(index)
+            room -= len(candidates[index])
+        self._score_group(first, candidates, group, scores)
+
+    def _score_group(
+        self,
+        first: Logits,
+        candidates: Sequence[tuple[int, ...]],
+        group: Sequence[int],
+        scores: list[CandidateScore | None],
+    ) -> None:
+        branches = {candidates[index] for index in group}
+        following: dict[tuple[int, ...], set[int]] = {}
+        for path in (path for branch in branches for path in beginnings(branch)):
+            following.setdefault(path[:-1], set()).add(path[-1])
+        steps: dict[tuple[int, ...], float] = {}
+        ends: dict[tuple[int, ...], float] = {}
+
+        def see(path: tuple[int, ...], logits: Logits) -> None:
+            total = _logsumexp(logits)
+            steps.update({(*path, token): float(logits[token]) - total for token in following.get(path, ())})
+            if path in branches:
+                ends[path] = _logsumexp(logits[self._end_ids]) - total
+
+        see((), first)
+        if not_empty := branches - {()}:
+            self._llama.branch_logits(not_empty, see)
+        for index in group:
+            ids = candidates[index]
+            logprob = sum(steps[path] for path in beginnings(ids)) + ends[ids]
+            scores[index] = CandidateScore(logprob=logprob, tokens=len(ids))
+
+
+class _Written:
+    """Greedy text as it grows, with what ends it."""
+
+    def __init__(
+        self, end_ids: np.typing.NDArray[np.int64], end_of_text: frozenset[int], pieces: list[bytes], block: int | None
+    ) -> None:
+        self._end_ids, self._end_of_text, self._pieces, self._block = end_ids, end_of_text, pieces, block
+        self._data = b""
+        self._cut: int | None = None
+        self._rows: list[tuple[int, float, float]] = []  # where a token begins, its log-probability, that of an end
+        self.tokens: list[int] = []
+        self.ended = "length"
+
+    def add(self, logits: Logits) -> bool:
+        """Takes the most probable token of `logits`; False when the text has ended."""
+        token = int(np.argmax(logits))
+        total = _logsumexp(logits)
+        row = len(self._data), float(logits[token]) - total, _logsumexp(logits[self._end_ids]) - total
+        self._rows.append(row)
+        if token in self._end_of_text:
+            return self._end("eos", len(self._data))
+        self.tokens.append(token)
+        self._data += self._pieces[token]
+        if self._block is None:
+            at = min((self._data.find(end) for end in (b"\n", b"\r") if end in self._data), default=None)
+            return at is None or self._end("newline", at)
+        at = _dedent(self._data, self._block)
+        return at is None or self._end("dedent", at)
+
+    def result(self) -> tuple[str, float, int]:
+        """The text, its log-probability with that of its end where it ended by itself, and its tokens."""
+        cut = len(self._data) if self._cut is None else self._cut
+        logprob = sum(own for start, own, _ in self._rows if start < cut)
+        if self._cut is not None:  # a token that reaches beyond the cut has the end in its own probability
+            logprob += next((end for start, _, end in self._rows if start == cut), 0.0)
+        text = codecs.getincrementaldecoder("utf-8")("replace").decode(self._data[:cut])
+        return text, logprob, sum(start < cut for start, _, _ in self._rows)
+
+    def _end(self, how: str, cut: int) -> bool:
+        self.ended, self._cut = how, cut
+        return False
+
+
+class _Clock:
+    """Milliseconds per stage."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage, self._since = stage, time.perf_counter()
+        self._laps_ms: dict[str, float] = {}
+
+    def enter(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._laps_ms[self._stage] = (now - self._since) * 1000
+        self._stage, self._since = stage, now
+
+    def stop(self) -> dict[str, float]:
+        self.enter("")
+        return self._laps_ms
+
+
+def _dedent(data: bytes, columns: int) -> int | None:
+    """Where the block ends: before the first line, other than the cursor's own, that is not blank and indented by at
+    most `columns`."""
+    at = data.find(b"\n")
+    while at >= 0:
+        following = data.find(b"\n", at + 1)
+        line = data[at + 1 : following if following >= 0 else None].decode("utf-8", "replace")
+        if line.strip() and indent_columns(line) <= columns:
+            return at
+        at = following
+    return None
+
+
+def _logsumexp(logits: Logits) -> float:
+    top = float(logits.max(initial=-np.inf))
+    if not np.isfinite(top):
+        raise ModelFault("the model's output is not a number: its file is damaged")
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))

@@ -1,0 +1,283 @@
+"""The engine: the one door to a model for everything that runs in the editor's server. Starts the model process on
+first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp.
+
+States: "idle" (never used), "starting", "ready", "crashed" (waiting to start again), "failed" (the model cannot be
+loaded; `reason` says what to do, and a changed file is tried again), "closed".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from repofill.models.child import Child
+from repofill.models.gguf import ModelDescription, ModelFileError, read_description
+from repofill.models.protocol import (
+    Cancel,
+    Count,
+    Counted,
+    EngineOptions,
+    Failed,
+    Fill,
+    FillAnswer,
+    Filled,
+    FillRequest,
+    Hello,
+    ProtocolError,
+    Ready,
+)
+
+_log = logging.getLogger(__name__)
+
+_FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 30.0
+_HUNG_AFTER_S = 15.0
+"""A process that is this late after a deadline is taken for hung and killed."""
+
+_COUNTED_TEXTS = 8192
+_COUNT_CHARACTERS = 1 << 18
+
+
+class EngineUnavailable(Exception):
+    """The model process is not there now; the text is one line that says why."""
+
+
+class Engine:
+    """One model, in a process of its own. Use it from one event loop, and close it there."""
+
+    def __init__(
+        self, model_path: str | os.PathLike[str], options: EngineOptions | None = None, *, client: str = "editor"
+    ) -> None:
+        self._path = Path(model_path).expanduser().absolute()
+        self._options = options or EngineOptions()
+        self._client = client
+        self._ids = itertools.count(1)
+        self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
+        self._description: tuple[tuple[int, int], ModelDescription] | None = None
+        self._failed_file: tuple[int, int] = (0, 0)
+        self._child: Child | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+        self._state, self._reason, self._n_ctx = "idle", "", 0
+        self._back_off_s = _FIRST_BACK_OFF_S
+
+    @property
+    def state(self) -> str:
+        return self._state
+
+    @property
+    def reason(self) -> str:
+        """One line on why the engine is "crashed" or "failed", else ""."""
+        return self._reason
+
+    @property
+    def n_ctx(self) -> int:
+        """Tokens of prompt and answer that the loaded model has room for; 0 while none is loaded."""
+        return self._n_ctx
+
+    @property
+    def process_id(self) -> int | None:
+        """The model process, None while there is none."""
+        return self._child.pid if self._child else None
+
+    async def describe(self) -> ModelDescription:
+        """What the model file says, without loading it. Raises ModelFileError."""
+        signature = self._signature()
+        if self._description is None or self._description[0] != signature:
+            self._description = signature, await asyncio.to_thread(read_description, self._path)
+        return self._description[1]
+
+    async def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text. Raises EngineUnavailable."""
+        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
+        unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._counts}
+        known = {key: self._counts[key] for key in keys if key in self._counts}
+        if unknown and not await self._ready():
+            raise EngineUnavailable(self._reason or f"the engine is {self._state}")
+        for chunk in _chunks(unknown):
+            id = next(self._ids)
+            counted = await self._ask(id, Count(client=self._client, id=id, texts=tuple(unknown[key] for key in chunk)))
+            if not isinstance(counted, Counted):
+                raise EngineUnavailable(self._reason or f"the engine is {self._state}")
+            known |= zip(chunk, counted.counts, strict=True)
+        for key in keys:
+            self._counts[key] = known[key]
+            self._counts.move_to_end(key)
+        while len(self._counts) > _COUNTED_TEXTS:
+            self._counts.popitem(last=False)
+        return [known[key] for key in keys]
+
+    async def fill(self, request: FillRequest) -> FillAnswer | None:
+        """The answer by the request's deadline, counted from now; None when there is none: the process is not ready, a
+        newer request came, or this one could not be evaluated. Cancelling the awaiting task stops the evaluation."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.deadline_s
+        if not await self._ready(request.deadline_s):
+            return None
+        id, left = next(self._ids), deadline - loop.time()
+        message = Fill(client=self._client, id=id, request=replace(request, deadline_s=left))
+        filled = await self._ask(id, message, left + _HUNG_AFTER_S)
+        if not isinstance(filled, Filled) or filled.answer is None:
+            return None
+        self._back_off_s = _FIRST_BACK_OFF_S
+        return filled.answer
+
+    async def warm(self, request: FillRequest) -> None:
+        """Brings a prompt into the cache while nothing else is asked for; returns when it is there or was given up."""
+        if await self._ready():
+            id = next(self._ids)
+            await self._ask(id, Fill(client=self._client, id=id, request=request, prefill_only=True))
+
+    async def restart(self) -> None:
+        """Starts the model process anew, also after it failed."""
+        await self._end()
+        self._enter("idle")
+        self._start()
+
+    async def close(self) -> None:
+        """Ends the model process. Requests under way are answered with None."""
+        await self._end()
+        self._enter("closed")
+
+    async def _ready(self, timeout_s: float | None = None) -> bool:
+        """Starts the process if need be and waits until it is ready, or there is no hope for now."""
+        self._start()
+        try:
+            await asyncio.wait_for(self._settled.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return self._state == "ready"
+
+    async def _ask(self, id: int, message: Fill | Count, timeout_s: float | None = None) -> Filled | Counted | None:
+        child = self._child
+        if child is None:
+            return None
+        answer = self._pending[id] = asyncio.get_running_loop().create_future()
+        try:
+            child.send(message)
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError:
+            _log.error("the model process hangs and is ended")
+            child.kill()
+            return None
+        except asyncio.CancelledError:
+            child.send(Cancel(client=self._client, id=id))
+            raise
+        finally:
+            del self._pending[id]
+
+    def _start(self) -> None:
+        if self._state == "idle" or (self._state == "failed" and self._signature() != self._failed_file):
+            self._enter("starting")
+            self._supervisor = asyncio.create_task(self._supervise(), name="model process supervisor")
+            self._supervisor.add_done_callback(self._supervisor_done)
+
+    async def _supervise(self) -> None:
+        """Keeps a model process running until the model turns out to be unusable."""
+        while True:
+            self._enter("starting")
+            signature = self._signature()
+            self._counts.clear()
+            self._child = child = await Child.start()
+            how = ""
+            try:
+                failure = await self._serve(child)
+            finally:
+                self._child = None
+                how = await child.stop()
+                self._give_up_pending()
+            if failure is None and self._state == "starting":
+                failure = self._start_failure(how, child.last_line)
+            if failure is not None:
+                self._failed_file = signature
+                self._enter("failed", failure)
+                return
+            self._enter("crashed", f"the model process ended ({how}); it starts again in {self._back_off_s:g} s")
+            await asyncio.sleep(self._back_off_s)
+            self._back_off_s = min(self._back_off_s * 2, _LAST_BACK_OFF_S)
+
+    async def _serve(self, child: Child) -> str | None:
+        """Hands out the child's answers until it goes; the reason when it cannot load the model."""
+        child.send(Hello(client=self._client, model=str(self._path), options=self._options))
+        try:
+            while (message := await child.receive()) is not None:
+                match message:
+                    case Ready():
+                        self._n_ctx = message.n_ctx
+                        self._enter("ready")
+                    case Failed():
+                        return message.reason
+                    case Filled() | Counted():
+                        answer = self._pending.get(message.id)
+                        if answer is not None and not answer.done():
+                            answer.set_result(message)
+                    case _:
+                        raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
+        except ProtocolError:
+            _log.exception("the model process does not speak the protocol and is ended")
+            child.kill()
+        return None
+
+    async def _end(self) -> None:
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.cancel()
+            await asyncio.gather(supervisor, return_exceptions=True)
+
+    def _start_failure(self, how: str, last_line: str) -> str:
+        """Why a process ended before it was ready, in one line."""
+        if how.startswith("exit code"):
+            return f"the model process cannot start ({last_line or how}); reinstall repofill"
+        return str(
+            ModelFileError(
+                self._path, f"llama.cpp crashed while loading it ({how}); download it again, or choose a smaller model"
+            )
+        )
+
+    def _supervisor_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("supervising the model process failed", exc_info=error)
+            self._enter("failed", f"the model process cannot be started: {error}")
+
+    def _give_up_pending(self) -> None:
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_result(None)
+
+    def _enter(self, state: str, reason: str = "") -> None:
+        if reason:
+            _log.warning("%s", reason)
+        self._state, self._reason = state, reason
+        if state in ("idle", "starting"):
+            self._settled.clear()
+        else:
+            self._settled.set()
+
+    def _signature(self) -> tuple[int, int]:
+        """Changes when the file does."""
+        try:
+            status = self._path.stat()
+        except (OSError, ValueError):
+            return (0, 0)
+        return status.st_mtime_ns, status.st_size
+
+
+def _chunks(texts: dict[bytes, str]) -> Iterator[list[bytes]]:
+    """Keys in groups whose texts make messages of moderate size, so that a cancellation never waits long behind one."""
+    group: list[bytes] = []
+    characters = 0
+    for key, text in texts.items():
+        if group and characters + len(text) > _COUNT_CHARACTERS:
+            yield group
+            group, characters = [], 0
+        group.append(key)
+        characters += len(text)
+    if group:
+        yield group

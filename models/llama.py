@@ -1,0 +1,329 @@
+"""llama.cpp through the low-level functions of llama-cpp-python: one loaded model and its context. The only importer of
+llama_cpp; lives in the model process, because a bad file or a failed assertion inside llama.cpp ends the process.
+
+One thread works in a context; `StopFlag.set` and `Llama.tokenize` may be used from others. Ids and sizes are checked
+before every call: what llama.cpp would abort on is a ModelFault here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import llama_cpp as C
+import numpy as np
+import numpy.typing as npt
+
+from repofill.models.budget import budget_for
+from repofill.models.gguf import ModelDescription, ModelFileError
+from repofill.models.protocol import EngineOptions
+
+Logits = npt.NDArray[np.float32]
+
+MAX_SCORED = 16
+"""Candidates scored in one batch, each a sequence of its own beside the prompt's."""
+
+_BATCH_TOKENS = 512
+_MICRO_BATCH_TOKENS = 64
+"""Prefills as fast as 512 on a CPU, with an eighth of the buffer, and gives way to a cancellation in milliseconds."""
+
+_SCORING_CELLS = 256
+_MOST_THREADS = 8
+_CHECKED_BYTES = 200_000_000
+_ABORTED = 2
+_LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
+
+
+class Aborted(Exception):
+    """The stop flag was set during an evaluation. What was evaluated before stays in the cache."""
+
+
+class ModelFault(Exception):
+    """llama.cpp refused or failed an evaluation; the cache is empty now, and the context usable."""
+
+
+class StopFlag:
+    """A byte that llama.cpp looks at between operations. The callback is the C function strlen, so that looking takes
+    neither the GIL nor compiled code of our own: an empty string says go on."""
+
+    def __init__(self) -> None:
+        self._text = ctypes.create_string_buffer(2)
+        libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+        self.callback = ctypes.cast(libc.strlen, C.ggml_abort_callback)
+        self.address = ctypes.addressof(self._text)
+
+    def set(self) -> None:
+        self._text[0] = b"!"
+
+    def clear(self) -> None:
+        self._text[0] = b"\0"
+
+
+class Llama:
+    """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 16 are used
+    only within `branch_logits`."""
+
+    def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
+        """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
+        log = _Log()
+        self._log = C.llama_log_callback(log)
+        C.llama_log_set(self._log, None)
+        self._model = _load(description, options, log)
+        self._vocab = C.llama_model_get_vocab(self._model)
+        self.vocabulary_size = C.llama_vocab_n_tokens(self._vocab)
+        self.n_ctx = _window_tokens(description, options)
+        self._cells = self.n_ctx + _SCORING_CELLS
+        self._context = self._new_context(description.path, options, stop)
+        self._memory = C.llama_get_memory(self._context)
+        self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_SCORED)
+        self.tokens: list[int] = []
+        self.pieces = [self._piece(token) for token in range(self.vocabulary_size)]
+        self.end_of_text = frozenset(
+            token
+            for token in range(self.vocabulary_size)
+            if C.llama_vocab_is_eog(self._vocab, token) or C.llama_vocab_is_control(self._vocab, token)
+        )
+        self._markers = self._parsed_markers(description)
+        self._space_prefix = self._tokenize("\n") if C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM else []
+        self.tokenize = lru_cache(maxsize=1024)(self._tokenize_text)
+
+    def prefill(self, prompt: Sequence[int]) -> int:
+        """Makes `prompt` the content of sequence 0, keeping the cells of the longest common prefix; the number of its
+        tokens that needed no evaluation. Afterwards `logits` are those of its last token. Raises Aborted."""
+        if not 0 < len(prompt) <= self.n_ctx:
+            raise ModelFault(f"a prompt of {len(prompt)} tokens for a window of {self.n_ctx}")
+        kept = self._truncate(min(common_prefix(self.tokens, prompt), len(prompt) - 1))  # the last one has the logits
+        for start in range(kept, len(prompt), _BATCH_TOKENS):
+            self._extend(prompt[start : start + _BATCH_TOKENS])
+        return kept
+
+    def step(self, token: int) -> None:
+        """Appends `token` to sequence 0 and evaluates it. Raises Aborted."""
+        if len(self.tokens) >= self.n_ctx:
+            raise ModelFault("the window is full")
+        self._extend([token])
+
+    def logits(self, row: int = -1) -> Logits:
+        """Logits of a token of the last evaluation that asked for them, (vocabulary,), valid until the next one."""
+        pointer = C.llama_get_logits_ith(self._context, row)
+        if not pointer:
+            raise ModelFault(f"no logits for row {row}")
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary_size,))
+
+    def branch_logits(
+        self, branches: Collection[tuple[int, ...]], see: Callable[[tuple[int, ...], Logits], None]
+    ) -> None:
+        """Evaluates several continuations of sequence 0 in one batch, shared beginnings once, and shows `see` each
+        beginning with the logits after it. Sequence 0 stays as it was. `branches`: at most 16, none empty, with no more
+        tokens than `branch_room`. Raises Aborted."""
+        members: dict[tuple[int, ...], list[int]] = {}
+        for sequence, branch in enumerate(branches, start=1):
+            for beginning in beginnings(branch):
+                members.setdefault(beginning, []).append(sequence)
+        if len(branches) > MAX_SCORED or len(members) > self.branch_room:
+            raise ModelFault(f"{len(branches)} branches of {len(members)} tokens do not fit a batch")
+        paths = sorted(members, key=len)
+        try:
+            self._batch.n_tokens = 0
+            for sequence in range(1, len(branches) + 1):
+                C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+            for path in paths:
+                self._add(path[-1], len(self.tokens) + len(path) - 1, members[path], wanted=True)
+            self._decode()
+            for row, path in enumerate(paths):
+                see(path, self.logits(row))
+        finally:
+            for sequence in range(1, len(branches) + 1):
+                C.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    @property
+    def branch_room(self) -> int:
+        """Tokens that one call of `branch_logits` may evaluate."""
+        return min(_BATCH_TOKENS, self._cells - len(self.tokens))
+
+    def clear(self) -> None:
+        """Empties the cache."""
+        C.llama_memory_clear(self._memory, True)
+        self.tokens = []
+
+    def _new_context(self, path: Path, options: EngineOptions, stop: StopFlag) -> Any:
+        threads = options.threads or physical_cores()
+        params = C.llama_context_default_params()
+        params.n_ctx = self._cells
+        params.n_batch = _BATCH_TOKENS
+        params.n_ubatch = _MICRO_BATCH_TOKENS
+        params.n_seq_max = 1 + MAX_SCORED
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = True  # sequences share the prompt's cells; a partial seq_cp aborts otherwise
+        params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED if options.n_gpu_layers == 0 else -1
+        params.abort_callback = stop.callback
+        params.abort_callback_data = stop.address
+        context = C.llama_init_from_model(self._model, params)
+        if not context:
+            raise ModelFileError(path, f"no memory for a window of {self.n_ctx} tokens; set a smaller one")
+        return context
+
+    def _truncate(self, length: int) -> int:
+        if length < len(self.tokens):
+            if length == 0 or not C.llama_memory_seq_rm(self._memory, 0, length, -1):
+                self.clear()  # recurrent models cannot forget the tail alone
+            del self.tokens[length:]
+        return len(self.tokens)
+
+    def _extend(self, tokens: Sequence[int]) -> None:
+        start = len(self.tokens)
+        self._batch.n_tokens = 0
+        for at, token in enumerate(tokens):
+            self._add(token, start + at, (0,), wanted=at == len(tokens) - 1)
+        try:
+            self._decode()
+        except Aborted:
+            done = C.llama_memory_seq_pos_max(self._memory, 0) + 1 - start  # whole micro-batches stay
+            if not 0 <= done <= len(tokens):
+                self.clear()
+                raise
+            self.tokens += tokens[:done]
+            raise
+        self.tokens += tokens
+
+    def _add(self, token: int, position: int, sequences: Sequence[int], *, wanted: bool) -> None:
+        batch, at = self._batch, self._batch.n_tokens
+        if not (0 <= token < self.vocabulary_size and at < _BATCH_TOKENS and 0 <= position < self._cells):
+            raise ModelFault(f"token {token} at position {position}, place {at} of a batch")
+        batch.token[at], batch.pos[at], batch.logits[at] = token, position, wanted
+        batch.n_seq_id[at] = len(sequences)
+        for index, sequence in enumerate(sequences):
+            batch.seq_id[at][index] = sequence
+        batch.n_tokens = at + 1
+
+    def _decode(self) -> None:
+        code = C.llama_decode(self._context, self._batch)
+        if code == _ABORTED:
+            raise Aborted
+        if code:
+            self.clear()
+            raise ModelFault(f"llama_decode returned {code}")
+
+    def _tokenize_text(self, text: str) -> tuple[int, ...]:
+        """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
+        since every text is a piece of a larger whole. Lone surrogates become question marks."""
+        parts = self._markers.split(text) if self._markers else [text]
+        return tuple(token for part in parts if part for token in self._continuation(part))
+
+    def _continuation(self, text: str) -> list[int]:
+        lead = self._space_prefix
+        if not lead:
+            return self._tokenize(text)
+        ids = self._tokenize("\n" + text)
+        return ids[len(lead) :] if ids[: len(lead)] == lead else self._tokenize(text)
+
+    def _tokenize(self, text: str) -> list[int]:
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8
+        ids = (C.llama_token * size)()
+        count = C.llama_tokenize(self._vocab, data, len(data), ids, size, False, False)
+        if count < 0:
+            raise ModelFault(f"tokenizing {len(data)} bytes needs {-count} tokens")
+        return ids[:count]
+
+    def _piece(self, token: int) -> bytes:
+        """The bytes a token stands for, b"" for a special one."""
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            length = C.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            if length >= 0:
+                return buffer.raw[:length]
+            size = -length
+
+    def _parsed_markers(self, description: ModelDescription) -> re.Pattern[str] | None:
+        """Splits text inside every marker that llama.cpp would turn into its token even with special tokens off, which
+        it does for those a file calls user-defined instead of control."""
+        ids = description.fim.marker_ids if description.fim else frozenset()
+        user_defined = [
+            C.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
+            for token in sorted(ids)
+            if C.llama_vocab_get_attr(self._vocab, token) & C.LLAMA_TOKEN_ATTR_USER_DEFINED
+        ]
+        inside = [f"(?<={re.escape(text[0])})(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]
+        return re.compile("|".join(inside)) if inside else None
+
+
+def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Length of the longest common beginning."""
+    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """The non-empty beginnings of a path, the shortest first, itself the last."""
+    return (path[:length] for length in range(1, len(path) + 1))
+
+
+class _Log:
+    """llama.cpp's warnings and errors, passed on to stderr; the last error is kept."""
+
+    def __init__(self) -> None:
+        self.last_error = ""
+        self._level = 0
+
+    def __call__(self, level: int, text: bytes, _data: object) -> None:
+        self._level = self._level if level == _LOG_CONTINUED else level
+        if self._level in (_LOG_WARNING, _LOG_ERROR):
+            line = text.decode("utf-8", "replace")
+            if self._level == _LOG_ERROR:
+                self.last_error = line.strip() or self.last_error
+            sys.stderr.write(line)
+            sys.stderr.flush()
+
+
+def physical_cores() -> int:
+    """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding."""
+    try:
+        logical = sorted(os.sched_getaffinity(0))
+        folder = Path("/sys/devices/system/cpu")
+        cores = {(folder / f"cpu{number}/topology/thread_siblings_list").read_text() for number in logical}
+        return min(len(cores), _MOST_THREADS)
+    except (AttributeError, OSError):  # not Linux
+        return min(max(1, (os.cpu_count() or 2) // 2), _MOST_THREADS)
+
+
+def _window_tokens(description: ModelDescription, options: EngineOptions) -> int:
+    """Tokens of prompt and answer: no more than the prompts for a model of this size need, for every cell costs."""
+    window = description.context_window
+    budget = budget_for(window, description.size_bytes)
+    needed = budget.context + budget.prefix + budget.suffix + budget.answer + 32
+    return min(window, options.n_ctx or -(-needed // 256) * 256)
+
+
+def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> Any:
+    C.llama_backend_init()
+    params = C.llama_model_default_params()
+    params.n_gpu_layers = options.n_gpu_layers if options.n_gpu_layers >= 0 else 1_000_000
+    params.check_tensors = description.size_bytes <= _CHECKED_BYTES
+    overrides = _overrides(description)
+    params.kv_overrides = overrides
+    model = C.llama_model_load_from_file(os.fsencode(description.path), params)
+    if not model:
+        raise ModelFileError(
+            description.path,
+            f"llama.cpp cannot load it ({log.last_error or 'no reason given'}); download it again or choose another",
+        )
+    return model
+
+
+def _overrides(description: ModelDescription) -> Any:
+    """A C array of metadata overrides, ended by an empty key."""
+    array = (C.llama_model_kv_override * (len(description.overrides) + 1))()
+    for entry, (key, value) in zip(array, description.overrides.items(), strict=False):
+        entry.key = key.encode()
+        if isinstance(value, str):
+            entry.tag, entry.value.val_str = C.LLAMA_KV_OVERRIDE_TYPE_STR, value.encode()
+        else:
+            entry.tag, entry.value.val_f64 = C.LLAMA_KV_OVERRIDE_TYPE_FLOAT, value
+    return array
