@@ -71,6 +71,7 @@ class Llama:
 
     def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
         """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
+        self._stop = stop  # llama.cpp keeps its address
         log = _Log()
         self._log = C.llama_log_callback(log)
         C.llama_log_set(self._log, None)
