@@ -137,21 +137,20 @@ class WorkspaceIndex:
         return None if self._rules.ignores(path) else read_source(self.root, path)
 
     def open(self, path: str, text: str) -> None:
-        """The editor opened a file: from now on its text counts, not the disk's. Files that hold secrets stay out."""
+        """The editor opened a file: from now on its text counts, not the disk's."""
+        self.change(path, text)
+        self.settle()
+
+    def change(self, path: str, text: str) -> None:
+        """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
+        `settle`. Files that hold secrets stay out."""
         if is_secret(path):
             return
         with self._lock:
+            if path not in self._open:
+                self._pool = None
             self._open[path] = text
-            self._pool = None
-        self._take_over({path: text})
-
-    def change(self, path: str, text: str) -> None:
-        """The editor's text changed. Cheap, for every keystroke: imports and definitions follow at the next
-        `settle`."""
-        with self._lock:
-            if path in self._open:
-                self._open[path] = text
-                self._stale.add(path)
+            self._stale.add(path)
 
     def settle(self) -> None:
         """Parse what changed since the last call; the server calls it when typing pauses."""

@@ -205,7 +205,7 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     answer, written = gathered.answer, gathered.written
     generated = (written, answer.logprob, answer.tokens) if written and answer.ended != "deadline" else None
     if gathered.scored:
-        scores = [score and (score.logprob, score.tokens) for score in answer.scores]
+        scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         return rank(merge(gathered.copies, scores, generated))
     ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), None))
     if generated is None:

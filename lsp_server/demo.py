@@ -64,7 +64,7 @@ async def _session(console: Console, workspace: Path, title: str) -> None:
     index = WorkspaceIndex(workspace)
     index.build()
     holes = list(sample(index, _MOST_PLACES, _SEED))
-    client = LanguageClient()  # type: ignore[no-untyped-call]
+    client = LanguageClient("repofill-demo", metadata.version("repofill"))
     await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", cwd=workspace)
     drain = asyncio.create_task(_drain(client))
     try:
@@ -156,7 +156,7 @@ async def _command(client: LanguageClient, name: str, *arguments: Any) -> dict[s
 async def _shutdown(client: LanguageClient) -> None:
     await client.shutdown_async(None)
     client.exit(None)
-    await client.stop()
+    await client.stop()  # type: ignore[no-untyped-call]
 
 
 async def _drain(client: LanguageClient) -> None:

@@ -1,6 +1,6 @@
 """The text of an open document and places in it, exactly as the Language Server Protocol counts them. Pure.
 
-Lines end at CRLF, LF or CR and nowhere else: Python's own `splitlines` would also break at form feeds and other separators,
+Lines end at CRLF, LF or CR and nowhere else: Python's own `splitlines` would also break at form feeds and others,
 and from then on the server's text would no longer be the client's.
 """
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 _CONTEXT_BY_BYTES = ((200_000_000, 1024), (2_000_000_000, 3072), (6_000_000_000, 8192))
 _LARGEST = 12_288
+_MARKERS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,11 @@ class Budget:
     prefix: int
     suffix: int
     answer: int
+
+    @property
+    def total(self) -> int:
+        """Tokens of the window that all of it needs, with the prompt's markers."""
+        return self.context + self.prefix + self.suffix + self.answer + _MARKERS
 
 
 def budget_for(
@@ -35,9 +41,8 @@ def budget_for(
     suffix = min(suffix or 192, window_tokens // 4)
     prefix = min(prefix or 768, window_tokens // 2)
     wanted = context or next((tokens for limit, tokens in _CONTEXT_BY_BYTES if size_bytes <= limit), _LARGEST)
-    markers = 16
     return Budget(
-        context=max(0, min(wanted, window_tokens - prefix - suffix - answer - markers)),
+        context=max(0, min(wanted, window_tokens - prefix - suffix - answer - _MARKERS)),
         prefix=prefix,
         suffix=suffix,
         answer=answer,

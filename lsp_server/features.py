@@ -1,0 +1,150 @@
+"""The protocol's handlers, a few lines each. Registered by `server.build_server`.
+
+`answered` is the one boundary of a request: what goes wrong inside is logged with its traceback and answered with no
+suggestion; only what the user can mend is said, once.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import asdict
+from typing import Any
+
+from lsprotocol import types
+
+from repofill.context.scan import is_secret
+from repofill.lsp_server.completion import Completion, Cursor, Plan
+from repofill.lsp_server.documents import Document, offset_at, position_at
+from repofill.lsp_server.session import Session
+from repofill.models.engine import EngineUnavailable
+from repofill.models.gguf import ModelFileError
+
+_log = logging.getLogger(__name__)
+
+ACCEPTED, EXPLAIN, REINDEX, STATUS = (f"repofill.{name}" for name in ("accepted", "explain", "reindex", "status"))
+
+_WORD_BEFORE = re.compile(r"\w*\Z")
+
+
+async def inline_completion(session: Session, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+    """Ghost text. An empty list, not null, where there is none: null would leave outdated ghost text on the screen."""
+    document = session.document(params.text_document.uri)
+    if document is None:
+        return types.InlineCompletionList(items=[])
+    position, chosen = params.position, params.context.selected_completion_info
+    text, typed = document.text, ""
+    offset = offset_at(text, position, session.encoding)
+    where = types.Range(start=position, end=position)
+    if chosen is not None:
+        # The item selected in the completion menu counts as typed; the answer has to begin with it, at its range.
+        start, typed, where = offset_at(text, chosen.range.start, session.encoding), chosen.text, chosen.range
+        end = offset_at(text, chosen.range.end, session.encoding)
+        text, offset = text[:start] + typed + text[end:], start + len(typed)
+    explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    completion = await answered(session, document, text, offset, explicit=explicit)
+    accepted = types.Command(title="accepted", command=ACCEPTED)
+    return types.InlineCompletionList(
+        items=[
+            types.InlineCompletionItem(insert_text=typed + item.text, range=where, command=accepted)
+            for item in (completion.items if completion else ())
+        ]
+    )
+
+
+async def completion(session: Session, params: types.CompletionParams) -> types.CompletionList:
+    """The same for clients without ghost text: one item, first in the list. Its range begins at the word before the
+    cursor and its filter text repeats that word, so that no client's filter drops it."""
+    document = session.document(params.text_document.uri)
+    nothing = types.CompletionList(is_incomplete=True, items=[])
+    if document is None or session.inline:
+        return nothing
+    offset = offset_at(document.text, params.position, session.encoding)
+    answer = await answered(session, document, document.text, offset)
+    if answer is None or not answer.items:
+        return nothing
+    match = _WORD_BEFORE.search(document.text, 0, offset)
+    word = match.group() if match else ""
+    text = word + answer.text
+    start = position_at(document.text, offset - len(word), session.encoding)
+    item = types.CompletionItem(
+        label=text.strip().split("\n")[0],
+        detail="repofill",
+        kind=types.CompletionItemKind.Text,
+        sort_text="\x00",
+        filter_text=text,
+        preselect=True,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        text_edit=types.TextEdit(range=types.Range(start=start, end=params.position), new_text=text),
+        command=types.Command(title="accepted", command=ACCEPTED),
+    )
+    return types.CompletionList(is_incomplete=True, items=[item])
+
+
+async def answered(
+    session: Session, document: Document, text: str, offset: int, *, explicit: bool = False
+) -> Completion | None:
+    """The completion of `text` at `offset`, or None: also when the document has moved on meanwhile."""
+    index, path = session.locate(document.uri)
+    suggest = session.settings.suggest
+    if not suggest.enabled or document.language_id in suggest.disabled_languages or is_secret(path):
+        return None
+    cursor = Cursor(path=path, text=text, offset=offset)
+    try:
+        completion = await session.completer.complete(index, cursor, session.settings, explicit=explicit)
+    except ModelFileError as error:
+        session.say(str(error))
+        return None
+    except EngineUnavailable:
+        _say_failure(session)
+        return None
+    except Exception:
+        _log.exception("completing %s failed", path)
+        return None
+    current = session.document(document.uri)
+    if current is None or current.version != document.version:
+        return None
+    if completion is None:
+        _say_failure(session)
+        return None
+    session.last = completion
+    return completion
+
+
+def _say_failure(session: Session) -> None:
+    """A model that cannot be loaded is the user's to mend; a crashed process starts again by itself."""
+    if session.engine.state == "failed":
+        session.say(session.engine.reason)
+
+
+async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
+    """The prompt plan that would be used at `{textDocument, position}`, and the figures of the last answer."""
+    uri, position = place["textDocument"]["uri"], place["position"]
+    document = session.document(uri)
+    plan = Plan(files=(), tokens=0)
+    if document is not None and not is_secret(session.locate(uri)[1]):
+        index, _ = session.locate(uri)
+        cursor = session.cursor(document, types.Position(line=position["line"], character=position["character"]))
+        try:
+            plan = await session.completer.plan(index, cursor, session.settings)
+        except (ModelFileError, EngineUnavailable) as error:
+            session.say(str(error))
+    return {**plan_figures(plan), "last": completion_figures(session.last) if session.last else None}
+
+
+def plan_figures(plan: Plan) -> dict[str, Any]:
+    """The JSON of `repofill context`."""
+    return {"files": [asdict(file) for file in plan.files], "tokens": plan.tokens}
+
+
+def completion_figures(completion: Completion) -> dict[str, Any]:
+    """The JSON of `repofill complete`."""
+    return {
+        "text": completion.text,
+        "items": [asdict(item) for item in completion.items],
+        "prompt_tokens": completion.prompt_tokens,
+        "cached_tokens": completion.cached_tokens,
+        "context": [{"path": f.path, "tokens": f.tokens, "form": f.form} for f in completion.context],
+        "timings_ms": {stage: round(value, 2) for stage, value in completion.timings_ms.items()},
+        "model": completion.model,
+    }

@@ -1,0 +1,216 @@
+"""The language server: the only place where the parts are wired. Called by the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import logging.handlers
+from collections.abc import Callable
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from repofill.lsp_server import features
+from repofill.lsp_server.documents import Document
+from repofill.lsp_server.session import Session
+from repofill.lsp_server.settings import Settings
+from repofill.models.budget import budget_for
+from repofill.models.engine import Engine
+from repofill.models.gguf import ModelFileError, read_description
+from repofill.models.protocol import EngineOptions
+
+_log = logging.getLogger(__name__)
+
+_LOG_BYTES, _LOG_FILES = 2_000_000, 3
+
+
+class Server(LanguageServer):
+    """pygls' server with a session. Its own errors go to the log: a pop-up while typing is worse than no suggestion."""
+
+    session: Session
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Called by pygls for everything that escapes a handler, invalid parameters among it."""
+        _log.error("%s", source, exc_info=error)
+
+    def say(self, message: str) -> None:
+        """Show one sentence to the user."""
+        self.window_show_message(
+            types.ShowMessageParams(type=types.MessageType.Warning, message=f"repofill: {message}")
+        )
+
+    def progress(self, title: str) -> Callable[[str | None], None]:
+        """Work-done progress, where the client can show it."""
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return lambda message: None
+        token = f"repofill-{next(_TOKENS)}"
+        created = self.work_done_progress.create(token)
+        created.add_done_callback(
+            lambda _: self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title=title))
+        )
+
+        def report(message: str | None) -> None:
+            if message is None:
+                created.add_done_callback(lambda _: self.work_done_progress.end(token, types.WorkDoneProgressEnd()))
+            elif created.done():
+                self.work_done_progress.report(token, types.WorkDoneProgressReport(message=message))
+
+        return report
+
+
+_TOKENS = itertools.count(1)
+
+
+def bundled_model() -> Path:
+    """The model that ships with repofill."""
+    return Path(str(resources.files("repofill.models.bundled").joinpath("repofill-py.gguf")))
+
+
+def make_engine(settings: Settings) -> Engine:
+    """An engine for the model the settings name. Nothing is loaded before its first use."""
+    path = Path(settings.model.path).expanduser() if settings.model.path else bundled_model()
+    window = settings.model.context_window
+    context = settings.context
+    if not window and (context.budget_tokens or context.prefix_tokens or context.suffix_tokens):
+        with contextlib.suppress(ModelFileError):  # said when the engine is first used
+            model = read_description(path)
+            window = budget_for(
+                model.context_window,
+                model.size_bytes,
+                context=context.budget_tokens,
+                prefix=context.prefix_tokens,
+                suffix=context.suffix_tokens,
+            ).total
+    options = EngineOptions(n_ctx=window, threads=settings.model.threads, n_gpu_layers=settings.model.gpu_layers)
+    return Engine(path, options)
+
+
+def log_to_file(settings: Settings) -> Path:
+    """Send this package's log to the rotating log file; returns its path. Nothing is logged to stdout or stderr."""
+    path = Path(settings.log.file) if settings.log.file else platformdirs.user_log_path("repofill") / "repofill.log"
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    logging.getLogger("repofill").setLevel(settings.log.level.upper())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(
+            path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", delay=True
+        )
+    except OSError:
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    root.handlers = [handler]
+    return path
+
+
+def build_server() -> Server:
+    """A server with all its features, ready to be started."""
+    server = Server(
+        "repofill", metadata.version("repofill"), text_document_sync_kind=types.TextDocumentSyncKind.Incremental
+    )
+    _register_life(server)
+    _register_documents(server)
+    _register_answers(server)
+    return server
+
+
+def _register_life(server: Server) -> None:
+    @server.feature(types.INITIALIZE)
+    def initialize(ls: Server, params: types.InitializeParams) -> None:
+        ls.session = Session(ls, make_engine)
+        text_document = params.capabilities.text_document
+        ls.session.inline = text_document is not None and text_document.inline_completion is not None
+        if params.initialization_options is not None:
+            ls.session.configure("initializationOptions", _section(params.initialization_options))
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(ls: Server, params: types.InitializedParams) -> None:
+        ls.session.encoding = ls.workspace.position_encoding
+        ls.session.add_folders(list(ls.workspace.folders))
+        await _pull_settings(ls)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
+        if not await _pull_settings(ls) and params.settings is not None:
+            ls.session.configure("workspace/didChangeConfiguration", _section(params.settings))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def folders(ls: Server, params: types.DidChangeWorkspaceFoldersParams) -> None:
+        ls.session.remove_folders(folder.uri for folder in params.event.removed)
+        ls.session.add_folders(folder.uri for folder in params.event.added)
+
+    @server.feature(types.SHUTDOWN)
+    async def shutdown(ls: Server, params: None) -> None:
+        await ls.session.close()
+
+
+def _register_documents(server: Server) -> None:
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+        opened = params.text_document
+        ls.session.open(
+            Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
+        )
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+        ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+        ls.session.close_document(params.text_document.uri)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def watched(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+        await ls.session.refresh(change.uri for change in params.changes)
+
+
+def _register_answers(server: Server) -> None:
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def inline(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+        return await features.inline_completion(ls.session, params)
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())
+    async def completion(ls: Server, params: types.CompletionParams) -> types.CompletionList:
+        return await features.completion(ls.session, params)
+
+    @server.command(features.EXPLAIN)
+    async def explain(ls: Server, place: dict[str, Any]) -> dict[str, Any]:
+        return await features.explain(ls.session, place)
+
+    @server.command(features.STATUS)
+    def status(ls: Server, *arguments: Any) -> dict[str, Any]:
+        return ls.session.status()
+
+    @server.command(features.ACCEPTED)
+    def accepted(ls: Server, *arguments: Any) -> None:
+        ls.session.accepted += 1
+
+    @server.command(features.REINDEX)
+    async def reindex(ls: Server, *arguments: Any) -> None:
+        await ls.session.reindex()
+
+
+async def _pull_settings(ls: Server) -> bool:
+    """Ask the client for its settings; False when it has no way to tell."""
+    workspace = ls.client_capabilities.workspace
+    if workspace is None or not workspace.configuration:
+        return False
+    (values,) = await ls.workspace_configuration_async(
+        types.ConfigurationParams(items=[types.ConfigurationItem(section="repofill")])
+    )
+    ls.session.configure("workspace/configuration", values or {})
+    return True
+
+
+def _section(values: Any) -> Any:
+    """Settings may come with or without the outer `repofill`."""
+    if isinstance(values, dict) and isinstance(values.get("repofill"), dict):
+        return values["repofill"]
+    return values

@@ -1,0 +1,1 @@
+"""Data only: the model that ships with repofill, its card, and the ranking's weights."""
