@@ -267,10 +267,10 @@ def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 class _Log:
-    """llama.cpp's warnings and errors, passed on to stderr; the last error is kept."""
+    """llama.cpp's warnings and errors, passed on to stderr; the first error is kept, for the later ones follow from it."""
 
     def __init__(self) -> None:
-        self.last_error = ""
+        self.first_error = ""
         self._level = 0
 
     def __call__(self, level: int, text: bytes, _data: object) -> None:
@@ -278,7 +278,7 @@ class _Log:
         if self._level in (_LOG_WARNING, _LOG_ERROR):
             line = text.decode("utf-8", "replace")
             if self._level == _LOG_ERROR:
-                self.last_error = line.strip() or self.last_error
+                self.first_error = self.first_error or line.strip()
             sys.stderr.write(line)
             sys.stderr.flush()
 
@@ -311,10 +311,8 @@ def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> A
     params.kv_overrides = overrides
     model = C.llama_model_load_from_file(os.fsencode(description.path), params)
     if not model:
-        raise ModelFileError(
-            description.path,
-            f"llama.cpp cannot load it ({log.last_error or 'no reason given'}); download it again or choose another",
-        )
+        why = log.first_error.rpartition("error loading model: ")[2] or "no reason given"
+        raise ModelFileError(description.path, f"llama.cpp cannot load it ({why}); download it again or choose another")
     return model
 
 

@@ -1,0 +1,249 @@
+"""Prompt, scores and greedy text with a real model in this process: what is written where, when it ends, and that
+reusing the cache changes nothing."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+
+import numpy as np
+import pytest
+
+from repofill.models.decoding import Filler
+from repofill.models.gguf import read_description
+from repofill.models.llama import Aborted, Llama, ModelFault, StopFlag
+from repofill.models.protocol import EngineOptions, FillRequest
+
+
+def load(path, **options):
+    description = read_description(path)
+    stop = StopFlag()
+    llama = Llama(description, EngineOptions(threads=1, **options), stop)
+    return llama, Filler(llama, description), stop
+
+
+def request(prefix, suffix="", **more):
+    return FillRequest(context=(), header="# a.py\n", prefix=prefix, suffix=suffix, **more)
+
+
+# Certain of every next token: ":" opens a block of two lines, "=" a line with an end of text, "q" one that never ends.
+CHAIN = {
+    ":": "\n\t",
+    "\n\t": "x",
+    "x": "\n\n\t",
+    "\n\n\t": "y",
+    "y": "\n",
+    "\n": "z",
+    "=": "1",
+    "1": "<｜end▁of▁sentence｜>",
+    "(": ")\n",
+    "q": "é",
+    "é": "é",
+    "r": "\r",
+}
+
+
+@pytest.fixture(scope="module")
+def chain(make_gguf):
+    merges = [("\n", "\t"), ("\n", "\n\t"), (")", "\n")]
+    chain = {left: right for left, right in CHAIN.items() if "é" not in left + right}
+    return load(make_gguf(merges=merges, successors={**chain, "q": "w", "w": "q"}))[1]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "block_indent", "text", "ended", "tokens"),
+    [
+        ("a =", None, "1", "eos", 1),
+        ("if x:", None, "", "newline", 0),
+        ("f(", None, ")", "newline", 1),
+        ("r", None, "", "newline", 0),
+        ("y", None, "", "newline", 0),
+        ("if x:", 0, "\n\tx\n\n\ty", "dedent", 4),
+        ("if x:", 7, "\n\tx\n\n\ty", "dedent", 4),
+        ("if x:", 8, "", "dedent", 0),
+        ("a =", 0, "1", "eos", 1),
+        ("q", None, "wqwqwqwq", "length", 8),
+        ("q", 0, "wqwqwqwq", "length", 8),
+    ],
+)
+def test_where_the_text_ends(chain, prefix, block_indent, text, ended, tokens):
+    answer = chain.fill(request(prefix, max_tokens=8, block_indent=block_indent))
+    assert (answer.text, answer.ended, answer.tokens) == (text, ended, tokens)
+    assert answer.logprob == pytest.approx(0, abs=1e-2)
+
+
+def test_the_certain_candidate_scores_zero_and_the_others_do_not(chain):
+    candidates = ("1", "2", "1 + 1", "")
+    scores = chain.fill(request("a =", candidates=candidates)).scores
+    assert scores[0].logprob == pytest.approx(0, abs=1e-2)
+    assert all(score.logprob < -5 for score in scores[1:])
+    assert [score.tokens for score in scores] == [1, 1, 5, 0]
+
+
+def test_no_tokens_asked_for_means_scores_only(chain):
+    answer = chain.fill(request("a =", candidates=("1",), max_tokens=0))
+    assert (answer.text, answer.ended, answer.tokens) == ("", "length", 0)
+    assert answer.scores[0] is not None
+
+
+def test_special_tokens_in_source_text_stay_text(make_gguf):
+    """Also where the file calls its markers user-defined, which llama.cpp parses even with special tokens off."""
+    for special_type in (3, 4):
+        declared = {f"tokenizer.ggml.fim_{part}_token_id": 257 + at for at, part in enumerate(("pre", "suf", "mid"))}
+        path = make_gguf(specials=("<|a|>", "<|b|>", "<|c|>"), special_type=special_type, metadata=declared)
+        llama, _, _ = load(path)
+        assert b"".join(llama.pieces[token] for token in llama.tokenize("x<|a|><|b|><<|c|>y")) == b"x<|a|><|b|><<|c|>y"
+
+
+def test_text_survives_tokenizing(random_model):
+    llama, _, _ = load(random_model)
+    for text in ["", "é", "a\0b", "\r\n\t", "<｜fim▁hole｜> <｜end▁of▁sentence｜>", "日本", "𝒳", "return x"]:
+        assert b"".join(llama.pieces[token] for token in llama.tokenize(text)) == text.encode()
+    assert b"".join(llama.pieces[token] for token in llama.tokenize("a\ud800b")) == b"a?b"
+
+
+def test_overrides_reach_llama_cpp(make_gguf):
+    """An old conversion of DeepSeek Coder behaves as the corrected one: digits stay single, positions are scaled."""
+    settings = {"first_special": 32013, "rope_base": 100_000.0, "merges": [("1", "2")], "layers": 1}
+    rope = {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0}
+    old, right = (load(make_gguf(**settings, **more))[0] for more in ({"pre": None}, {"metadata": rope}))
+    default = load(make_gguf(**settings, pre="default", metadata=rope))[0]
+    assert old.tokenize("12") == right.tokenize("12") == default.tokenize("12")
+    assert len(old.tokenize("12")) == 2
+    prompt = list(range(40, 140))
+    old.prefill(prompt)
+    right.prefill(prompt)
+    assert np.array_equal(old.logits(), right.logits())
+
+
+def sequential_logprob(llama, filler, prompt, ids):
+    """Log P(ids then an end | prompt), one token after the other in an empty cache."""
+    llama.clear()
+    llama.prefill(prompt)
+    total = 0.0
+    for token in (*ids, None):
+        logits = llama.logits().astype(np.float64)
+        norm = np.logaddexp.reduce(logits)
+        ends = filler._end_ids if token is None else [token]
+        total += float(np.logaddexp.reduce(logits[ends]) - norm)
+        if token is not None:
+            llama.step(token)
+    return total
+
+
+def test_scores_equal_feeding_the_candidates_one_by_one(random_model):
+    llama, filler, _ = load(random_model)
+    candidates = ("return x", "ret", "", "return y\n    pass", "x" * 60, *(f"value_{i}" for i in range(30)), "z" * 500)
+    asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
+    alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
+    llama.clear()
+    answer = filler.fill(asked)
+    assert (answer.text, answer.ended) == (alone.text, alone.ended)
+    assert answer.logprob == pytest.approx(alone.logprob, abs=1e-2)
+    assert answer.scores[-1] is None, "far too long for a suggestion"
+    prompt = llama.tokens[: answer.prompt_tokens]
+    for candidate, score in zip(candidates[:-1], answer.scores[:-1], strict=True):
+        ids = llama.tokenize(candidate)
+        assert score.tokens == len(ids)
+        assert score.logprob == pytest.approx(sequential_logprob(llama, filler, prompt, ids), abs=1e-2)
+
+
+@pytest.mark.parametrize(("prefix", "text"), [("a =", "1"), ("if x:", ""), ("u", "vw")])
+def test_the_written_text_has_the_score_of_a_candidate(make_gguf, prefix, text):
+    """Both ways of computing the probability of a text, and of ending there, agree."""
+    successors = {":": "\n", "=": "1", "1": "<｜end▁of▁sentence｜>", "u": "v", "v": "w", "w": "\n"}
+    _, filler, _ = load(make_gguf(successors=successors, certainty=0.35))
+    answer = filler.fill(request(prefix, candidates=(text, text[:-1] + "?")))
+    assert answer.text == text
+    assert answer.logprob == pytest.approx(answer.scores[0].logprob, abs=1e-3)
+    assert answer.scores[1].logprob < answer.logprob < -0.1
+
+
+def test_reused_cache_answers_as_an_empty_one(random_model):
+    """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's."""
+    kept, kept_filler, _ = load(random_model)
+    fresh, fresh_filler, _ = load(random_model)
+    rng = random.Random(7)
+    prefix, suffix, context, reused = "import os\n" * 6, "\nend\n", ("# b.py\nB = 1\n",), 0
+    for _ in range(60):
+        match rng.randrange(6):
+            case 0 | 1 | 2:
+                prefix += rng.choice(["x", " = ", "ret", "\n", "é"])
+            case 3:
+                prefix = prefix[: -rng.randrange(1, 9)]
+            case 4:
+                suffix = rng.choice(["", "\nend\n", "\nx = 3\n" * 5])
+            case 5:
+                context = tuple(f"# {name}.py\n{name} = 1\n" for name in "abcd"[: rng.randrange(5)])
+        asked = FillRequest(
+            context=context, header="# a.py\n", prefix=prefix, suffix=suffix, candidates=("x", "ret x"), max_tokens=6
+        )
+        fresh.clear()
+        one, other = kept_filler.fill(asked), fresh_filler.fill(asked)
+        assert kept.tokens[: one.prompt_tokens] == fresh.tokens[: other.prompt_tokens]
+        assert (one.text, one.ended, one.prompt_tokens) == (other.text, other.ended, other.prompt_tokens)
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-2)
+        for mine, its in zip(one.scores, other.scores, strict=True):
+            assert mine.logprob == pytest.approx(its.logprob, abs=1e-2)
+        assert other.cached_tokens == 0
+        reused += one.cached_tokens
+    assert reused > 1000
+
+
+def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
+    """Whatever was evaluated when the flag was set is kept, and what comes after is as if nothing had happened."""
+    fresh, _, _ = load(random_model)
+    llama, _, stop = load(random_model)
+    prompt = [random.Random(1).randrange(256) for _ in range(1024)]
+    fresh.prefill(prompt)
+    expected = fresh.logits().copy()
+    partial = 0
+    for delay_ms in (0, 1, 2, 3, 4, 6, 8, 10):
+        llama.clear()
+        stop.clear()
+        timer = threading.Timer(delay_ms / 1000, stop.set)
+        timer.start()
+        try:
+            llama.prefill(prompt)
+        except Aborted:
+            partial += 0 < len(llama.tokens) < len(prompt)
+        timer.join()
+        stop.clear()
+        assert llama.tokens == prompt[: len(llama.tokens)]
+        llama.prefill(prompt)
+        assert np.array_equal(llama.logits(), expected)
+    assert partial > 0
+
+
+def test_what_llama_cpp_would_abort_on_is_an_error(random_model):
+    llama, _, _ = load(random_model, n_ctx=256)
+    for prompt in ([], [1] * 257, [llama.vocabulary_size], [-1]):
+        with pytest.raises(ModelFault):
+            llama.prefill(prompt)
+    llama.prefill([1] * 256)
+    with pytest.raises(ModelFault):
+        llama.step(1)
+    with pytest.raises(ModelFault):
+        llama.branch_logits([(1,)] * 17, lambda path, logits: None)
+    llama.prefill([1, 2, 3])
+    assert llama.tokens == [1, 2, 3]
+
+
+def test_a_prompt_that_outgrows_the_window_is_cut(random_model):
+    llama, filler, _ = load(random_model, n_ctx=256)
+    for size in (10, 100, 1000, 5000):
+        answer = filler.fill(
+            FillRequest(
+                context=("# b.py\n" + "b" * 100 + "\n",) * 4,
+                header="# a.py\n",
+                prefix="p" * size,
+                suffix="s" * size,
+                candidates=("c" * 20,),
+                max_tokens=30,
+            )
+        )
+        assert answer.prompt_tokens <= 256 - 30
+        assert math.isfinite(answer.logprob)
+        assert answer.scores[0] is not None
+    assert len(llama.tokens) <= 256
