@@ -6,7 +6,6 @@ lifted.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -106,9 +105,8 @@ def _figures(cases: Sequence[Case]) -> dict[str, float]:
     return figures
 
 
-def run(completer: Completer, folders: Sequence[Path], per_folder: int, settings: Settings, *, as_json: bool) -> None:
-    """Measure and print a table, or JSON."""
-    figures = report(asyncio.run(gather_cases(completer, folders, per_folder, settings)))
+def show(figures: dict[str, dict[str, float]], *, as_json: bool) -> None:
+    """Print a table, or JSON."""
     if as_json:
         print(json.dumps(figures, indent=2))
         return

@@ -44,7 +44,7 @@ class Server(LanguageServer):
             types.ShowMessageParams(type=types.MessageType.Warning, message=f"repofill: {message}")
         )
 
-    def progress(self, title: str) -> Callable[[str | None], None]:
+    def working(self, title: str) -> Callable[[str | None], None]:
         """Work-done progress, where the client can show it."""
         window = self.client_capabilities.window
         if window is None or not window.work_done_progress:
@@ -131,7 +131,7 @@ def _register_life(server: Server) -> None:
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
-        ls.session.encoding = ls.workspace.position_encoding
+        ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
         ls.session.add_folders(list(ls.workspace.folders))
         await _pull_settings(ls)
 

@@ -36,7 +36,7 @@ class Client(Protocol):
     def say(self, message: str) -> None:
         """Show one sentence to the user."""
 
-    def progress(self, title: str) -> Callable[[str | None], None]:
+    def working(self, title: str) -> Callable[[str | None], None]:
         """Begin to show work in progress: call the result with a message, and with None at its end."""
 
 
@@ -75,7 +75,8 @@ class Session:
     # Settings
 
     def configure(self, where: str, layer: object) -> None:
-        """Take over one layer of settings; a layer of the same name is replaced. Changed model settings load it anew."""
+        """Take over one layer of settings; a layer of the same name is replaced. Changed model settings load it
+        anew."""
         self._layers[where] = layer
         root = next(iter(self._folders), None)
         settings, problems = layered(root, *self._layers.items())
@@ -131,13 +132,13 @@ class Session:
 
     async def _build(self, folder: Folder, *, watch: bool = True) -> None:
         loop = asyncio.get_running_loop()
-        report = self._client.progress("repofill: reading the project")
+        report = self._client.working("repofill: reading the project")
+
+        def counted(files: int) -> None:
+            loop.call_soon_threadsafe(report, f"{files} files")
+
         try:
-            await asyncio.to_thread(
-                folder.index.build,
-                lambda count: loop.call_soon_threadsafe(report, f"{count} files"),
-                lambda: folder.removed,
-            )
+            await asyncio.to_thread(folder.index.build, counted, lambda: folder.removed)
             if watch and not folder.removed:
                 await asyncio.to_thread(folder.watcher.start)
         finally:

@@ -1,0 +1,304 @@
+"""The command line: parses and calls. Exit 0 on success, 2 on bad usage, 1 with one line on stderr otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.scan import is_secret
+from repofill.lsp_server import demo, doctor
+from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
+from repofill.lsp_server.features import completion_figures, plan_figures
+from repofill.lsp_server.server import build_server, bundled_model, log_to_file, make_engine
+from repofill.lsp_server.settings import FILE_NAME, Settings, layered
+from repofill.models.engine import EngineUnavailable
+from repofill.models.gguf import ModelFileError, read_description
+
+_ROOT_MARKS = (".git", "pyproject.toml", FILE_NAME)
+_UNHURRIED_MS = 60_000
+
+
+class UserError(Exception):
+    """Something the user can mend; its text is the one line on stderr."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (UserError, ModelFileError, EngineUnavailable, demo.DemoError) as error:
+        print(f"repofill: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="repofill", description="Local code completion with the whole project.")
+    parser.add_argument("--version", action="version", version=f"repofill {metadata.version('repofill')}")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    serve = command("serve", _serve, "Run the language server on stdin and stdout.")
+    serve.add_argument("--stdio", action="store_true", help="accepted for clients that add it; there is no other way")
+
+    complete = command("complete", _complete, "Complete at one place and print the suggestion.")
+    context = command("context", _context, "Print the files that a prompt at one place would show.")
+    for sub in (complete, context):
+        sub.add_argument("place", metavar="FILE:LINE:COL", help="1-based line and column")
+        sub.add_argument("--workspace", type=Path, metavar="DIR", help="default: the project around the file")
+        sub.add_argument("--model", metavar="PATH", help="a GGUF file; default: the settings', else the bundled one")
+        sub.add_argument("--json", action="store_true")
+    complete.add_argument("--explain", action="store_true", help="also print the prompt's files and the time per stage")
+    context.add_argument("--budget", type=_natural, metavar="N", help="tokens for other files")
+
+    index = command("index", _index, "Read a workspace and print its files in dependency order.")
+    index.add_argument("directory", type=Path, metavar="DIR")
+    index.add_argument("--json", action="store_true")
+
+    models = command("models", _models, "Describe model files; without any, the bundled one.")
+    models.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    models.add_argument("--json", action="store_true")
+
+    check = command("doctor", _doctor, "Say what is installed, configured and working.")
+    check.add_argument("--json", action="store_true")
+
+    _add_bench(command("bench", _bench_usage, "Measure on held-out packages or on your own workspace."))
+    command("demo", _demo, "See the server complete a real package.")
+    return parser
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(required=True)
+    fill = parts.add_parser("fill", help="rest-of-line exact match: the model, copying, both")
+    fill.set_defaults(run=_bench_fill)
+    fill.add_argument("--workspace", type=Path, metavar="DIR", help="default: six held-out packages, fetched with pip")
+    fill.add_argument("--json", action="store_true")
+    tune = parts.add_parser("tune", help="fit the ranking's weights on packages of their own")
+    tune.set_defaults(run=_bench_tune)
+    tune.add_argument("--out", type=Path, required=True, metavar="FILE")
+    for sub, per in ((fill, 100), (tune, 400)):
+        sub.add_argument("--model", metavar="PATH")
+        sub.add_argument("--holes", type=_natural, default=per, metavar="N", help="holes per package")
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+# Commands
+
+
+def _serve(options: argparse.Namespace) -> None:
+    settings, _ = layered()
+    log_to_file(settings)
+    build_server().start_io()
+
+
+def _complete(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    settings = replace(settings, suggest=replace(settings.suggest, deadline_ms=_UNHURRIED_MS))
+    index, cursor = _open(options)
+    completion = asyncio.run(_with_engine(settings, lambda completer: _completion(completer, index, cursor, settings)))
+    if options.json:
+        print(json.dumps(completion_figures(completion), indent=2))
+        return
+    if options.explain:
+        _print_explained(completion)
+    print(completion.text)
+
+
+async def _completion(completer: Completer, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Completion:
+    completion = await completer.complete(index, cursor, settings, explicit=True)
+    if completion is None:
+        raise UserError("the model gave no answer; `repofill doctor` says what is wrong")
+    return completion
+
+
+def _context(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    if options.budget:
+        settings = replace(settings, context=replace(settings.context, budget_tokens=options.budget))
+    index, cursor = _open(options)
+    plan = asyncio.run(_with_engine(settings, lambda completer: completer.plan(index, cursor, settings)))
+    if options.json:
+        print(json.dumps(plan_figures(plan), indent=2))
+    else:
+        _print_plan(plan)
+
+
+def _index(options: argparse.Namespace) -> None:
+    if not options.directory.is_dir():
+        raise UserError(f"{options.directory} is not a directory")
+    index = WorkspaceIndex(options.directory)
+    index.build()
+    stats, ordered = index.stats(), index.ordered()
+    if options.json:
+        edges = {path: sorted(d.path for d in index.dependencies(path) if d.depth == 1) for path in ordered}
+        print(json.dumps({**asdict(stats), "order": ordered, "edges_by_file": edges}, indent=2))
+        return
+    for path in ordered:
+        print(path)
+    print(f"{stats.files} files, {stats.edges} imports, {stats.subgraphs} connected parts", file=sys.stderr)
+
+
+def _models(options: argparse.Namespace) -> None:
+    described = [asdict(read_description(path)) for path in options.paths or [bundled_model()]]
+    if options.json:
+        print(json.dumps(described, indent=2, default=_jsonable))
+        return
+    for model in described:
+        table = Table(title=str(model["path"]), show_header=False)
+        for name, value in model.items():
+            table.add_row(name, str(value))
+        Console().print(table)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    settings, problems = layered()
+    findings = asyncio.run(doctor.examine(settings, problems))
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{'ok  ' if finding.ok else 'BAD '} {finding.name}: {finding.text}")
+    if bad := [finding for finding in findings if not finding.ok]:
+        raise UserError(f"{len(bad)} of {len(findings)} checks failed: {', '.join(f.name for f in bad)}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    demo.run(Console())
+
+
+def _bench_usage(options: argparse.Namespace) -> None:
+    raise UserError("choose a benchmark: fill or tune")
+
+
+def _bench_fill(options: argparse.Namespace) -> None:
+    from repofill.evaluation import fill, packages
+
+    try:
+        folders = [options.workspace] if options.workspace else [packages.fetch(name) for name in packages.REPORTED]
+    except packages.FetchError as error:
+        raise UserError(str(error)) from error
+    settings = _settings(options)
+    cases = asyncio.run(
+        _with_engine(settings, lambda completer: fill.gather_cases(completer, folders, options.holes, settings))
+    )
+    fill.show(fill.report(cases), as_json=options.json)
+
+
+def _bench_tune(options: argparse.Namespace) -> None:
+    from repofill.evaluation import fill, packages, tune
+
+    try:
+        folders = [packages.fetch(name) for name in packages.TUNED]
+    except packages.FetchError as error:
+        raise UserError(str(error)) from error
+    settings = _settings(options)
+    cases = asyncio.run(
+        _with_engine(settings, lambda completer: fill.gather_cases(completer, folders, options.holes, settings))
+    )
+    tune.write(cases, packages.TUNED, cases[0].gathered.model.name, options.out)
+
+
+# Helpers of the commands
+
+
+async def _with_engine(settings: Settings, work: Any) -> Any:
+    engine = make_engine(settings)
+    try:
+        return await work(Completer(engine))
+    finally:
+        await engine.close()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings, problems = layered(getattr(options, "workspace", None))
+    for problem in problems:
+        print(f"repofill: {problem}", file=sys.stderr)
+    if options.model:
+        settings = replace(settings, model=replace(settings.model, path=options.model))
+    return settings
+
+
+def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
+    """The indexed workspace and the cursor that the options name. Raises UserError."""
+    match = re.fullmatch(r"(.+):(\d+):(\d+)", options.place)
+    if match is None:
+        raise UserError(f"{options.place} is not of the form FILE:LINE:COL, for example src/app.py:10:5")
+    file, line, column = Path(match[1]).absolute(), int(match[2]), int(match[3])
+    text = _read(file)
+    root = (options.workspace or _project_around(file)).absolute()
+    if not root.is_dir():
+        raise UserError(f"{root} is not a directory")
+    path = relative_path(root, file)
+    if path is None:
+        raise UserError(f"{file} is not inside the workspace {root}")
+    if is_secret(path):
+        raise UserError(f"{path} may hold secrets: repofill never reads such files")
+    lines = text.split("\n")
+    if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1].rstrip("\r")) + 1:
+        raise UserError(f"{file} has no line {line} with a column {column}")
+    index = WorkspaceIndex(root)
+    index.build()
+    index.open(path, text)
+    offset = sum(len(before) + 1 for before in lines[: line - 1]) + column - 1
+    return index, Cursor(path=path, text=text, offset=offset)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{file} cannot be read: {reason}") from error
+
+
+def _project_around(file: Path) -> Path:
+    marked = (folder for folder in file.parents if any((folder / mark).exists() for mark in _ROOT_MARKS))
+    return next(marked, file.parent)
+
+
+def _print_plan(plan: Plan) -> None:
+    table = Table(title=f"{plan.tokens} tokens of other files, in prompt order")
+    for column in ("file", "form", "tokens"):
+        table.add_column(column)
+    for file in plan.files:
+        table.add_row(file.path, file.form, str(file.tokens))
+    Console().print(table)
+
+
+def _print_explained(completion: Completion) -> None:
+    _print_plan(Plan(files=completion.context, tokens=sum(file.tokens for file in completion.context)))
+    print(f"prompt: {completion.prompt_tokens} tokens, {completion.cached_tokens} of them cached")
+    print("ms: " + ", ".join(f"{stage} {value:.1f}" for stage, value in completion.timings_ms.items()))
+    for item in completion.items:
+        print(f"{item.confidence:.2f} {item.source:8} {item.text!r}")
+
+
+def _jsonable(value: object) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
