@@ -1,0 +1,204 @@
+"""The bundled model's network and its optimiser. Imported by `train` and `export` only; imports torch.
+
+Design choices, each because two CPU cores train it in an hour:
+
+- Llama architecture, so that llama.cpp runs it: RMSNorm, SwiGLU, rotary positions, grouped-query attention, no biases.
+- Input and output embedding are one matrix.
+- The loss is computed chunk by chunk together with its gradient, so the logits never exist as a whole.
+- Muon (Jordan et al. 2024: momentum, orthogonalised by five Newton-Schulz steps) for the matrices inside the
+  layers, AdamW for the embedding and the norms.
+"""
+
+# mypy: allow-subclassing-any, allow-untyped-decorators, allow-untyped-calls, no-warn-return-any
+# (checked where torch is not installed as well, and there its classes are of any type)
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Sizes of the network; `window` is the longest prompt it is meant for, in tokens."""
+
+    vocabulary: int = 8192
+    width: int = 512
+    layers: int = 4
+    heads: int = 4
+    kv_heads: int = 2
+    hidden: int = 1280
+    window: int = 2048
+    rope_base: float = 10_000.0
+    norm_epsilon: float = 1e-5
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = torch.rsqrt(x.float().square().mean(-1, keepdim=True) + self.epsilon)
+        return (x.float() * scale * self.weight).to(x.dtype)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions in the half-split layout: x (batch, heads, length, head_width), cos and sin (length, half)."""
+    first, second = x.float().chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+
+
+class Layer(nn.Module):
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        kv_width = shape.kv_heads * shape.head_width
+        self.attention_norm = RMSNorm(shape.width, shape.norm_epsilon)
+        self.qkv = nn.Linear(shape.width, shape.width + 2 * kv_width, bias=False)
+        self.attention_out = nn.Linear(shape.width, shape.width, bias=False)
+        self.feed_norm = RMSNorm(shape.width, shape.norm_epsilon)
+        self.gate_up = nn.Linear(shape.width, 2 * shape.hidden, bias=False)
+        self.down = nn.Linear(shape.hidden, shape.width, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        shape, (batch, length, _) = self.shape, x.shape
+        kv_width = shape.kv_heads * shape.head_width
+        q, k, v = self.qkv(self.attention_norm(x)).split((shape.width, kv_width, kv_width), dim=-1)
+        q = rotate(q.view(batch, length, shape.heads, -1).transpose(1, 2), cos, sin)
+        k = rotate(k.view(batch, length, shape.kv_heads, -1).transpose(1, 2), cos, sin)
+        v = v.view(batch, length, shape.kv_heads, -1).transpose(1, 2)
+        group = shape.heads // shape.kv_heads
+        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.attention_out(mixed.transpose(1, 2).reshape(batch, length, shape.width))
+        gate, up = self.gate_up(self.feed_norm(x)).chunk(2, dim=-1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Network(nn.Module):
+    """tokens (batch, length) -> hidden states (batch, length, width), normalised; `embedding.weight` maps to logits."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocabulary, shape.width)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        self.norm = RMSNorm(shape.width, shape.norm_epsilon)
+        frequency = shape.rope_base ** (-torch.arange(0, shape.head_width, 2).float() / shape.head_width)
+        angles = torch.outer(torch.arange(shape.window).float(), frequency)
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                deep = name.endswith(("attention_out.weight", "down.weight"))
+                nn.init.normal_(parameter, std=0.02 / ((2 * shape.layers) ** 0.5 if deep else 1.0))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        x = self.embedding(tokens)
+        for layer in self.layers:
+            x = layer(x, self.cos[:length], self.sin[:length])
+        return self.norm(x)
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        return F.linear(self(tokens), self.embedding.weight)
+
+
+@torch.compile(dynamic=False)
+def _chunk_loss(hidden: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed loss of one chunk and the gradient of that sum by its logits; a target of -1 does not count."""
+    logits = (hidden @ weight.T).float()
+    log_sum = logits.logsumexp(-1, keepdim=True)
+    counted = (target >= 0).unsqueeze(-1)
+    index = target.clamp_min(0).unsqueeze(-1)
+    loss = ((log_sum - logits.gather(-1, index)) * counted).sum()
+    gradient = (logits - log_sum).exp()
+    gradient = (gradient - torch.zeros_like(gradient).scatter_(-1, index, 1.0)) * counted
+    return loss, gradient.to(hidden.dtype)
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor, chunk: int) -> Tensor:
+        hidden, half = hidden.to(torch.bfloat16), weight.to(torch.bfloat16)
+        count = (target >= 0).sum().clamp_min(1)
+        by_hidden, by_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        total = torch.zeros(())
+        for start in range(0, len(hidden), chunk):
+            part = slice(start, start + chunk)
+            loss, by_logits = _chunk_loss(hidden[part], half, target[part])
+            total += loss
+            by_hidden[part] = by_logits @ half
+            by_weight += by_logits.T @ hidden[part]
+        ctx.save_for_backward(by_hidden, by_weight, count)
+        return total / count
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        by_hidden, by_weight, count = ctx.saved_tensors
+        scale = outputs[0] / count
+        return by_hidden * scale, by_weight * scale, None, None
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, target: Tensor, chunk: int = 2048) -> Tensor:
+    """Mean cross entropy of `hidden @ weight.T` against `target` (-1: not counted), in bfloat16 products.
+
+    hidden (tokens, width), weight (vocabulary, width), target (tokens,).
+    """
+    return _LinearCrossEntropy.apply(hidden, weight, target, chunk)
+
+
+def _orthogonal(gradient: Tensor, steps: int = 5) -> Tensor:
+    """The nearest semi-orthogonal matrix, roughly: the quintic Newton-Schulz iteration with Muon's coefficients."""
+    x = gradient.to(torch.bfloat16)
+    if transposed := x.shape[0] > x.shape[1]:
+        x = x.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return (x.T if transposed else x).to(gradient.dtype)
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum with orthogonalised updates for matrices; a step has root-mean-square 0.2 per entry times the rate."""
+
+    def __init__(
+        self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float, weight_decay: float
+    ) -> None:
+        super().__init__(parameters, {"lr": rate, "momentum": 0.95, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                update = parameter.grad.lerp(state["momentum"], group["momentum"])
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                scale = 0.2 * max(parameter.shape) ** 0.5
+                parameter.add_(_orthogonal(update), alpha=-group["lr"] * scale)
+
+
+def optimisers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices and AdamW for everything else, with one base rate for both."""
+    matrices = [p for layer in network.layers for p in layer.parameters() if p.dim() == 2]
+    inside = {id(p) for p in matrices}
+    rest = [p for p in network.parameters() if id(p) not in inside]
+    return [
+        Muon(matrices, rate, 0.1),
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+    ]

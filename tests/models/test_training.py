@@ -1,0 +1,208 @@
+"""Training data: every example is the source's text, cut once, in the layout the server sends."""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repofill.models.training import infilling
+from repofill.models.training.corpus import MANIFEST, NearDuplicates, limited, read_manifest
+from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, example
+from repofill.models.training.report import loss_curve
+from repofill.models.training.schedule import rate_factor
+
+BOS, EOS, BEGIN, HOLE, END = Marker.BOS, Marker.EOS, Marker.BEGIN, Marker.HOLE, Marker.END
+
+HEADER = "# pkg/shapes.py\n"
+TEXT = """\
+from math import pi
+
+
+class Circle:
+    def __init__(self, radius: float) -> None:
+        self.radius = radius
+
+    def area(self) -> float:
+        if self.radius < 0:
+            raise ValueError("negative", [self.radius])
+
+        return pi * self.radius**2
+
+
+def main():
+\tprint(Circle(2).area())
+"""
+CONTEXT = ("# pkg/a.py\nA = 1\n", "# pkg/b.py\nfrom a import A\n")
+
+
+def check(layout: infilling.Layout, context: tuple[str, ...], expected: list[Piece]) -> None:
+    """The pieces of a hole in `def f|(x)|: pass`, and their tokens: markers by id, texts as given, in that order."""
+    source = Source(header="# f.py\n", text="def f(x): pass\n", context=context)
+    pieces = arrange(layout, source, "def f", "(x)", ": pass\n")
+    assert pieces == expected
+    ids = {marker: -1 - i for i, marker in enumerate(Marker)}
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    tokens = assemble(pieces, [list(text.encode()) for text in texts], ids)
+    assert bytes(token for token in tokens if token >= 0).decode() == "".join(texts)
+    assert [token for token in tokens if token < 0] == [ids[piece] for piece in pieces if isinstance(piece, Marker)]
+
+
+@pytest.mark.parametrize(
+    ("layout", "context", "expected"),
+    [
+        ("spm", (), [BOS, BEGIN, HOLE, ": pass\n", END, "# f.py\ndef f", "(x)", EOS]),
+        ("psm", (), [BOS, BEGIN, "# f.py\ndef f", HOLE, ": pass\n", END, "(x)", EOS]),
+        ("plain", (), [BOS, "# f.py\ndef f(x)"]),
+        ("spm", CONTEXT, [BOS, *CONTEXT, BEGIN, HOLE, ": pass\n", END, "# f.py\ndef f", "(x)", EOS]),
+        ("psm", CONTEXT, [BOS, *CONTEXT, BEGIN, "# f.py\ndef f", HOLE, ": pass\n", END, "(x)", EOS]),
+        ("plain", CONTEXT, [BOS, *CONTEXT, "# f.py\ndef f(x)"]),
+    ],
+)
+def test_a_layout_puts_the_context_first_and_markers_around_the_hole(
+    layout: infilling.Layout, context: tuple[str, ...], expected: list[Piece]
+) -> None:
+    check(layout, context, expected)
+
+
+def parts(pieces: list[Piece]) -> tuple[str, str, str]:
+    """Before, middle and after of an infilling example."""
+    texts = [str(piece) for piece in pieces[pieces.index(BEGIN) :] if not isinstance(piece, Marker)]
+    before, after = (0, 1) if pieces[pieces.index(BEGIN) + 1] is not HOLE else (1, 0)
+    return texts[before].removeprefix(HEADER), texts[2], texts[after]
+
+
+@given(st.integers(), st.integers(100, 2000))
+def test_an_example_is_the_text_cut_once(seed: int, characters: int) -> None:
+    pieces = example(Source(header=HEADER, text=TEXT, context=CONTEXT), characters, random.Random(seed))
+    assert pieces[:3] == [BOS, *CONTEXT]
+    if BEGIN in pieces:
+        before, middle, after = parts(pieces)
+        assert before + middle + after in TEXT
+        assert pieces[-1] is EOS
+        # a suffix is cut after a line; a prefix begins with one unless one line alone is too long
+        assert after == "" or TEXT.endswith(after) or after.endswith("\n")
+        assert TEXT.startswith(before) or ("\n" + before) in TEXT or "\n" not in before
+    else:
+        assert str(pieces[3]).removeprefix(HEADER) in TEXT
+
+
+@given(st.integers())
+def test_the_same_seed_gives_the_same_example(seed: int) -> None:
+    source = Source(header=HEADER, text=TEXT)
+    assert example(source, 400, random.Random(seed)) == example(source, 400, random.Random(seed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        # up to the line's end, not over it, from the indentation or later, or from the line's start
+        (infilling.rest_of_line, r"[^\n]*"),
+        (infilling.some_lines, r"[^\n]*\S[^\n]*(\n[^\n]*\S[^\n]*){0,5}"),
+        # a body: from behind the colon or from its first word, to its last line that is not blank
+        (infilling.block, r"(\n+[ \t]+)?\S(.|\n)*\S"),
+        (infilling.bracket, r"([^()]|\([^()]*\))*"),
+    ],
+)
+def test_a_hole_has_the_shape_of_its_kind(kind, shape: str) -> None:  # type: ignore[no-untyped-def]
+    found = [kind(TEXT, random.Random(seed)) for seed in range(300)]
+    holes = {hole for hole in found if hole is not None}
+    assert len(holes) >= 4
+    for start, end in holes:
+        assert re.fullmatch(shape, TEXT[start:end]), TEXT[start:end]
+        if kind is not infilling.bracket:
+            assert TEXT[end] == "\n"
+
+
+def test_holes_start_at_line_starts_at_indentations_and_inside_words() -> None:
+    starts = {infilling.hole(TEXT, random.Random(seed))[0] for seed in range(400)}
+    assert any(TEXT[start - 1] == "\n" and TEXT[start] == " " for start in starts if start)
+    assert any(TEXT[start - 1] == " " and TEXT[start] != " " for start in starts if start)
+    assert any(TEXT[start - 1].isalpha() and TEXT[start].isalpha() for start in starts if start)
+
+
+def test_a_text_without_a_line_to_complete_is_refused() -> None:
+    with pytest.raises(ValueError, match="no line"):
+        infilling.hole("\n\n  \n", random.Random(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "characters", "expected"),
+    [
+        ("a = 1\nb = 2\n", 100, "# m.py\na = 1\nb = 2\n"),
+        ("a = 1\nb = 2\n", 15, "# m.py\na = 1\n"),
+        ("a = 1", 100, "# m.py\na = 1\n"),
+        ("a = 1\nb = 2\n", 8, None),
+    ],
+)
+def test_a_context_block_holds_whole_lines(text: str, characters: int, expected: str | None) -> None:
+    assert infilling.context_block("# m.py\n", text, characters) == expected
+
+
+@pytest.mark.parametrize(("progress", "factor"), [(-1, 0), (0, 0), (0.01, 0.5), (0.02, 1), (0.35, 1), (1, 0), (1.1, 0)])
+def test_the_rate_is_a_function_of_the_time_used(progress: float, factor: float) -> None:
+    assert rate_factor(progress) == pytest.approx(factor)
+
+
+def test_the_rate_only_falls_after_the_warm_up() -> None:
+    factors = [rate_factor(0.02 + 0.98 * i / 100) for i in range(101)]
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_the_manifest_is_well_formed_and_holds_nothing_back_twice() -> None:
+    manifest = read_manifest()
+    names = [re.sub(r"[-_.]+", "-", release.name).lower() for release in manifest.packages]
+    held_out = {re.sub(r"[-_.]+", "-", release.name).lower() for release in manifest.held_out}
+    assert len(names) == len(set(names)) > 200
+    assert [release.name for release in manifest.packages] == sorted(release.name for release in manifest.packages)
+    assert not held_out.intersection(names)
+    assert {"prompt-toolkit", "trio", "werkzeug", "pygls", "watchdog", "httpx"} <= held_out
+    permissive = r"MIT(-0)?|BSD(-[23]-Clause)?|0BSD|Apache-2.0|ISC|PSF-2.0|Zlib|CC0-1.0"
+    for release in manifest.packages:
+        assert all(re.fullmatch(permissive, part) for part in re.split(" AND | OR ", release.licence)), release
+    assert set(tomllib.loads(MANIFEST.read_text(encoding="utf-8"))) == {"packages", "held_out"}
+
+
+def words(count: int, seed: int) -> list[str]:
+    choice = random.Random(seed)
+    return [f"w{choice.randrange(10_000)}" for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" ".join(words(300, 1)), True),
+        ("\n".join(words(300, 1)), True),  # white space does not count
+        (" ".join([*words(300, 1)[:150], "new", *words(300, 1)[150:]]), True),
+        (" ".join([*words(300, 1)[:150], *words(150, 3)]), False),
+        (" ".join(words(300, 2)), False),
+        ("x", False),
+        ("", False),
+    ],
+)
+def test_near_duplicates_are_found(text: str, expected: bool) -> None:
+    seen = NearDuplicates()
+    assert not seen.add(" ".join(words(300, 1)))
+    assert seen.add(text) is expected
+    assert seen.add(text)
+
+
+def test_a_large_package_gives_whole_folders_up_to_its_limit() -> None:
+    texts = {f"p/{folder}/{name}.py": "x" * 10 for folder in "abcdef" for name in "mn"}
+    chosen = limited(texts, 60)
+    assert sum(map(len, chosen.values())) == 60
+    assert all({f"p/{path[2]}/m.py", f"p/{path[2]}/n.py"} <= chosen.keys() for path in chosen)
+    assert chosen == limited(dict(reversed(texts.items())), 60)
+
+
+def test_the_loss_curve_is_drawn_inside_its_picture() -> None:
+    picture = loss_curve([(1.0, 5.0), (2.0, 9.0), (12.0, 3.0)], [(11.0, 3.2)])
+    points = re.search(r'points="([^"]+)"', picture)
+    assert points is not None
+    places = [tuple(map(float, pair.split(","))) for pair in points[1].split()]
+    assert places == sorted(places)
+    assert all(48 <= x <= 592 and 48 <= y <= 272 for x, y in places)
