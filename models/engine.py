@@ -237,7 +237,7 @@ class Engine:
             return f"the model process cannot start ({last_line or how}); reinstall repofill"
         return str(
             ModelFileError(
-                self._path, f"llama.cpp crashed while loading it ({how}); download it again, or choose a smaller model"
+                self._path, f"llama.cpp crashed while loading it ({how}); download it again or choose a smaller one"
             )
         )
 

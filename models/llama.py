@@ -93,6 +93,7 @@ class Llama:
         self._markers = self._parsed_markers(description)
         self._space_prefix = self._tokenize("\n") if C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM else []
         self.tokenize = lru_cache(maxsize=1024)(self._tokenize_text)
+        self._try_out(description.path)
 
     def prefill(self, prompt: Sequence[int]) -> int:
         """Makes `prompt` the content of sequence 0, keeping the cells of the longest common prefix; the number of its
@@ -169,6 +170,13 @@ class Llama:
         if not context:
             raise ModelFileError(path, f"no memory for a window of {self.n_ctx} tokens; set a smaller one")
         return context
+
+    def _try_out(self, path: Path) -> None:
+        """A first evaluation: damage that loading does not show ends the process now, not at the first keystroke."""
+        self.prefill([token % self.vocabulary_size for token in range(4)])
+        if not np.isfinite(self.logits()).all():
+            raise ModelFileError(path, "what it computes is not a number: it is damaged; download it again")
+        self.clear()
 
     def _truncate(self, length: int) -> int:
         if length < len(self.tokens):
@@ -267,7 +275,7 @@ def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 class _Log:
-    """llama.cpp's warnings and errors, passed on to stderr; the first error is kept, for the later ones follow from it."""
+    """llama.cpp's warnings and errors, passed on to stderr; keeps the first error, which the later ones follow from."""
 
     def __init__(self) -> None:
         self.first_error = ""
@@ -307,6 +315,7 @@ def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> A
     params = C.llama_model_default_params()
     params.n_gpu_layers = options.n_gpu_layers if options.n_gpu_layers >= 0 else 1_000_000
     params.check_tensors = description.size_bytes <= _CHECKED_BYTES
+    params.use_extra_bufts = not _has_amx()
     overrides = _overrides(description)
     params.kv_overrides = overrides
     model = C.llama_model_load_from_file(os.fsencode(description.path), params)
@@ -314,6 +323,15 @@ def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> A
         why = log.first_error.rpartition("error loading model: ")[2] or "no reason given"
         raise ModelFileError(description.path, f"llama.cpp cannot load it ({why}); download it again or choose another")
     return model
+
+
+def _has_amx() -> bool:
+    """Whether the CPU has AMX, for which llama.cpp would rearrange the weights: its kernels for quantised ones crash on
+    such machines (ggml-org/llama.cpp issue 20824). Without AMX the rearranged weights are right, and quicker."""
+    try:
+        return "amx_tile" in Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux, where nothing uses AMX
+        return False
 
 
 def _overrides(description: ModelDescription) -> Any:

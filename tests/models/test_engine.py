@@ -1,0 +1,335 @@
+"""The engine with its real model process: answers, giving way, dying and coming back, and files that are no models."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from repofill.models import protocol
+from repofill.models.engine import Engine, EngineUnavailable
+from repofill.models.gguf import ModelFileError
+from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello, Ready
+
+pytestmark = pytest.mark.filterwarnings("error")  # a leaked pipe or a forgotten task is a failure
+
+SLOW_WINDOW = 4096
+
+
+def request(prefix="def f(x):\n    ret", suffix="\nprint(f(2))\n", **more):
+    settings = {"max_tokens": 8, "deadline_s": 30.0, **more}
+    return FillRequest(context=("# b.py\nB = 1\n",), header="# a.py\n", prefix=prefix, suffix=suffix, **settings)
+
+
+def long_request(seed=0, **more):
+    """A prompt that takes the slow model seconds."""
+    rng = random.Random(seed)
+    return request("".join(rng.choice("abcdefgh \n") for _ in range(3500)), **more)
+
+
+@contextlib.asynccontextmanager
+async def running(path, **options):
+    engine = Engine(path, EngineOptions(threads=1, **options))
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        assert engine.process_id is None
+        await asyncio.sleep(0)  # the loop closes the pipes' transports
+
+
+async def until(condition, timeout_s=30.0):
+    """Waits for what is bound to happen; only a broken engine meets the limit."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def slow_model(make_gguf):
+    return make_gguf(width=256, layers=8, window=SLOW_WINDOW, metadata={"repofill.fim.layout": "spm"})
+
+
+async def test_an_engine_answers(random_model):
+    async with running(random_model) as engine:
+        assert (engine.state, engine.process_id) == ("idle", None)
+        assert (await engine.describe()).layout == "spm"
+        assert engine.state == "idle", "a description needs no process"
+        answer = await engine.fill(request(candidates=("urn x", "")))
+        assert answer.text
+        assert len(answer.scores) == 2
+        assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode"}
+        assert (engine.state, engine.reason, engine.n_ctx) == ("ready", "", 2048)
+        assert await engine.fill(request(candidates=("urn x", ""))) is not None
+    assert engine.state == "closed"
+    assert await engine.fill(request()) is None
+    with pytest.raises(EngineUnavailable):
+        await engine.count_tokens(["y"])
+    await engine.close()
+
+
+async def test_count_tokens(random_model):
+    """ "ret" is one token of this model, and a token's text in source is no token."""
+    async with running(random_model) as engine:
+        assert await engine.count_tokens([]) == []
+        assert await engine.count_tokens(["ret", "", "aa", "ret", "<｜fim▁hole｜>", "\ud800"]) == [1, 0, 2, 1, 18, 1]
+        assert await engine.count_tokens(["aa", "a" * 300_000, "b" * 300_000]) == [2, 300_000, 300_000]
+
+
+async def test_typing_evaluates_only_the_tail(random_model):
+    """With the suffix first, ten keystrokes in one place reuse all that was there before."""
+    async with running(random_model) as engine:
+        prefix = "import os\n" * 40
+        before = await engine.fill(request(prefix))
+        for character in "def g(yz):":
+            prefix += character
+            answer = await engine.fill(request(prefix))
+            assert answer.cached_tokens >= before.prompt_tokens - 3
+            before = answer
+
+
+async def test_the_newest_request_wins(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        assert await engine.fill(request()) is not None
+        older = asyncio.create_task(engine.fill(long_request()))
+        await asyncio.sleep(0.1)
+        assert not older.done()
+        newer = await engine.fill(request("x = "))
+        assert await older is None
+        assert newer is not None
+
+
+async def test_a_cancelled_prefill_gives_way_and_changes_nothing(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine, running(slow_model, n_ctx=SLOW_WINDOW) as fresh:
+        await asyncio.gather(engine.fill(request()), fresh.fill(request("other")))
+        task = asyncio.create_task(engine.fill(long_request()))
+        await asyncio.sleep(0.15)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        answer, expected = await asyncio.gather(engine.fill(long_request()), fresh.fill(long_request()))
+        assert answer.cached_tokens < answer.prompt_tokens - 64, "it was not finished behind our back"
+        assert (answer.text, answer.logprob, answer.ended) == (expected.text, expected.logprob, expected.ended)
+
+
+async def test_after_a_deadline_the_prompt_is_finished_in_idle_time(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        await engine.fill(request())
+        late = await engine.fill(long_request(deadline_s=0.1))
+        assert (late.text, late.ended, late.tokens) == ("", "deadline", 0)
+        assert late.cached_tokens < late.prompt_tokens // 2
+        for _ in range(200):
+            await asyncio.sleep(0.3)
+            answer = await engine.fill(long_request(deadline_s=0.1))
+            if answer.ended != "deadline":
+                break
+        assert answer.cached_tokens == answer.prompt_tokens - 1
+
+
+async def test_warm_prefills_and_gives_way(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        await engine.warm(request())
+        assert (await engine.fill(request())).cached_tokens > 20
+        warming = asyncio.create_task(engine.warm(long_request()))
+        await asyncio.sleep(0.1)
+        answer = await engine.fill(request("y"))
+        await warming
+        assert answer is not None
+        assert (await engine.fill(long_request(deadline_s=0.05))).ended == "deadline", "the prefill gave way"
+
+
+async def test_a_killed_process_is_replaced(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        expected = await engine.fill(request())
+        first = engine.process_id
+        task = asyncio.create_task(engine.fill(long_request()))
+        await asyncio.sleep(0.1)
+        os.kill(first, signal.SIGKILL)
+        assert await task is None
+        await until(lambda: engine.state == "crashed")
+        assert "SIGKILL" in engine.reason
+        assert await engine.fill(request()) is None, "no waiting for a process that is not there"
+        await until(lambda: engine.state == "ready")
+        again = await engine.fill(request())
+        assert (again.text, again.logprob) == (expected.text, expected.logprob)
+        assert engine.process_id != first
+    for pid in (first, engine.process_id):
+        assert pid is None or not Path(f"/proc/{pid}").exists(), "no zombie"
+
+
+async def test_closing_in_the_middle(slow_model):
+    """Whatever goes on, closing ends it: not yet started, starting, evaluating."""
+    for wait_s in (0, 0.02, 0.1, 1.0):
+        async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+            tasks = [asyncio.create_task(engine.fill(long_request())), asyncio.create_task(engine.count_tokens(["x"]))]
+            await asyncio.sleep(wait_s)
+            await engine.close()
+            filled, counted = await asyncio.gather(*tasks, return_exceptions=True)
+            assert filled is None
+            assert isinstance(counted, EngineUnavailable) or counted == [1]
+
+
+async def test_restart(random_model):
+    async with running(random_model) as engine:
+        await engine.restart()
+        await until(lambda: engine.state == "ready")
+        first = engine.process_id
+        await engine.restart()
+        assert await engine.fill(request()) is not None
+        assert engine.process_id != first
+
+
+def test_the_process_ends_with_its_parent(slow_model, tmp_path):
+    """Even when the parent is killed and the process is deep inside an evaluation."""
+    script = (
+        "import asyncio, sys\n"
+        "from repofill.models.engine import Engine\n"
+        "from repofill.models.protocol import EngineOptions, FillRequest\n"
+        "async def main():\n"
+        f"    engine = Engine({str(slow_model)!r}, EngineOptions(n_ctx={SLOW_WINDOW}, threads=1))\n"
+        "    await engine.count_tokens(['x'])\n"
+        "    print(engine.process_id, flush=True)\n"
+        "    request = FillRequest(context=(), header='', prefix='ab' * 1800, suffix='', deadline_s=60)\n"
+        "    await engine.fill(request)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        child = int(parent.stdout.readline())
+        time.sleep(0.1)
+        parent.kill()
+    end = time.monotonic() + 30
+    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+async def test_the_users_modules_shadow_nothing(random_model, tmp_path, monkeypatch):
+    for name in ("repofill", "llama_cpp", "json", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
+    monkeypatch.chdir(tmp_path)
+    async with running(random_model) as engine:
+        assert await engine.fill(request()) is not None
+
+
+async def test_one_process_serves_several_clients(slow_model):
+    """A newer request supersedes those of its own client only."""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "repofill.models.worker"), stdin=-1, stdout=-1, stderr=subprocess.DEVNULL
+    )
+    options = EngineOptions(n_ctx=SLOW_WINDOW, threads=1)
+
+    async def ask(*messages, answers):
+        for message in messages:
+            worker.stdin.write(protocol.encode(message))
+        return {
+            (m.client, m.id): m.answer for m in [await protocol.receive_message(worker.stdout) for _ in range(answers)]
+        }
+
+    worker.stdin.write(protocol.encode(Hello(client="a", model=str(slow_model), options=options)))
+    assert await protocol.receive_message(worker.stdout) == Ready(n_ctx=SLOW_WINDOW)
+    answers = await ask(
+        Fill(client="a", id=1, request=long_request()),
+        Fill(client="b", id=1, request=request("b")),
+        Fill(client="b", id=2, request=request("bb")),
+        Fill(client="a", id=2, request=request("aa")),
+        Fill(client="c", id=1, request=request("c")),
+        Cancel(client="c", id=1),
+        answers=5,
+    )
+    given_up = {key for key, answer in answers.items() if answer is None}
+    assert given_up == {("a", 1), ("b", 1), ("c", 1)}
+    assert answers.keys() - given_up == {("a", 2), ("b", 2)}
+    worker.stdin.close()
+    assert await worker.wait() == 0
+    await worker.stdout.read()
+
+
+async def test_a_worker_refuses_what_is_no_protocol():
+    for data in (b"hello, world, this is text", protocol.encode(Cancel(client="", id=1)), b""):
+        worker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "repofill.models.worker"), stdin=-1, stdout=-1, stderr=subprocess.DEVNULL
+        )
+        out, _ = await worker.communicate(data)
+        assert worker.returncode == 1
+        assert out == b"" or isinstance(protocol.decode(out[4:]), protocol.Failed)
+
+
+async def check_failed(path, reason):
+    async with running(path) as engine:
+        assert await engine.fill(request()) is None
+        assert engine.state == "failed"
+        assert reason in engine.reason
+        assert engine.reason.startswith(str(path))
+        assert engine.reason.isprintable()
+        assert await engine.fill(request()) is None
+        with pytest.raises(EngineUnavailable):
+            await engine.count_tokens(["x"])
+        return engine
+
+
+async def test_files_that_are_no_models(random_model, tmp_path):
+    whole = random_model.read_bytes()
+    files = {
+        "empty": b"",
+        "text": b"hello\n" * 50,
+        "cut": whole[: len(whole) // 2],
+        "stub": whole[:100],
+        "odd": whole[:-1],
+    }
+    reasons = {"empty": "is empty", "text": "not a GGUF", "stub": "damaged", "cut": "truncated", "odd": "truncated"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        await check_failed(tmp_path / name, reasons[name])
+    await check_failed(tmp_path / "missing.gguf", "no such file")
+    await check_failed(tmp_path, "folder")
+    with pytest.raises(ModelFileError):
+        await Engine(tmp_path / "missing.gguf").describe()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"metadata": {"llama.block_count": 1_000_000}}, "crashed while loading it (SIG"),
+        ({"metadata": {"tokenizer.ggml.model": "llama"}}, "crashed while loading it (SIG"),
+        ({"metadata": {"llama.attention.layer_norm_rms_epsilon": -1.0}}, "crashed while loading it (SIG"),
+        ({"metadata": {"llama.rope.freq_base": 0.0}}, "not a number"),
+        ({"metadata": {"llama.attention.head_count": 3}}, "llama.cpp cannot load it"),
+        ({"metadata": {"tokenizer.ggml.pre": "nobody's"}}, "unknown pre-tokenizer"),
+    ],
+)
+async def test_damage_that_only_llama_cpp_finds(make_gguf, settings, reason):
+    """Some of it ends the process; the user sees one line, and no restarts."""
+    await check_failed(make_gguf(**settings), reason)
+
+
+async def test_flipped_bits_never_reach_the_parent(random_model, tmp_path):
+    whole, rng = random_model.read_bytes(), random.Random(11)
+    for index in range(12):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[rng.randrange(12_000)] ^= 1 << rng.randrange(8)
+        path = tmp_path / f"{index}.gguf"
+        path.write_bytes(damaged)
+        async with running(path) as engine:
+            answer = await engine.fill(request())
+            assert (engine.state, engine.reason) == ("ready", "") or (answer is None and engine.reason.isprintable())
+
+
+async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"not yet")
+    async with running(path) as engine:
+        assert await engine.fill(request()) is None
+        assert engine.state == "failed"
+        path.write_bytes(random_model.read_bytes())
+        assert await engine.fill(request()) is not None
+        assert (await engine.describe()).name == "tiny"
