@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import itertools
 import shutil
 import sys
 import tempfile
@@ -29,7 +30,11 @@ from repofill.evaluation.holes import Hole, sample
 
 PACKAGE = "pygls"
 SUGGESTIONS = 5
-_MOST_PLACES = 40
+_MOST_PLACES = 60
+_SAMPLED = 600
+_DEPENDENCIES = 4
+"""Places are looked for in files that depend on at least so many others: context is what there is to see."""
+
 _SEED = 4
 _LINES_AROUND = 4
 _READY_S = 120.0
@@ -63,7 +68,8 @@ def run(console: Console, package: str = PACKAGE) -> None:
 async def _session(console: Console, workspace: Path, title: str) -> None:
     index = WorkspaceIndex(workspace)
     index.build()
-    holes = list(sample(index, _MOST_PLACES, _SEED))
+    connected = (hole for hole in sample(index, _SAMPLED, _SEED) if len(index.dependencies(hole.path)) >= _DEPENDENCIES)
+    holes = list(itertools.islice(connected, _MOST_PLACES))
     client = LanguageClient("repofill-demo", metadata.version("repofill"))
     await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", cwd=workspace)
     drain = asyncio.create_task(_drain(client))
