@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ _MICRO_BATCH_TOKENS = 64
 
 _SCORING_CELLS = 256
 _MOST_THREADS = 8
+_LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
+"""llama.cpp splits text with std::regex, which takes about 300 bytes of stack for every character of a match: a word of
+40,000 letters ends the process. So such runs are tokenized in parts; no source code worth completing has any."""
+
 _CHECKED_BYTES = 200_000_000
 _ABORTED = 2
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
@@ -222,12 +227,15 @@ class Llama:
     def _tokenize_text(self, text: str) -> tuple[int, ...]:
         """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
         since every text is a piece of a larger whole. Lone surrogates become question marks."""
-        parts = self._markers.split(text) if self._markers else [text]
-        return tuple(token for part in parts if part for token in self._continuation(part))
+        cuts = {match.end() for match in _LONG_RUN.finditer(text)}
+        if self._markers:
+            cuts |= {match.end() for match in self._markers.finditer(text)}
+        edges = [0, *sorted(cuts), len(text)]
+        return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
 
     def _continuation(self, text: str) -> list[int]:
         lead = self._space_prefix
-        if not lead:
+        if not lead or not text:
             return self._tokenize(text)
         ids = self._tokenize("\n" + text)
         return ids[len(lead) :] if ids[: len(lead)] == lead else self._tokenize(text)
@@ -252,15 +260,15 @@ class Llama:
             size = -length
 
     def _parsed_markers(self, description: ModelDescription) -> re.Pattern[str] | None:
-        """Splits text inside every marker that llama.cpp would turn into its token even with special tokens off, which
-        it does for those a file calls user-defined instead of control."""
+        """Matches the first character of every marker that llama.cpp would turn into its token even with special tokens
+        off, which it does for those a file calls user-defined instead of control."""
         ids = description.fim.marker_ids if description.fim else frozenset()
         user_defined = [
             C.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
             for token in sorted(ids)
             if C.llama_vocab_get_attr(self._vocab, token) & C.LLAMA_TOKEN_ATTR_USER_DEFINED
         ]
-        inside = [f"(?<={re.escape(text[0])})(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]
+        inside = [f"{re.escape(text[0])}(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]
         return re.compile("|".join(inside)) if inside else None
 
 

@@ -34,6 +34,7 @@ def write_gguf(
     special_type: gguf.TokenType = gguf.TokenType.CONTROL,
     first_special: int = 0,
     pre: str | None = "deepseek-coder",
+    sentencepiece: bool = False,
     successors: Mapping[str, str] | None = None,
     certainty: float = 1.0,
     width: int = 32,
@@ -45,13 +46,16 @@ def write_gguf(
 ) -> Path:
     """A model file. `merges` are pairs of texts; `first_special`: least id of the special tokens, unused ones fill the
     gap. With `successors` the model knows the token after each of the given ones, less surely with less `certainty`,
-    else its weights are random.
+    else its weights are random. `sentencepiece`: a vocabulary as CodeLlama's, which puts a space before every text.
     """
     alphabet = byte_alphabet()
     spell = {text: "".join(alphabet[byte] for byte in text.encode()) for pair in merges for text in pair}
     merged = [spell[left] + spell[right] for left, right in merges]
     tokens = [alphabet[byte] for byte in range(256)] + merged
     types = [gguf.TokenType.NORMAL] * len(tokens)
+    if sentencepiece:
+        tokens = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *"abcdefgh", "▁a", "ab"]
+        types = [gguf.TokenType.UNKNOWN, *[gguf.TokenType.BYTE] * 256, *[gguf.TokenType.NORMAL] * 11]
     unused = range(len(tokens), first_special)
     tokens += [f"[PAD{at}]" for at in unused] + list(specials)
     types += [gguf.TokenType.UNUSED] * len(unused) + [special_type] * len(specials)
@@ -69,12 +73,15 @@ def write_gguf(
     out.add_rope_dimension_count(width // 2)
     out.add_rope_freq_base(rope_base)
     out.add_file_type(0)
-    out.add_tokenizer_model("gpt2")
-    if pre is not None:
+    out.add_tokenizer_model("llama" if sentencepiece else "gpt2")
+    if sentencepiece:
+        out.add_token_scores([-float(at) for at in range(len(tokens))])
+    elif pre is not None:
         out.add_tokenizer_pre(pre)
     out.add_token_list(tokens)
     out.add_token_types(types)
-    out.add_token_merges([f"{spell[left]} {spell[right]}" for left, right in merges])
+    if not sentencepiece:
+        out.add_token_merges([f"{spell[left]} {spell[right]}" for left, right in merges])
     if BOS in specials and EOS in specials:
         out.add_bos_token_id(tokens.index(BOS))
         out.add_eos_token_id(tokens.index(EOS))

@@ -103,6 +103,22 @@ def test_text_survives_tokenizing(random_model):
     assert b"".join(llama.pieces[token] for token in llama.tokenize("a\ud800b")) == b"a?b"
 
 
+@pytest.mark.parametrize("text", ["ab", " ab", "a b", "\nab", "", "é", "  a"])
+def test_sentencepiece_puts_no_space_before_a_piece(make_gguf, text):
+    """Context, prefix, suffix and candidates are pieces of a larger text: nothing may come between them."""
+    llama, _, _ = load(make_gguf(sentencepiece=True, specials=("▁<PRE>", "▁<SUF>", "▁<MID>", "</s>")))
+    assert b"".join(llama.pieces[token] for token in llama.tokenize(text)) == text.encode()
+    assert llama.tokenize("ab") == (llama.pieces.index(b"ab"),)
+
+
+@pytest.mark.parametrize("text", ["a", "(", "1", " ", "\n", "é", "\ud800", "a b(1)\n", "\0"])
+def test_endless_words_are_tokenized(random_model, text):
+    """Any of these, repeated, ends a process that hands it to llama.cpp in one piece, or might under a smaller stack."""
+    llama, _, _ = load(random_model)
+    whole = text * 100_000
+    assert b"".join(llama.pieces[token] for token in llama.tokenize(whole)) == whole.encode("utf-8", "replace")
+
+
 def test_overrides_reach_llama_cpp(make_gguf):
     """An old conversion of DeepSeek Coder behaves as the corrected one: digits stay single, positions are scaled."""
     settings = {"first_special": 32013, "rope_base": 100_000.0, "merges": [("1", "2")], "layers": 1}
