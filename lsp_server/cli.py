@@ -18,7 +18,9 @@ from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.scan import is_secret
-from repofill.lsp_server import demo, doctor
+from repofill.evaluation import demo, fill, keystrokes, packages, tune
+from repofill.evaluation.editor import EditorError
+from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
 from repofill.lsp_server.features import completion_figures, plan_figures
 from repofill.lsp_server.server import build_server, bundled_model, log_to_file, make_engine
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (UserError, ModelFileError, EngineUnavailable, demo.DemoError) as error:
+    except (UserError, ModelFileError, EngineUnavailable, EditorError, packages.FetchError) as error:
         print(f"repofill: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -83,23 +85,26 @@ def _parser() -> argparse.ArgumentParser:
     check = command("doctor", _doctor, "Say what is installed, configured and working.")
     check.add_argument("--json", action="store_true")
 
-    _add_bench(command("bench", _bench_usage, "Measure on held-out packages or on your own workspace."))
+    bench = command("bench", None, "Measure on held-out packages, fetched with pip, or on your own workspace.")
+    _add_bench(bench.add_subparsers(required=True))
     command("demo", _demo, "See the server complete a real package.")
     return parser
 
 
-def _add_bench(parser: argparse.ArgumentParser) -> None:
-    parts = parser.add_subparsers(required=True)
-    fill = parts.add_parser("fill", help="rest-of-line exact match: the model, copying, both")
-    fill.set_defaults(run=_bench_fill)
-    fill.add_argument("--workspace", type=Path, metavar="DIR", help="default: six held-out packages, fetched with pip")
-    fill.add_argument("--json", action="store_true")
-    tune = parts.add_parser("tune", help="fit the ranking's weights on packages of their own")
-    tune.set_defaults(run=_bench_tune)
-    tune.add_argument("--out", type=Path, required=True, metavar="FILE")
-    for sub, per in ((fill, 100), (tune, 400)):
-        sub.add_argument("--model", metavar="PATH")
-        sub.add_argument("--holes", type=_natural, default=per, metavar="N", help="holes per package")
+def _add_bench(parts: Any) -> None:
+    for name, run, holes, text in (
+        ("fill", _bench_fill, 100, "rest-of-line exact match: the model alone, copying alone, both together"),
+        ("keystrokes", _bench_keystrokes, 5, "milliseconds from keystroke to ghost text, with and without the cache"),
+        ("tune", _bench_tune, 400, "fit the ranking's weights, on packages of their own"),
+    ):
+        part = parts.add_parser(name, help=text, description=text)
+        part.set_defaults(run=run)
+        part.add_argument("--workspace", type=Path, metavar="DIR", help="default: held-out packages")
+        part.add_argument("--model", metavar="PATH")
+        part.add_argument("--holes", type=_natural, default=holes, metavar="N", help=f"places per package ({holes})")
+        part.add_argument("--json", action="store_true")
+        if name == "tune":
+            part.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
 def _natural(text: str) -> int:
@@ -193,36 +198,28 @@ def _demo(options: argparse.Namespace) -> None:
     demo.run(Console())
 
 
-def _bench_usage(options: argparse.Namespace) -> None:
-    raise UserError("choose a benchmark: fill or tune")
-
-
 def _bench_fill(options: argparse.Namespace) -> None:
-    from repofill.evaluation import fill, packages
+    fill.show(fill.report(_cases(options, packages.REPORTED)), as_json=options.json)
 
-    try:
-        folders = [options.workspace] if options.workspace else [packages.fetch(name) for name in packages.REPORTED]
-    except packages.FetchError as error:
-        raise UserError(str(error)) from error
-    settings = _settings(options)
-    cases = asyncio.run(
-        _with_engine(settings, lambda completer: fill.gather_cases(completer, folders, options.holes, settings))
-    )
-    fill.show(fill.report(cases), as_json=options.json)
+
+def _bench_keystrokes(options: argparse.Namespace) -> None:
+    keystrokes.run(_folders(options, packages.REPORTED), options.holes, as_json=options.json)
 
 
 def _bench_tune(options: argparse.Namespace) -> None:
-    from repofill.evaluation import fill, packages, tune
+    cases = _cases(options, packages.TUNED)
+    tune.write(cases, packages.TUNED, cases[0].gathered.model.name, options.out)
 
-    try:
-        folders = [packages.fetch(name) for name in packages.TUNED]
-    except packages.FetchError as error:
-        raise UserError(str(error)) from error
-    settings = _settings(options)
-    cases = asyncio.run(
+
+def _cases(options: argparse.Namespace, names: Sequence[str]) -> list[fill.Case]:
+    settings, folders = _settings(options), _folders(options, names)
+    return asyncio.run(
         _with_engine(settings, lambda completer: fill.gather_cases(completer, folders, options.holes, settings))
     )
-    tune.write(cases, packages.TUNED, cases[0].gathered.model.name, options.out)
+
+
+def _folders(options: argparse.Namespace, names: Sequence[str]) -> list[Path]:
+    return [options.workspace] if options.workspace else [packages.fetch(name) for name in names]
 
 
 # Helpers of the commands

@@ -1,0 +1,86 @@
+"""From keystroke to ghost text: typing in real files through the real server, with the KV cache and without it.
+
+Both ways are measured in the same run, keystroke by keystroke in turn, so that the machine's other load falls on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from repofill.context.index import WorkspaceIndex
+from repofill.evaluation.editor import Editor, editor
+from repofill.evaluation.holes import Hole, sample
+
+_TYPED = 10
+_DEADLINE_MS = 60_000
+_OTHER = "elsewhere.py"
+_OTHER_TEXT = "import os\n\n\ndef home():\n    return os."
+
+
+def run(folders: Sequence[Path], places: int, *, as_json: bool) -> None:
+    """Type ten characters at `places` places of each folder, and print what each keystroke cost."""
+    warm: list[dict[str, float]] = []
+    cold: list[dict[str, float]] = []
+    for folder in folders:
+        index = WorkspaceIndex(folder)
+        index.build()
+        holes = [hole for hole in sample(index, places * 20, 1) if len(hole.target) >= _TYPED][:places]
+        asyncio.run(_measure(folder, holes, warm, cold))
+    figures = {"cache": _figures(warm), "no cache": _figures(cold)}
+    if as_json:
+        print(json.dumps(figures, indent=2))
+    else:
+        _show(figures)
+
+
+async def _measure(folder: Path, holes: list[Hole], warm: list[dict[str, float]], cold: list[dict[str, float]]) -> None:
+    async with editor(folder, {"suggest": {"deadline_ms": _DEADLINE_MS}}) as server:
+        server.open(_OTHER, _OTHER_TEXT)
+        for hole in holes:
+            server.open(hole.path, hole.text)
+            text, offset = hole.text, hole.offset
+            await server.suggestions(hole.path, text, offset)
+            for character in hole.target[:_TYPED]:
+                text = server.insert(hole.path, text, offset, character)
+                offset += 1
+                warm.append(await _ask(server, hole.path, text, offset))
+                # A prompt that shares nothing empties the cache; the same keystroke then pays for everything.
+                await server.suggestions(_OTHER, _OTHER_TEXT, len(_OTHER_TEXT))
+                cold.append(await _ask(server, hole.path, text, offset))
+            server.close(hole.path)
+
+
+async def _ask(server: Editor, path: str, text: str, offset: int) -> dict[str, float]:
+    _, milliseconds = await server.suggestions(path, text, offset)
+    last = (await server.explain(path, text, offset))["last"]
+    evaluated = last["prompt_tokens"] - last["cached_tokens"]
+    return {"milliseconds": milliseconds, "prompt_tokens": last["prompt_tokens"], "evaluated_tokens": evaluated}
+
+
+def _figures(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    times = sorted(row["milliseconds"] for row in rows)
+    return {
+        "keystrokes": len(rows),
+        "p50 ms": times[len(times) // 2],
+        "p90 ms": times[int(len(times) * 0.9)],
+        "p99 ms": times[int(len(times) * 0.99)],
+        "prompt tokens, mean": statistics.fmean(row["prompt_tokens"] for row in rows),
+        "evaluated tokens, mean": statistics.fmean(row["evaluated_tokens"] for row in rows),
+    }
+
+
+def _show(figures: dict[str, dict[str, float]]) -> None:
+    table = Table(title="From request to ghost text, per keystroke")
+    table.add_column("")
+    for name in figures:
+        table.add_column(name, justify="right")
+    for row in next(iter(figures.values())):
+        table.add_row(row, *(f"{figures[name][row]:.1f}" for name in figures))
+    Console().print(table)
