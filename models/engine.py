@@ -8,6 +8,7 @@ loaded; `reason` says what to do, and a changed file is tried again), "closed".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -149,10 +150,9 @@ class Engine:
     async def _ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
         self._start()
-        try:
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
-        except TimeoutError:
-            return False
+        if not self._settled.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), timeout_s)
         return self._state == "ready"
 
     async def _ask(self, id: int, message: Fill | Count, timeout_s: float | None = None) -> Filled | Counted | None:

@@ -113,7 +113,7 @@ def test_sentencepiece_puts_no_space_before_a_piece(make_gguf, text):
 
 @pytest.mark.parametrize("text", ["a", "(", "1", " ", "\n", "é", "\ud800", "a b(1)\n", "\0"])
 def test_endless_words_are_tokenized(random_model, text):
-    """Any of these, repeated, ends a process that hands it to llama.cpp in one piece, or might under a smaller stack."""
+    """Any of these, repeated, may end a process that hands it to llama.cpp in one piece."""
     llama, _, _ = load(random_model)
     whole = text * 100_000
     assert b"".join(llama.pieces[token] for token in llama.tokenize(whole)) == whole.encode("utf-8", "replace")
