@@ -77,10 +77,7 @@ class Llama:
     def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
         """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
         self._stop = stop  # llama.cpp keeps its address
-        log = _Log()
-        self._log = C.llama_log_callback(log)
-        C.llama_log_set(self._log, None)
-        self._model = _load(description, options, log)
+        self._model = _load(description, options)
         self._vocab = C.llama_model_get_vocab(self._model)
         self.vocabulary_size = C.llama_vocab_n_tokens(self._vocab)
         self.n_ctx = _window_tokens(description, options)
@@ -299,6 +296,10 @@ class _Log:
             sys.stderr.flush()
 
 
+_LOG = _Log()
+_LOG_CALLBACK = C.llama_log_callback(_LOG)
+
+
 def physical_cores() -> int:
     """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding."""
     try:
@@ -318,8 +319,10 @@ def _window_tokens(description: ModelDescription, options: EngineOptions) -> int
     return min(window, options.n_ctx or -(-needed // 256) * 256)
 
 
-def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> Any:
+def _load(description: ModelDescription, options: EngineOptions) -> Any:
     C.llama_backend_init()
+    C.llama_log_set(_LOG_CALLBACK, None)
+    _LOG.first_error = ""
     params = C.llama_model_default_params()
     params.n_gpu_layers = options.n_gpu_layers if options.n_gpu_layers >= 0 else 1_000_000
     params.check_tensors = description.size_bytes <= _CHECKED_BYTES
@@ -328,7 +331,7 @@ def _load(description: ModelDescription, options: EngineOptions, log: _Log) -> A
     params.kv_overrides = overrides
     model = C.llama_model_load_from_file(os.fsencode(description.path), params)
     if not model:
-        why = log.first_error.rpartition("error loading model: ")[2] or "no reason given"
+        why = _LOG.first_error.rpartition("error loading model: ")[2] or "no reason given"
         raise ModelFileError(description.path, f"llama.cpp cannot load it ({why}); download it again or choose another")
     return model
 

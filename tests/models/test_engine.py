@@ -324,6 +324,18 @@ async def test_flipped_bits_never_reach_the_parent(random_model, tmp_path):
             assert (engine.state, engine.reason) == ("ready", "") or (answer is None and engine.reason.isprintable())
 
 
+async def test_a_file_cut_while_in_use(random_model, tmp_path):
+    """Its mapped pages are gone, which ends the process; the next one finds the file truncated."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(random_model.read_bytes())
+    async with running(path) as engine:
+        assert await engine.fill(request()) is not None
+        os.truncate(path, 20_000)
+        assert await engine.fill(request("other")) is None
+        await until(lambda: engine.state == "failed")
+        assert "truncated" in engine.reason
+
+
 async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"not yet")
