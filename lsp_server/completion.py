@@ -101,6 +101,15 @@ class Completer:
         """The other files that the prompt at `cursor` shows."""
         return await self._plan(index, cursor, _budget(await self._engine.describe(), settings))
 
+    async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
+        """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
+        there."""
+        plan = await self.plan(index, cursor, settings)
+        texts = tuple(file.text for file in plan.files)
+        await self._engine.warm(
+            FillRequest(context=texts, header=path_comment(cursor.path) + "\n", prefix="", suffix="")
+        )
+
     async def complete(
         self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
     ) -> Completion | None:

@@ -18,11 +18,13 @@ from lsprotocol import types
 from pygls import uris
 
 from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.scan import is_secret
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
 from repofill.lsp_server.settings import Settings, layered
-from repofill.models.engine import Engine
+from repofill.models.engine import Engine, EngineUnavailable
+from repofill.models.gguf import ModelFileError
 
 _log = logging.getLogger(__name__)
 
@@ -153,8 +155,8 @@ class Session:
 
     def open(self, document: Document) -> None:
         """The editor opened a document."""
-        self._documents[document.uri] = document
-        self._show(document)
+        self._take(document)
+        self.run(self._warm(document))
 
     def change(self, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """The editor's user typed; changes apply one after the other."""
@@ -164,7 +166,7 @@ class Session:
         text = document.text
         for change in changes:
             text = edited(text, change, self.encoding)
-        self.open(Document(uri=uri, language_id=document.language_id, version=version, text=text))
+        self._take(Document(uri=uri, language_id=document.language_id, version=version, text=text))
 
     def close_document(self, uri: str) -> None:
         """The editor closed a document; the disk counts again."""
@@ -189,6 +191,25 @@ class Session:
         """A place in an open document."""
         _, path = self.locate(document.uri)
         return Cursor(path=path, text=document.text, offset=offset_at(document.text, position, self.encoding))
+
+    def _take(self, document: Document) -> None:
+        self._documents[document.uri] = document
+        self._show(document)
+
+    async def _warm(self, document: Document) -> None:
+        """Load the model and its context before the first keystroke asks for them."""
+        index, path = self.locate(document.uri)
+        if is_secret(path) or not self.settings.suggest.enabled:
+            return
+        report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
+        try:
+            await asyncio.to_thread(index.settle)
+            await self.completer.warm(index, Cursor(path=path, text=document.text, offset=0), self.settings)
+        except (ModelFileError, EngineUnavailable) as error:
+            _log.info("not warmed: %s", error)  # the first request says it, where a suggestion is missed
+        finally:
+            if report is not None:
+                report(None)
 
     def _show(self, document: Document) -> None:
         index, path = self.locate(document.uri)
