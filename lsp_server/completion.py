@@ -105,10 +105,8 @@ class Completer:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
         there."""
         plan = await self.plan(index, cursor, settings)
-        texts = tuple(file.text for file in plan.files)
-        await self._engine.warm(
-            FillRequest(context=texts, header=path_comment(cursor.path) + "\n", prefix="", suffix="")
-        )
+        context = tuple(file.text for file in plan.files)
+        await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 
     async def complete(
         self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False

@@ -36,8 +36,10 @@ class Filler:
         return tuple(len(self._llama.tokenize(text)) for text in texts)
 
     def prefill(self, request: FillRequest) -> None:
-        """Brings the prompt into the cache. Raises Aborted."""
-        self._llama.prefill(self._prompt(request))
+        """Brings the prompt into the cache, unless what stands there begins with it. Raises Aborted."""
+        prompt = self._prompt(request)
+        if self._llama.tokens[: len(prompt)] != prompt:
+            self._llama.prefill(prompt)
 
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
