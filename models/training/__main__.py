@@ -7,12 +7,12 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from repofill.models.training.corpus import build_corpus, number, read_corpus, read_manifest
+from repofill.models.training.corpus import build_corpus, is_validation, number, read_corpus, read_manifest
 from repofill.models.training.export import write_gguf
 from repofill.models.training.model import Shape
 from repofill.models.training.report import write_loss_curve
 from repofill.models.training.tokenizer import load_tokenizer, train_tokenizer
-from repofill.models.training.tokens import is_validation, write_rows
+from repofill.models.training.tokens import write_rows
 from repofill.models.training.train import train
 
 WINDOWS = (1024, 2048)

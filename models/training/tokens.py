@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from repofill.context.languages import path_comment
-from repofill.models.training.corpus import Document, number
+from repofill.models.training.corpus import Document
 from repofill.models.training.infilling import Marker, Source, assemble, context_block, example
+from repofill.models.training.rows import packed
 from repofill.models.training.tokenizer import encode_all
 
-PADDING = 65_535
-"""Fills a row's end; no token of it counts. Rows are unsigned 16-bit integers."""
-
 _CHARACTERS_PER_TOKEN = 3.0
-_OPEN_ROWS = 64
 _BATCH = 8192
 """So many examples are tokenised, and shuffled, together: a row should not hold one file's text twice."""
-
-_VALIDATION_SHARE = 40
-
-
-def is_validation(package: str) -> bool:
-    """Whole packages are set aside, one in forty, so the loss on them says something about unseen projects."""
-    return number(package) % _VALIDATION_SHARE == 7
 
 
 def write_rows(
@@ -50,34 +38,6 @@ def write_rows(
 
 
 _MARKER_ORDER = (Marker.BOS, Marker.EOS, Marker.HOLE, Marker.BEGIN, Marker.END)
-
-
-def read_rows(path: Path, window: int) -> NDArray[np.uint16]:
-    return np.memmap(path, dtype=np.uint16, mode="r").reshape(-1, window + 1)
-
-
-def packed(examples: Iterable[list[int]], length: int) -> Iterator[NDArray[np.uint16]]:
-    """Rows of `length` tokens, each holding whole examples; longer examples are left out."""
-    open_rows: list[list[int]] = []
-    for tokens in examples:
-        if len(tokens) > length:
-            continue
-        fitting = [row for row in open_rows if len(row) + len(tokens) <= length]
-        if fitting:
-            max(fitting, key=len).extend(tokens)
-            continue
-        open_rows.append(tokens)
-        if len(open_rows) > _OPEN_ROWS:
-            fullest = max(range(len(open_rows)), key=lambda i: len(open_rows[i]))
-            yield _padded(open_rows.pop(fullest), length)
-    for row in open_rows:
-        yield _padded(row, length)
-
-
-def _padded(tokens: list[int], length: int) -> NDArray[np.uint16]:
-    row = np.full(length, PADDING, dtype=np.uint16)
-    row[: len(tokens)] = tokens
-    return row
 
 
 def _encoded(

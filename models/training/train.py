@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from repofill.models.training.model import Network, Shape, linear_cross_entropy, optimisers
+from repofill.models.training.rows import PADDING, read_rows
 from repofill.models.training.schedule import rate_factor
-from repofill.models.training.tokens import PADDING, read_rows
 
 PEAK_RATE = 3.5e-3
 _TOKENS_PER_STEP = 16_384

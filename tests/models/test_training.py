@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 import re
 import tomllib
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.models.training import infilling
-from repofill.models.training.corpus import MANIFEST, NearDuplicates, limited, read_manifest
+from repofill.models.training.corpus import MANIFEST, NearDuplicates, is_validation, limited, read_manifest
 from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, example
 from repofill.models.training.report import loss_curve
+from repofill.models.training.rows import PADDING, packed, read_rows
 from repofill.models.training.schedule import rate_factor
 
 BOS, EOS, BEGIN, HOLE, END = Marker.BOS, Marker.EOS, Marker.BEGIN, Marker.HOLE, Marker.END
@@ -206,3 +209,31 @@ def test_the_loss_curve_is_drawn_inside_its_picture() -> None:
     places = [tuple(map(float, pair.split(","))) for pair in points[1].split()]
     assert places == sorted(places)
     assert all(48 <= x <= 592 and 48 <= y <= 272 for x, y in places)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=25), max_size=300))
+def test_packed_rows_hold_every_example_that_fits_once(examples: list[list[int]]) -> None:
+    numbered = [[10 + i, *tokens] for i, tokens in enumerate(examples)]  # a first token no other example has
+    rows = [row.tolist() for row in packed((list(tokens) for tokens in numbered), 20)]
+    assert all(len(row) == 20 for row in rows)
+    found = []
+    for row in rows:
+        filled = [token for token in row if token != PADDING]
+        assert row[len(filled) :] == [PADDING] * (20 - len(filled))
+        starts = [i for i, token in enumerate(filled) if token >= 10] + [len(filled)]
+        found += [filled[start:end] for start, end in pairwise(starts)]
+    assert sorted(found) == [tokens for tokens in numbered if len(tokens) <= 20]
+
+
+def test_rows_are_read_back_as_written(tmp_path: Path) -> None:
+    rows = list(packed([[i] * (i % 7 + 1) for i in range(1, 200)], 9))
+    file = tmp_path / "rows.bin"
+    file.write_bytes(b"".join(row.tobytes() for row in rows))
+    assert read_rows(file, 8).tolist() == [row.tolist() for row in rows]
+
+
+def test_whole_packages_are_set_aside_for_validation() -> None:
+    names = [release.name for release in read_manifest().packages]
+    aside = [name for name in names if is_validation(name)]
+    assert 0 < len(aside) < len(names) / 10
+    assert "django" not in aside
