@@ -52,7 +52,8 @@ async def gather_cases(
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
-        holes = list(sample(index, per_folder, seed))
+        # File by file, so that holes of one file find their context in the cache.
+        holes = sorted(sample(index, per_folder, seed), key=lambda hole: (hole.path, hole.offset))
         for hole in track(holes, description=folder.name, transient=True):
             for order, shown in (("finished", hole), ("writing", hole.in_writing_order())):
                 index.open(shown.path, shown.text)

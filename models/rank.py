@@ -37,6 +37,7 @@ FEATURES = (
     "logprob_share",
     "generated",
     "agrees",
+    "like_generated",
 )
 
 
@@ -106,6 +107,8 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
     row["length"] = math.log1p(len(option.text)) / 3
     row["short"] = float(len(option.text) <= 2)
     row["generated"] = float(option.generated)
+    if (written := next((o.text for o in options if o.generated), None)) is not None:
+        row["like_generated"] = _shared(option.text, written) / max(len(option.text), len(written))
     if (copy := option.copy) is not None:
         others = [o.copy.match_length for o in options if o.copy is not None and o is not option]
         row["copied"] = 1.0
@@ -134,6 +137,12 @@ def bundled_weights() -> Mapping[str, Mapping[str, float]]:
     text = resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8")
     weights: dict[str, dict[str, float]] = json.loads(text)["weights"]
     return weights
+
+
+def _shared(one: str, other: str) -> int:
+    """Leading characters in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _sigmoid(value: float) -> float:
