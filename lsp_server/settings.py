@@ -185,17 +185,16 @@ def _leaves(layer: object, prefix: str = "") -> Iterator[tuple[str, object]]:
 def _wrong(described: Described, value: object) -> str:
     """What is wrong with a value, "" when nothing is."""
     expected = described.type
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    given = float if expected is float and type(value) is int else type(value)
     if expected == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             return f"must be a list of strings, not {value!r}"
-    elif type(value) is not expected:
+    elif given is not expected:
         return f"must be of type {expected.__name__}, not {value!r}"
     if described.name == "log.level" and value not in LOG_LEVELS:
         return f"must be one of {', '.join(LOG_LEVELS)}, not {value!r}"
     if isinstance(value, int | float):
-        if described.least is not None and value < described.least:
+        if described.least is not None and not value >= described.least:  # NaN is not at least anything
             return f"must be at least {described.least:g}, not {value!r}"
         if described.most is not None and value > described.most:
             return f"must be at most {described.most:g}, not {value!r}"
