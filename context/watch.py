@@ -46,7 +46,9 @@ class WorkspaceWatcher:
         self._stopped = False
 
     def start(self) -> None:
-        """Begin to watch; falls back to polling instead of failing."""
+        """Begin to watch; falls back to polling instead of failing. After `stop` it does nothing."""
+        if self._stopped:
+            return
         try:
             self._observer = self._observe(Observer())
         except OSError as error:

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lsprotocol import types
 from rich.console import Console
 from rich.table import Table
 
@@ -22,8 +23,10 @@ from repofill.evaluation import demo, fill, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
 from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
+from repofill.lsp_server.documents import offset_at, position_at
 from repofill.lsp_server.features import completion_figures, plan_figures
-from repofill.lsp_server.server import build_server, bundled_model, log_to_file, make_engine
+from repofill.lsp_server.log import log_to_file
+from repofill.lsp_server.server import build_server, bundled_model, make_engine
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import EngineUnavailable
 from repofill.models.gguf import ModelFileError, read_description
@@ -39,6 +42,7 @@ class UserError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    log_to_file(layered()[0].log)
     try:
         options.run(options)
     except (UserError, ModelFileError, EngineUnavailable, EditorError, packages.FetchError) as error:
@@ -118,8 +122,6 @@ def _natural(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    settings, _ = layered()
-    log_to_file(settings)
     build_server().start_io()
 
 
@@ -248,7 +250,6 @@ def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
     if match is None:
         raise UserError(f"{options.place} is not of the form FILE:LINE:COL, for example src/app.py:10:5")
     file, line, column = Path(match[1]).absolute(), int(match[2]), int(match[3])
-    text = _read(file)
     root = (options.workspace or _project_around(file)).absolute()
     if not root.is_dir():
         raise UserError(f"{root} is not a directory")
@@ -257,13 +258,14 @@ def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
         raise UserError(f"{file} is not inside the workspace {root}")
     if is_secret(path):
         raise UserError(f"{path} may hold secrets: repofill never reads such files")
-    lines = text.split("\n")
-    if not 1 <= line <= len(lines) or not 1 <= column <= len(lines[line - 1].rstrip("\r")) + 1:
+    text = _read(file)
+    place = types.Position(line=line - 1, character=column - 1)
+    offset = offset_at(text, place, types.PositionEncodingKind.Utf32)
+    if position_at(text, offset, types.PositionEncodingKind.Utf32) != place:
         raise UserError(f"{file} has no line {line} with a column {column}")
     index = WorkspaceIndex(root)
     index.build()
     index.open(path, text)
-    offset = sum(len(before) + 1 for before in lines[: line - 1]) + column - 1
     return index, Cursor(path=path, text=text, offset=offset)
 
 

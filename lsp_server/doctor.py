@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import platformdirs
-
+from repofill.lsp_server.log import log_path
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings, user_file
 from repofill.models.gguf import ModelFileError
@@ -44,7 +43,7 @@ async def examine(settings: Settings, problems: Sequence[str]) -> list[Finding]:
             or f"{user_file()} {'read' if user_file().exists() else 'does not exist, defaults'}",
         ),
         _watches(),
-        Finding(name="log", ok=True, text=settings.log.file or str(platformdirs.user_log_path("repofill"))),
+        Finding(name="log", ok=True, text=str(log_path(settings.log))),
     ]
     return [*findings, *await _model(settings)]
 

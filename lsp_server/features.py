@@ -68,7 +68,7 @@ async def completion(session: Session, params: types.CompletionParams) -> types.
     text = word + answer.text
     start = position_at(document.text, offset - len(word), session.encoding)
     item = types.CompletionItem(
-        label=text.strip().split("\n")[0],
+        label=text.strip().split("\n")[0].rstrip(),
         detail="repofill",
         kind=types.CompletionItemKind.Text,
         sort_text="\x00",

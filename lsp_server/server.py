@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import logging.handlers
 from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from repofill.lsp_server import features
@@ -25,8 +24,6 @@ from repofill.models.gguf import ModelFileError, read_description
 from repofill.models.protocol import EngineOptions
 
 _log = logging.getLogger(__name__)
-
-_LOG_BYTES, _LOG_FILES = 2_000_000, 3
 
 
 class Server(LanguageServer):
@@ -91,24 +88,6 @@ def make_engine(settings: Settings) -> Engine:
     return Engine(path, options)
 
 
-def log_to_file(settings: Settings) -> Path:
-    """Send this package's log to the rotating log file; returns its path. Nothing is logged to stdout or stderr."""
-    path = Path(settings.log.file) if settings.log.file else platformdirs.user_log_path("repofill") / "repofill.log"
-    root = logging.getLogger()
-    root.setLevel(logging.WARNING)
-    logging.getLogger("repofill").setLevel(settings.log.level.upper())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", delay=True
-        )
-    except OSError:
-        handler = logging.NullHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    root.handlers = [handler]
-    return path
-
-
 def build_server() -> Server:
     """A server with all its features, ready to be started."""
     server = Server(
@@ -133,7 +112,8 @@ def _register_life(server: Server) -> None:
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
         ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
         ls.session.add_folders(list(ls.workspace.folders))
-        await _pull_settings(ls)
+        if not await _pull_settings(ls):
+            ls.session.configure()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
@@ -202,10 +182,14 @@ async def _pull_settings(ls: Server) -> bool:
     workspace = ls.client_capabilities.workspace
     if workspace is None or not workspace.configuration:
         return False
-    (values,) = await ls.workspace_configuration_async(
-        types.ConfigurationParams(items=[types.ConfigurationItem(section="repofill")])
-    )
-    ls.session.configure("workspace/configuration", values or {})
+    try:
+        values = await ls.workspace_configuration_async(
+            types.ConfigurationParams(items=[types.ConfigurationItem(section="repofill")])
+        )
+    except JsonRpcException as error:
+        _log.warning("the editor announced settings and refuses to tell them: %s", error)
+        return False
+    ls.session.configure("workspace/configuration", next(iter(values or ()), None))
     return True
 
 

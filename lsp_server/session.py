@@ -22,6 +22,7 @@ from repofill.context.scan import is_secret
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
+from repofill.lsp_server.log import log_to_file
 from repofill.lsp_server.settings import Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
@@ -76,14 +77,17 @@ class Session:
 
     # Settings
 
-    def configure(self, where: str, layer: object) -> None:
-        """Take over one layer of settings; a layer of the same name is replaced. Changed model settings load it
-        anew."""
-        self._layers[where] = layer
+    def configure(self, where: str = "", layer: object = None) -> None:
+        """Take over one layer of settings; a layer of the same name is replaced. Without one, read the files alone
+        anew. Changed model settings load it anew."""
+        if where:
+            self._layers[where] = layer
         root = next(iter(self._folders), None)
         settings, problems = layered(root, *self._layers.items())
         for problem in problems:
             self.say(problem)
+        if settings.log != self.settings.log:
+            log_to_file(settings.log)
         if (settings.model, settings.context) != (self.settings.model, self.settings.context):
             self.run(self.engine.close())
             self.engine = self._make_engine(settings)
@@ -141,15 +145,16 @@ class Session:
 
         try:
             await asyncio.to_thread(folder.index.build, counted, lambda: folder.removed)
-            if watch and not folder.removed:
+            truncated = folder.index.stats().truncated
+            if watch and not truncated:  # a tree that large, `/` for example, would take every watch there is
                 await asyncio.to_thread(folder.watcher.start)
         finally:
             folder.ready = True
             report(None)
         if folder.watcher.notice:
             self.say(folder.watcher.notice)
-        if folder.index.stats().truncated:
-            self.say(f"{folder.root} has too many files: repofill reads the first ones only. Open a smaller folder.")
+        if truncated:
+            self.say(f"{folder.root} has too many files: the first are read, and once. Open a smaller folder.")
 
     # Documents
 
