@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -11,9 +12,11 @@ from repofill.models.training.corpus import build_corpus, is_validation, number,
 from repofill.models.training.export import write_gguf
 from repofill.models.training.model import Shape
 from repofill.models.training.report import write_loss_curve
+from repofill.models.training.rows import read_rows
 from repofill.models.training.tokenizer import load_tokenizer, train_tokenizer
 from repofill.models.training.tokens import write_rows
 from repofill.models.training.train import train
+from repofill.models.training.verify import compare
 
 WINDOWS = (1024, 2048)
 _VALIDATION_TOKENS = 200_000
@@ -35,6 +38,17 @@ def main() -> None:
     checkpoint = train(folder, Shape(), budget_s=options.budget_minutes * 60, windows=WINDOWS, on_save=export)
     export(checkpoint)
     write_loss_curve(folder / "log.jsonl", folder / "loss.svg")
+    check(folder, options.output)
+
+
+def check(folder: Path, output: Path) -> None:
+    """Raises SystemExit unless llama.cpp tokenises as the trainer does and the file computes what was trained."""
+    texts = [document.text for document in islice(read_corpus(folder / "corpus.jsonl"), 300)]
+    rows = read_rows(folder / "validation.bin", WINDOWS[0])[:4]
+    found = compare(output, folder / "checkpoint.pt", folder / "tokenizer.json", texts, rows)
+    print(f"equal token ids: {found.ids:.2%} of {len(texts)} files; same likeliest token: {found.top_1:.2%}")
+    if found.ids < 1 or found.top_1 < 0.98:
+        raise SystemExit(f"{output} does not compute what was trained")
 
 
 def prepare(folder: Path, *, tokens: int, vocabulary: int) -> None:

@@ -1,4 +1,4 @@
-"""From a checkpoint to a GGUF file. Called by `__main__`; imports torch and llama_cpp (for its quantiser).
+"""From a checkpoint to a GGUF file. Called by `__main__`; imports torch.
 
 What silently spoils such files, and is done here: llama.cpp's `llama` architecture rotates neighbouring pairs, so the
 rows of q and k are permuted from the half-split layout; the output matrix is the embedding, so it is left out.
@@ -7,11 +7,10 @@ rows of q and k are permuted from the half-split layout; the output matrix is th
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 import gguf
-import llama_cpp
+import gguf.quants
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,39 +22,33 @@ from repofill.models.training.train import load_network
 _NORMAL, _CONTROL = 1, 3
 
 
-def write_gguf(checkpoint: Path, tokenizer: Path, output: Path) -> None:
-    """Write the checkpoint as a Q8_0 file; `output` is replaced in one step. Raises RuntimeError if that fails."""
-    with tempfile.TemporaryDirectory(dir=checkpoint.parent) as folder:
-        full, small = Path(folder) / "f16.gguf", Path(folder) / "q8_0.gguf"
-        write_f16(checkpoint, tokenizer, full)
-        parameters = llama_cpp.llama_model_quantize_default_params()
-        parameters.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0
-        parameters.nthread = 1
-        if llama_cpp.llama_model_quantize(str(full).encode(), str(small).encode(), parameters) != 0:
-            raise RuntimeError(f"llama.cpp could not quantise {full.name}")
-        partial = output.with_suffix(".part")
-        partial.write_bytes(small.read_bytes())
-        partial.replace(output)
-
-
-def write_f16(checkpoint: Path, tokenizer: Path, output: Path) -> None:
+def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = False) -> None:
+    """Write the checkpoint as a Q8_0 file, or with `full` as F16; `output` is replaced in one step."""
+    partial = output.with_suffix(".part")
     network, progress = load_network(checkpoint)
-    writer = gguf.GGUFWriter(str(output), "llama")
+    writer = gguf.GGUFWriter(str(partial), "llama")
     writer.add_name("repofill-py")
     writer.add_description(
         "Python completion with suffix-first infilling, the offline default of repofill; "
         f"{progress.tokens / 1e6:.1f}M training tokens"
     )
     writer.add_license("mit")
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if full else gguf.LlamaFileType.MOSTLY_Q8_0)
     _add_shape(writer, network.shape)
     _add_tokenizer(writer, json.loads(tokenizer.read_text(encoding="utf-8")))
     for name, tensor in _tensors(network).items():
-        writer.add_tensor(name, tensor.astype(np.float32 if tensor.ndim == 1 else np.float16))
+        if tensor.ndim == 1:
+            writer.add_tensor(name, tensor)
+        elif full:
+            writer.add_tensor(name, tensor.astype(np.float16))
+        else:
+            q8_0 = gguf.GGMLQuantizationType.Q8_0
+            writer.add_tensor(name, gguf.quants.quantize(tensor, q8_0), raw_dtype=q8_0)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+    partial.replace(output)
 
 
 def _add_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
