@@ -246,9 +246,9 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
     """The indexed workspace and the cursor that the options name. Raises UserError."""
-    match = re.fullmatch(r"(.+):(\d+):(\d+)", options.place)
+    match = re.fullmatch(r"(.+):([1-9]\d{0,8}):([1-9]\d{0,8})", options.place)
     if match is None:
-        raise UserError(f"{options.place} is not of the form FILE:LINE:COL, for example src/app.py:10:5")
+        raise UserError(f"{options.place} is not FILE:LINE:COL, counted from 1, such as src/app.py:10:5")
     file, line, column = Path(match[1]).absolute(), int(match[2]), int(match[3])
     root = (options.workspace or _project_around(file)).absolute()
     if not root.is_dir():
