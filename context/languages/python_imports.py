@@ -42,23 +42,22 @@ class _Found:
         module = _module(self.path, statement, self.tree)
         if module is None:
             return
-        loaded = [file for file in module.loaded if not _encloses(file, self.path)]
-        self.imports.update(loaded)
-        if not statement.names:
-            if module.file is not None and not _encloses(module.file, self.path):
-                self.imports.add(module.file)
-            return
+        files = [*module.loaded, *([module.file] if module.file is not None else ())]
+        self._load(files)
         for name in statement.names:
             self._add_name(module, name)
+
+    def _load(self, files: Iterable[str]) -> None:
+        self.imports.update(file for file in files if not _encloses(file, self.path))
 
     def _add_name(self, module: _Module, name: str) -> None:
         submodule = None if name == "*" or module.directory is None else _file(module.directory, name, self.tree)
         if submodule is not None:
-            self.imports.add(submodule)
-        if module.file is not None and (submodule is None or not _encloses(module.file, self.path)):
+            self._load([submodule])
+        elif module.file is not None:
             self.imports.add(module.file)
-        if module.file is not None and submodule is None and name != "*":
-            self._follow(module.file, name)
+            if name != "*":
+                self._follow(module.file, name)
 
     def _follow(self, file: str, name: str) -> None:
         """Add the file that defines `name`, which `file` may only pass on."""
@@ -133,26 +132,20 @@ def _absolute(source_root: str, parts: tuple[str, ...], tree: FileTree) -> _Modu
 
 
 def _descend(folder: str, parts: tuple[str, ...], tree: FileTree) -> _Module | None:
-    """Follow `parts` down from `folder`; None where a part does not exist."""
-    init = _init(folder, tree)
-    if not parts:
-        return _Module(init, folder, ())
+    """Follow `parts` down from `folder`. Where a part does not exist Python has still loaded what stands before it."""
     loaded: list[str] = []
+    file = _init(folder, tree)
     for at, part in enumerate(parts):
         file, inner = _file(folder, part, tree), _join(folder, part)
-        last = at == len(parts) - 1
         is_package = inner in tree.directories and (file is None or file == _init(inner, tree))
-        if last:
-            return (
-                None if file is None and not is_package else _Module(file, inner if is_package else None, tuple(loaded))
-            )
-        if not is_package:
-            # `import a.b` where a is a plain module: Python loads a before it fails
-            return None
+        if at == len(parts) - 1 and (file is not None or is_package):
+            return _Module(file, inner if is_package else None, tuple(loaded))
         if file is not None:
             loaded.append(file)
+        if not is_package:
+            return _Module(None, None, tuple(loaded)) if loaded else None
         folder = inner
-    return None
+    return _Module(file, folder, ())
 
 
 def _roots(source_root: str, tree: FileTree) -> list[str]:
