@@ -83,7 +83,7 @@ class Session:
         if where:
             self._layers[where] = layer
         root = next(iter(self._folders), None)
-        settings, problems = layered(root, *self._layers.items())
+        settings, problems = layered(root, *(("the editor's settings", layer) for layer in self._layers.values()))
         for problem in problems:
             self.say(problem)
         if settings.log != self.settings.log:

@@ -129,7 +129,7 @@ def apply(settings: Settings, layer: object, where: str, *, trusted: bool = True
             continue
         wrong = _wrong(described, value)
         if wrong:
-            problems.append(f"{where}: repofill.{name} {wrong}; using {_get(settings, name)!r}.")
+            problems.append(f"{where}: repofill.{name} {wrong}; it is ignored.")
         else:
             settings = _with(settings, name, value)
     return settings, problems
@@ -199,11 +199,6 @@ def _wrong(described: Described, value: object) -> str:
         if described.most is not None and value > described.most:
             return f"must be at most {described.most:g}, not {value!r}"
     return ""
-
-
-def _get(settings: Settings, name: str) -> object:
-    section, leaf = name.split(".")
-    return getattr(getattr(settings, section), leaf)
 
 
 def _with(settings: Settings, name: str, value: object) -> Settings:

@@ -1,0 +1,498 @@
+"""The real server as a process with the real model, spoken to as editors do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pytest_lsp import LanguageClient
+from pytest_lsp.client import make_test_lsp_client
+
+from repofill.lsp_server.documents import position_at
+from repofill.lsp_server.server import bundled_model
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FILES = {
+    "utils.py": "def load_data(count):\n    return list(range(count))\n",
+    "model.py": "from utils import load_data\n\n\nclass Classifier:\n    rows = load_data(3)\n",
+    "main.py": "from utils import load_data\nfrom model import Classifier\n\nprint(Classifier, load_data)\n",
+    "shapes.py": "def first(shape):\n    outline = shape.width * shape.height + shape.border_thickness\n    return 1\n",
+}
+TYPED, REST = "def second(shape):\n    outline = shape.width * sha", "pe.height + shape.border_thickness"
+UNHURRIED = {"suggest": {"deadline_ms": 60_000, "min_confidence": 0}}
+WAIT_S = 90.0
+Items = list[types.InlineCompletionItem]
+
+
+class Editor:
+    """A client with documents that know their text and version, and counts in its own position encoding."""
+
+    def __init__(self, client: LanguageClient, workspace: Path, encoding: types.PositionEncodingKind) -> None:
+        self.client, self.workspace, self.encoding = client, workspace, encoding
+        self.texts: dict[str, str] = {}
+        self.versions: dict[str, int] = {}
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        process = self.client._server
+        assert process is not None
+        return process
+
+    @property
+    def said(self) -> list[str]:
+        return [message.message for message in self.client.messages]
+
+    def uri(self, path: str) -> str:
+        return (self.workspace / path).as_uri()
+
+    def document(self, path: str) -> types.TextDocumentIdentifier:
+        return types.TextDocumentIdentifier(uri=self.uri(path))
+
+    def place(self, path: str, offset: int | None = None) -> types.Position:
+        text = self.texts[path]
+        return position_at(text, len(text) if offset is None else offset, self.encoding)
+
+    def open(self, path: str, text: str, language: str = "python") -> None:
+        self.texts[path], self.versions[path] = text, 1
+        item = types.TextDocumentItem(uri=self.uri(path), language_id=language, version=1, text=text)
+        self.client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=item))
+
+    def type(self, path: str, typed: str) -> None:
+        """At the end of the document."""
+        end = self.place(path)
+        self.versions[path] += 1
+        self.texts[path] += typed
+        change = types.TextDocumentContentChangePartial(range=types.Range(start=end, end=end), text=typed)
+        document = types.VersionedTextDocumentIdentifier(uri=self.uri(path), version=self.versions[path])
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
+        )
+
+    def asking(
+        self, path: str, offset: int | None = None, chosen: types.SelectedCompletionInfo | None = None
+    ) -> types.InlineCompletionParams:
+        trigger = types.InlineCompletionTriggerKind.Automatic
+        return types.InlineCompletionParams(
+            text_document=self.document(path),
+            position=self.place(path, offset),
+            context=types.InlineCompletionContext(trigger_kind=trigger, selected_completion_info=chosen),
+        )
+
+    async def inline(self, path: str, offset: int | None = None, **more: Any) -> Items:
+        """Suggestions at the end of the document, or at `offset`."""
+        params = self.asking(path, offset, **more)
+        answer = await asyncio.wait_for(self.client.text_document_inline_completion_async(params), WAIT_S)
+        assert isinstance(answer, types.InlineCompletionList)
+        return list(answer.items)
+
+    async def menu(self, path: str) -> list[types.CompletionItem]:
+        params = types.CompletionParams(text_document=self.document(path), position=self.place(path))
+        answer = await asyncio.wait_for(self.client.text_document_completion_async(params), WAIT_S)
+        assert isinstance(answer, types.CompletionList)
+        return list(answer.items)
+
+    def raw(self, method: str, params: Any, **more: Any) -> None:
+        """A message that no library would send."""
+        assert self.process.stdin is not None
+        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async def command(self, name: str, *arguments: Any) -> Any:
+        params = types.ExecuteCommandParams(command=name, arguments=list(arguments))
+        return await asyncio.wait_for(self.client.workspace_execute_command_async(params), WAIT_S)
+
+    async def explain(self, path: str) -> Any:
+        place = self.place(path)
+        position = {"line": place.line, "character": place.character}
+        return await self.command("repofill.explain", {"textDocument": {"uri": self.uri(path)}, "position": position})
+
+    async def context(self, path: str) -> list[str]:
+        return [file["path"] for file in (await self.explain(path))["files"]]
+
+    async def status(self) -> Any:
+        return await self.command("repofill.status")
+
+    async def until(self, what: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not await what():
+                await asyncio.sleep(0.05)
+
+    async def ready(self) -> None:
+        async def is_ready() -> bool:
+            return bool((await self.status())["ready"])
+
+        await self.until(is_ready)
+
+
+@asynccontextmanager
+async def editor(
+    workspace: Path | None,
+    home: Path,
+    *,
+    inline: bool = True,
+    options: Mapping[str, Any] | None = UNHURRIED,
+    configuration: Mapping[str, Any] | None = None,
+    encoding: types.PositionEncodingKind = types.PositionEncodingKind.Utf16,
+) -> AsyncIterator[Editor]:
+    """A server that has read its workspace; killed at the end if it is still there."""
+    client = make_test_lsp_client()
+    environment = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", "--stdio", env=environment)
+    capable = types.InlineCompletionClientCapabilities() if inline else None
+    folders = [types.WorkspaceFolder(uri=workspace.as_uri(), name="project")] if workspace else []
+    if configuration is not None:
+        client.set_configuration({"repofill": dict(configuration)})
+    result = await client.initialize_session(
+        types.InitializeParams(
+            capabilities=types.ClientCapabilities(
+                general=types.GeneralClientCapabilities(position_encodings=[encoding]),
+                text_document=types.TextDocumentClientCapabilities(inline_completion=capable),
+                window=types.WindowClientCapabilities(work_done_progress=True),
+                workspace=types.WorkspaceClientCapabilities(
+                    configuration=configuration is not None, workspace_folders=True
+                ),
+            ),
+            workspace_folders=folders,
+            initialization_options=options,
+        )
+    )
+    assert result.capabilities.position_encoding == encoding
+    assert result.capabilities.inline_completion_provider
+    opened = Editor(client, workspace or home, encoding)
+    try:
+        await opened.ready()
+        yield opened
+    finally:
+        if opened.process.returncode is None:
+            opened.process.kill()
+        await client.stop()
+
+
+def make_project(folder: Path) -> Path:
+    folder.mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path / "project")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Editor]:
+    """One server for the tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("shared")
+    async with editor(make_project(folder / "project"), folder) as one:
+        yield one
+        assert one.said == []
+
+
+def empty_at(place: types.Position) -> types.Range:
+    return types.Range(start=place, end=place)
+
+
+# Suggestions
+
+
+async def test_what_is_typed_is_completed_at_the_cursor_with_an_empty_range(shared: Editor) -> None:
+    shared.open("new.py", "import math\n\n\n")
+    assert await shared.inline("new.py", 0) == []  # nothing stands before the cursor yet
+    for typed in (TYPED[:20], TYPED[20:]):
+        shared.type("new.py", typed)
+    items = await shared.inline("new.py")
+    assert REST in [item.insert_text for item in items]
+    for item in items:
+        assert item.range == empty_at(shared.place("new.py"))
+    inside = len(shared.texts["new.py"]) - 2
+    assert await shared.inline("new.py", inside) == []  # within a word
+
+
+async def test_a_client_with_ghost_text_gets_no_menu_items(shared: Editor) -> None:
+    shared.open("menu.py", TYPED)
+    assert await shared.menu("menu.py") == []
+
+
+async def test_what_the_menu_has_selected_counts_as_typed(shared: Editor) -> None:
+    text = "def third(shape):\n    outline = shape.wi"
+    shared.open("chosen.py", text)
+    word = types.Range(start=shared.place("chosen.py", len(text) - 2), end=shared.place("chosen.py"))
+    chosen = types.SelectedCompletionInfo(range=word, text="width")
+    items = await shared.inline("chosen.py", chosen=chosen)
+    assert f"width * sha{REST}" in [item.insert_text for item in items]
+    assert all(item.range == word and str(item.insert_text).startswith("width") for item in items)
+
+
+async def test_emoji_before_the_cursor_count_as_the_client_counts(shared: Editor) -> None:
+    text = f"# 😀\n\n\n{FILES['shapes.py']}\n\ndef fourth(shape):\n    name = '😀👩‍💻'; outline = shape.width * sha"
+    shared.open("emoji.py", text)
+    shared.type("emoji.py", "pe.hei")
+    items = await shared.inline("emoji.py")
+    assert "ght + shape.border_thickness" in [item.insert_text for item in items]
+    columns = len(text.rpartition("\n")[2].encode("utf-16-le")) // 2 + len("pe.hei")
+    assert items[0].range is not None
+    assert items[0].range.end.character == columns
+
+
+async def test_a_document_with_crlf_gets_crlf(shared: Editor) -> None:
+    body = "    total = amount * price\r\n    total += total * tax\r\n    return total\r\n"
+    text = f"def cost(amount, price, tax):\r\n{body}\r\n\r\ndef cost_again(amount, price, tax):\r\n    "
+    shared.open("crlf.py", text)
+    items = await shared.inline("crlf.py")
+    texts = [str(item.insert_text) for item in items]
+    assert any(body.strip().startswith(text) and "\r\n" in text for text in texts), texts
+    assert not any("\n" in text.replace("\r\n", "") for text in texts)
+
+
+async def test_an_outdated_document_gets_no_items(shared: Editor) -> None:
+    shared.open("old.py", TYPED)
+    asked = asyncio.create_task(shared.inline("old.py"))
+    await asyncio.sleep(0)
+    shared.type("old.py", "p")
+    assert await asked == []
+    assert REST[1:] in [item.insert_text for item in await shared.inline("old.py")]
+
+
+async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
+    shared.open("main.py", FILES["main.py"] + "\n\ndef run(shape):\n    value = ")
+    await shared.inline("main.py")
+    previous = (await shared.explain("main.py"))["last"]
+    assert [file["path"] for file in previous["context"]] == ["utils.py", "model.py"]
+    for typed in "load_data(":
+        shared.type("main.py", typed)
+        await shared.inline("main.py")
+        last = (await shared.explain("main.py"))["last"]
+        assert last["cached_tokens"] >= previous["prompt_tokens"] - 6
+        assert last["prompt_tokens"] > last["cached_tokens"]
+        previous = last
+
+
+# Which documents
+
+
+async def test_the_plan_shows_dependencies_first_and_sees_the_disk_change(shared: Editor) -> None:
+    shared.open("user.py", "import model\nimport generated\n")
+    assert await shared.context("user.py") == ["utils.py", "model.py"]
+    (shared.workspace / "generated.py").write_text("def made():\n    return 1\n")
+
+    async def seen() -> bool:
+        return "generated.py" in await shared.context("user.py")
+
+    await shared.until(seen)
+    (shared.workspace / "generated.py").unlink()
+
+    async def gone() -> bool:
+        return "generated.py" not in await shared.context("user.py")
+
+    await shared.until(gone)
+
+
+async def test_folders_come_and_go(shared: Editor, tmp_path: Path) -> None:
+    other = make_project(tmp_path / "other")
+    (other / "main.py").write_text("import utils\n")
+    there = Editor(shared.client, other, shared.encoding)
+    there.open("main.py", "import utils\n")
+    assert await there.context("main.py") == []  # in no folder yet
+    folder = types.WorkspaceFolder(uri=other.as_uri(), name="other")
+
+    def change(added: list[types.WorkspaceFolder], removed: list[types.WorkspaceFolder]) -> None:
+        event = types.WorkspaceFoldersChangeEvent(added=added, removed=removed)
+        shared.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event=event))
+
+    async def known() -> bool:
+        return await there.context("main.py") == ["utils.py"]
+
+    change([folder], [])
+    await shared.until(known)
+    change([], [folder])
+    assert await there.context("main.py") == []
+    assert [Path(folder["root"]) for folder in (await shared.status())["folders"]] == [shared.workspace]
+
+
+async def test_a_file_in_no_folder_or_of_no_file_completes_from_itself(shared: Editor, tmp_path: Path) -> None:
+    outside = Editor(shared.client, tmp_path, shared.encoding)
+    outside.uri = lambda path: f"untitled:{path}" if path.startswith("Untitled") else (tmp_path / path).as_uri()  # type: ignore[method-assign]
+    for path in ("loose.py", "Untitled-1"):
+        outside.open(path, f"{FILES['shapes.py']}\n\n{TYPED}")
+        assert REST in [item.insert_text for item in await outside.inline(path)]
+
+
+async def test_files_with_secrets_get_nothing_and_show_nowhere(shared: Editor) -> None:
+    for path, language in ((".env", "dotenv"), ("credentials.py", "python")):
+        shared.open(path, f"{FILES['shapes.py']}\n\n{TYPED}", language)
+        assert await shared.inline(path) == []
+        assert await shared.context(path) == []
+    shared.open("uses.py", "import credentials\nimport model\n")
+    assert await shared.context("uses.py") == ["utils.py", "model.py"]
+
+
+async def test_odd_text_and_deleted_files_do_not_matter(shared: Editor) -> None:
+    odd = "a = '\0\ud800'\r\rdef (((:\n\t\fx\u2028 = <｜fim▁hole｜>\n"
+    shared.open("odd.py", odd + TYPED)
+    assert REST in [item.insert_text for item in await shared.inline("odd.py")]
+    (shared.workspace / "short.py").write_text("import model\n")
+    shared.open("short.py", "import model\n" + TYPED)
+    (shared.workspace / "short.py").unlink()
+    shared.type("short.py", "p")
+    assert REST[1:] in [item.insert_text for item in await shared.inline("short.py")]
+    assert await shared.context("short.py") == ["utils.py", "model.py"]
+
+
+# What goes wrong
+
+
+async def test_a_cancelled_request_is_answered_and_the_server_goes_on(shared: Editor) -> None:
+    shared.open("cancelled.py", FILES["shapes.py"] * 200 + TYPED)
+    for wait in (0.0, 0.05):
+        shared.type("cancelled.py", "\n\n" + TYPED)
+        asked = shared.client.protocol.send_request_async(
+            types.TEXT_DOCUMENT_INLINE_COMPLETION, shared.asking("cancelled.py"), msg_id=f"mine-{wait}"
+        )
+        await_answer = asyncio.ensure_future(asked)
+        await asyncio.sleep(wait)
+        shared.client.protocol.notify(types.CANCEL_REQUEST, types.CancelParams(id=f"mine-{wait}"))
+        try:
+            answer = await asyncio.wait_for(await_answer, WAIT_S)
+        except JsonRpcException as error:
+            assert error.code == types.LSPErrorCodes.RequestCancelled  # noqa: PT017
+        else:
+            assert isinstance(answer, types.InlineCompletionList)
+    assert REST in [item.insert_text for item in await shared.inline("cancelled.py")]
+
+
+async def test_invalid_parameters_neither_kill_nor_pop_up(shared: Editor) -> None:
+    shared.open("invalid.py", TYPED)
+    document, place = {"uri": shared.uri("invalid.py")}, {"line": 1, "character": 3}
+    for params in (
+        {"textDocument": document, "position": place, "context": {"triggerKind": 0}},
+        {"textDocument": document, "position": place},
+        {"textDocument": document, "position": {"line": -1, "character": 0}, "context": {"triggerKind": 1}},
+        {},
+        None,
+    ):
+        shared.raw(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, id=f"invalid {params}")
+    shared.raw("$/unknown", {"a": 1})
+    shared.raw("textDocument/unknown", {"a": 1}, id="unknown")
+    shared.raw(types.TEXT_DOCUMENT_DID_CHANGE, {"textDocument": document})
+    shared.raw(types.TEXT_DOCUMENT_DID_OPEN, {"textDocument": {**document, "text": 7}})
+    shared.raw(types.WORKSPACE_EXECUTE_COMMAND, {"command": "repofill.explain", "arguments": [{"a": 1}]}, id="explain")
+    shared.raw(types.WORKSPACE_EXECUTE_COMMAND, {"command": "repofill.explain"}, id="explain nothing")
+    assert REST in [item.insert_text for item in await shared.inline("invalid.py")]
+
+
+async def test_a_killed_model_process_comes_back(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", FILES["shapes.py"] * 300 + TYPED)
+        await one.inline("new.py")
+        for typed in "pe":
+            first = (await one.status())["engine"]["pid"]
+            one.type("new.py", "\n\n" + TYPED + typed)
+            asked = asyncio.create_task(one.inline("new.py"))
+            await asyncio.sleep(0.02)
+            os.kill(first, signal.SIGKILL)
+            await asked
+
+            async def answered() -> bool:
+                return bool(await one.inline("new.py"))
+
+            await one.until(answered)
+            assert (await one.status())["engine"]["pid"] not in (None, first)
+        assert one.said == []
+
+
+async def test_a_missing_model_is_said_once_and_requests_are_answered(project: Path, tmp_path: Path) -> None:
+    options = {"model": {"path": str(tmp_path / "absent.gguf")}, **UNHURRIED}
+    async with editor(project, tmp_path, options=options) as one:
+        one.open("new.py", TYPED)
+        for typed in "pe.":
+            one.type("new.py", typed)
+            assert await one.inline("new.py") == []
+        (message,) = one.said
+        assert "absent.gguf" in message
+        assert "\n" not in message
+        (tmp_path / "absent.gguf").write_bytes(bundled_model().read_bytes())
+        assert "height + shape.border_thickness" in [item.insert_text for item in await one.inline("new.py")]
+
+
+# Settings and clients
+
+
+async def test_settings_of_every_layer_count_and_each_wrong_one_is_said_once(project: Path, tmp_path: Path) -> None:
+    (project / "repofill.toml").write_text("suggest.max_items = 1\nsuggest.max_lines = 0\n")
+    options = {"repofill": {"suggest": {"deadline_ms": 60_000, "max_items": "many"}}}
+    pulled = {"suggest": {"min_confidence": -1, "max_items": "many", "disabled_languages": ["markdown"]}}
+    async with editor(project, tmp_path, options=options, configuration=pulled) as one:
+        one.open("notes.md", TYPED, "markdown")
+        assert await one.inline("notes.md") == []
+        one.open("new.py", TYPED)
+        assert len(await one.inline("new.py")) <= 1
+        one.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
+        await one.status()
+        wrong = ("suggest.max_lines", "suggest.max_items", "suggest.min_confidence")
+        assert [sum(f"repofill.{name} must be" in said for said in one.said) for name in wrong] == [1, 1, 1]
+        assert len(one.said) == 3
+
+
+async def test_a_client_without_ghost_text_gets_one_menu_item_that_its_filter_keeps(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "repofill.toml").write_text("suggest.disabled_languages = ['markdown']\n")
+    async with editor(project, tmp_path, inline=False, encoding=types.PositionEncodingKind.Utf8) as one:
+        line = "    x = '漢😀'; outline = shape.width * "
+        one.open("menu.py", f"def 漢(shape):\n{line}shape.border\n    return x\n\n\ndef 字(shape):\n{line}sha")
+        (item,) = await one.menu("menu.py")
+        assert isinstance(item.text_edit, types.TextEdit)
+        assert item.text_edit.new_text == item.filter_text == "shape.border"
+        assert item.sort_text is not None
+        assert item.sort_text < "0"
+        end = one.place("menu.py")
+        start = types.Position(line=end.line, character=end.character - len("sha"))
+        assert item.text_edit.range == types.Range(start=start, end=end)
+        one.open("notes.md", TYPED, "markdown")  # the workspace's own file counts without the client's settings
+        assert await one.menu("notes.md") == []
+
+
+# Its end, and its log
+
+
+async def test_shutdown_and_exit_end_with_0_and_leave_a_log_without_source(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", TYPED)
+        assert await one.inline("new.py")
+        child = (await one.status())["engine"]["pid"]
+        one.raw(types.TEXT_DOCUMENT_DID_CHANGE, {"textDocument": {"uri": TYPED}})
+        one.raw(types.TEXT_DOCUMENT_INLINE_COMPLETION, {"position": TYPED}, id="invalid")
+        await asyncio.wait_for(one.client.shutdown_session(), WAIT_S)
+        assert one.process.returncode == 0
+        assert not Path(f"/proc/{child}").exists()
+    (log,) = tmp_path.rglob("repofill.log")
+    for source in ("border_thickness", "shape.width", "def "):
+        assert source not in log.read_text()
+
+
+async def test_an_editor_that_vanishes_leaves_no_process_behind(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", FILES["shapes.py"] * 300 + TYPED)
+        await one.inline("new.py")
+        child = (await one.status())["engine"]["pid"]
+        one.type("new.py", "\n\n" + TYPED)
+        one.client.protocol.send_request(types.TEXT_DOCUMENT_INLINE_COMPLETION, one.asking("new.py"))
+        assert one.process.stdin is not None
+        one.process.stdin.close()
+        await asyncio.wait_for(one.process.wait(), WAIT_S)
+        async with asyncio.timeout(WAIT_S):
+            while Path(f"/proc/{child}").exists():
+                await asyncio.sleep(0.05)
