@@ -44,42 +44,47 @@ def outline(source: bytes) -> Outline:
 
 
 def definitions_form(text: str, outline: Outline) -> str:
-    """Signatures with the first line of the docstring, classes with their members, constants with their values."""
+    """Signatures with the first line of the docstring, classes with their members, constants with their values.
+
+    A definition under a condition is shown at the indentation it would have without it.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     owners = {d.parent for d in outline.definitions}
+    inner = {"": ""}
     out: list[str] = []
     for definition in outline.definitions:
+        base = inner.get(definition.parent)
         header = lines[definition.start_line : definition.header_end]
-        if not header:
-            continue
+        if base is None or not header:
+            continue  # broken code
+        own = _indent(header[0])
+        header = [base + line[len(own) :] if line.startswith(own) else line for line in header]
+        name = f"{definition.parent}.{definition.name}" if definition.parent else definition.name
         if definition.kind == "variable":
             out += header if len(header) <= _LONGEST_CONSTANT else _shortened(header[0])
             continue
         out += header
         if definition.header_end >= definition.end_line:
             continue  # the body stands on the line of the header
-        inner = _body_indent(lines, definition)
+        body = lines[definition.header_end : definition.end_line]
+        first = _indent(next((line for line in body if line.strip()), own + "    "))
+        inside = base + (first[len(own) :] if first.startswith(own) and first != own else "    ")
+        if definition.kind == "class":
+            inner[name] = inside
         if definition.doc:
-            out.append(f'{inner}"""{definition.doc}"""')
-        elif definition.kind == "function" or _dotted(definition) not in owners:
-            out.append(f"{inner}...")
+            out.append(f'{inside}"""{definition.doc}"""')
+        elif definition.kind == "function" or name not in owners:
+            out.append(f"{inside}...")
     return "\n".join(out) + "\n" if out else ""
 
 
-def _body_indent(lines: list[str], definition: Definition) -> str:
-    """The white space its body begins with: members keep theirs, so a line put among them must have the same."""
-    body = lines[definition.header_end : definition.end_line]
-    first = next((line for line in body if line.strip()), "    ")
-    return first[: len(first) - len(first.lstrip())]
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _shortened(line: str) -> list[str]:
     name, equals, _ = line.partition("=")
     return [f"{name.rstrip()} = ..."] if equals else []
-
-
-def _dotted(definition: Definition) -> str:
-    return f"{definition.parent}.{definition.name}" if definition.parent else definition.name
 
 
 def _text(node: Node | None) -> str:

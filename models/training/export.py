@@ -18,6 +18,7 @@ from torch import Tensor
 from repofill.models.training.model import Network, Shape
 from repofill.models.training.tokenizer import PRE_TOKENIZER, SPECIAL_TOKENS
 from repofill.models.training.train import load_network
+from repofill.models.training.warm_start import TRAINED_TOKENS
 
 _NORMAL, _CONTROL = 1, 3
 
@@ -33,6 +34,7 @@ def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = 
         f"{progress.tokens / 1e6:.1f}M training tokens"
     )
     writer.add_license("mit")
+    writer.add_uint64(TRAINED_TOKENS, progress.tokens)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if full else gguf.LlamaFileType.MOSTLY_Q8_0)
     _add_shape(writer, network.shape)
     _add_tokenizer(writer, json.loads(tokenizer.read_text(encoding="utf-8")))

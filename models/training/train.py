@@ -36,17 +36,23 @@ class Progress:
 
 
 def train(
-    folder: Path, shape: Shape, *, budget_s: float, windows: tuple[int, int], on_save: Callable[[Path], None]
+    folder: Path,
+    network: Network,
+    *,
+    budget_s: float,
+    windows: tuple[int, int],
+    on_save: Callable[[Path], None],
+    trained_tokens: int = 0,
 ) -> Path:
     """Train until `budget_s` seconds of training are spent over all calls; return the checkpoint's path.
 
-    Reads `train-WINDOW.bin` and `validation.bin` of `folder`; keeps `checkpoint.pt` and `log.jsonl` there.
-    `on_save` is called after each checkpoint with its path.
+    Reads `train-WINDOW.bin` and `validation.bin` of `folder`; keeps `checkpoint.pt` and `log.jsonl` there, and
+    goes on from that checkpoint if there is one. `on_save` is called after each checkpoint with its path.
+    `trained_tokens` were seen by an earlier run: this one begins with the rows behind them.
     """
-    torch.manual_seed(0)
-    network = Network(shape)
     optimizers = optimisers(network, PEAK_RATE)
-    progress = Progress(position=dict.fromkeys(windows, 0))
+    first, _ = windows
+    progress = Progress(tokens=trained_tokens, position=dict.fromkeys(windows, 0) | {first: trained_tokens // first})
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         progress = _restore(checkpoint, network, optimizers)

@@ -1,4 +1,7 @@
-"""Does the exported file compute what was trained? Called by `__main__`; imports torch, runs llama.cpp."""
+"""Does the exported file compute what was trained, and can a later run begin from it?
+
+Called by `__main__`; imports torch, runs llama.cpp.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from repofill.models.training.model import Network
 from repofill.models.training.rows import PADDING
 from repofill.models.training.tokenizer import SPECIAL_TOKENS, encode_all, load_tokenizer
 from repofill.models.training.train import load_network
+from repofill.models.training.warm_start import read_network
 
 _ODD_TEXTS = (
     "",
@@ -32,10 +36,11 @@ _ODD_TEXTS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """`ids`: share of texts with the same token ids in llama.cpp; `top_1`: share of positions with the same likeliest
-    next token."""
+    next token; `weights`: the largest difference of a weight read back from the file."""
 
     ids: float
     top_1: float
+    weights: float
 
 
 def compare(
@@ -50,7 +55,11 @@ def compare(
     same_token = [
         same for row in rows for same in _same_likeliest(network, llama, row[row != PADDING][: len(row) // 2])
     ]
-    return Agreement(ids=float(np.mean(same_ids)), top_1=float(np.mean(same_token)))
+    read_back, _ = read_network(model)
+    differences = [
+        (a - b).abs().max().item() for a, b in zip(network.parameters(), read_back.parameters(), strict=True)
+    ]
+    return Agreement(ids=float(np.mean(same_ids)), top_1=float(np.mean(same_token)), weights=max(differences))
 
 
 def _same_likeliest(network: Network, llama: Llama, row: NDArray[np.uint16]) -> list[bool]:
