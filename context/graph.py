@@ -15,7 +15,8 @@ _NOTHING = Resolution(imports=frozenset(), origins=frozenset(), consulted=frozen
 
 
 class ImportGraph:
-    """Nodes are the workspace's files that have an outline. `generation` grows with every change of nodes or edges."""
+    """Nodes are the workspace's files that have an outline. `generation` grows exactly with a change of nodes
+    or edges."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -61,8 +62,8 @@ class ImportGraph:
         resolutions = {path: self._resolve(path) for path in affected}
         kept = {path: resolution for path, resolution in self._resolutions.items() if path in after} | resolutions
         if kept != self._resolutions:
-            self._resolutions = kept
             self.generation += 1
+        self._resolutions = kept
 
     def _resolve(self, path: str) -> Resolution:
         outline = self._outlines[path]

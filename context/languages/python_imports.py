@@ -51,7 +51,7 @@ class _Found:
         self.imports.update(file for file in files if not _encloses(file, self.path))
 
     def _add_name(self, module: _Module, name: str) -> None:
-        submodule = None if name == "*" or module.directory is None else _file(module.directory, name, self.tree)
+        submodule = None if name == "*" else _find(module.directories, name, self.tree)[0]
         if submodule is not None:
             self._load([submodule])
         elif module.file is not None:
@@ -86,18 +86,18 @@ def _passed_on(file: str, outline: Outline, name: str, tree: FileTree) -> Iterab
         if module is None or not statement.names:
             continue
         origin = name if star else statement.names[statement.bound.index(name)]
-        submodule = None if module.directory is None else _file(module.directory, origin, tree)
-        if submodule is None and module.file is not None:
+        if _find(module.directories, origin, tree)[0] is None and module.file is not None:
             yield module.file, origin
 
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """A module found: its `file` (None for a namespace package), the `directory` its submodules are in (None for a
-    plain module), and the `__init__` files of the packages around it, which loading it runs first."""
+    """A module found: its `file` (None for a namespace package), the `directories` its submodules are in (none for a
+    plain module, perhaps several for a namespace package), and the `__init__` files of the packages around it, which
+    loading it runs first."""
 
     file: str | None
-    directory: str | None
+    directories: tuple[str, ...]
     loaded: tuple[str, ...]
 
 
@@ -116,36 +116,38 @@ def _relative(folder: str, level: int, parts: tuple[str, ...], tree: FileTree) -
         if not folder:
             return None
         folder = _folder(folder)
-    return _descend(folder, parts, tree)
+    return _descend((folder,), parts, tree) if parts else _Module(_init(folder, tree), (folder,), ())
 
 
 def _absolute(source_root: str, parts: tuple[str, ...], tree: FileTree) -> _Module | None:
-    """The first root that has a regular module or package of this name wins; else the namespace packages together."""
     if not parts or not parts[0]:
         return None
     roots = [source_root] if parts[0] in sys.stdlib_module_names else _roots(source_root, tree)
-    for root in roots:
-        if _file(root, parts[0], tree) is not None:
-            return _descend(root, parts, tree)
-    found = (_descend(root, parts, tree) for root in roots if _join(root, parts[0]) in tree.directories)
-    return next((module for module in found if module is not None), None)
+    return _descend(tuple(roots), parts, tree)
 
 
-def _descend(folder: str, parts: tuple[str, ...], tree: FileTree) -> _Module | None:
-    """Follow `parts` down from `folder`. Where a part does not exist Python has still loaded what stands before it."""
+def _descend(directories: tuple[str, ...], parts: tuple[str, ...], tree: FileTree) -> _Module | None:
+    """Follow `parts` down from `directories`. Where one does not exist Python has still loaded what stands before it."""
+    file: str | None = None
     loaded: list[str] = []
-    file = _init(folder, tree)
-    for at, part in enumerate(parts):
-        file, inner = _file(folder, part, tree), _join(folder, part)
-        is_package = inner in tree.directories and (file is None or file == _init(inner, tree))
-        if at == len(parts) - 1 and (file is not None or is_package):
-            return _Module(file, inner if is_package else None, tuple(loaded))
+    for part in parts:
         if file is not None:
             loaded.append(file)
-        if not is_package:
-            return _Module(None, None, tuple(loaded)) if loaded else None
-        folder = inner
-    return _Module(file, folder, ())
+        file, directories = _find(directories, part, tree)
+        if file is None and not directories:
+            return _Module(None, (), tuple(loaded)) if loaded else None
+    return _Module(file, directories, tuple(loaded))
+
+
+def _find(directories: Iterable[str], name: str, tree: FileTree) -> tuple[str | None, tuple[str, ...]]:
+    """The file of module `name` and the directories of its submodules: the first regular module or package wins, else
+    the namespace package of all directories of this name."""
+    inner = [_join(directory, name) for directory in directories]
+    for directory in inner:
+        file = _file(directory, tree)
+        if file is not None:
+            return file, ((directory,) if file == _init(directory, tree) else ())
+    return None, tuple(directory for directory in inner if directory in tree.directories)
 
 
 def _roots(source_root: str, tree: FileTree) -> list[str]:
@@ -182,10 +184,9 @@ def _source_root(folder: str, tree: FileTree) -> str:
     return folder
 
 
-def _file(folder: str, name: str, tree: FileTree) -> str | None:
-    """The file of module `name` in `folder`, in Python's own precedence: package, module; a stub where there is no
+def _file(inner: str, tree: FileTree) -> str | None:
+    """The file of the module at `inner`, in Python's own precedence: package, module; a stub where there is no
     source."""
-    inner = _join(folder, name)
     for file in (f"{inner}/__init__.py", f"{inner}.py", f"{inner}/__init__.pyi", f"{inner}.pyi"):
         if file in tree:
             return file

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from repofill.context.outline import Outline
 
@@ -32,11 +32,11 @@ class FileTree:
 class Resolution:
     """What a file's imports resolve to. `imports`: files that running its import statements loads. `origins`: files
     that define names which the imported ones only pass on. `consulted`: files whose outlines were looked at on the
-    way."""
+    way; no part of what was found."""
 
     imports: frozenset[str]
     origins: frozenset[str]
-    consulted: frozenset[str]
+    consulted: frozenset[str] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

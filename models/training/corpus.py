@@ -31,7 +31,7 @@ from repofill.context.scan import read_source, scan
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 
-_PACKAGE_BYTES = 1_500_000
+_PACKAGE_BYTES = 4_000_000
 """No package gives more: variety beats the bulk of a few huge ones."""
 
 _TEST_SHARE = 10

@@ -1,0 +1,79 @@
+import * as path from "node:path";
+
+export interface Found {
+  readonly command: string;
+  readonly origin: "settings" | "own environment" | "PATH";
+}
+
+/** One command of the installation, as a program and its arguments. */
+export type Command = readonly [program: string, ...args: string[]];
+
+/** A server's environment below the extension's storage; each version of the extension has its own. */
+export function environmentOf(storage: string, version: string): string {
+  return path.join(storage, `server-${version}`);
+}
+
+/** A program inside of a virtual environment. */
+export function programIn(environment: string, name: string, platform: NodeJS.Platform): string {
+  return platform === "win32"
+    ? path.join(environment, "Scripts", `${name}.exe`)
+    : path.join(environment, "bin", name);
+}
+
+/** The server to start: the user's choice, whether it exists or not; else the first one that exists. */
+export function findServer(
+  chosen: string,
+  environment: string,
+  searchPath: string,
+  platform: NodeJS.Platform,
+  isProgram: (file: string) => boolean,
+): Found | undefined {
+  if (chosen !== "") {
+    return { command: chosen, origin: "settings" };
+  }
+  const own = programIn(environment, "repofill", platform);
+  if (isProgram(own)) {
+    return { command: own, origin: "own environment" };
+  }
+  const command = onPath(platform === "win32" ? "repofill.exe" : "repofill", searchPath, isProgram);
+  return command === undefined ? undefined : { command, origin: "PATH" };
+}
+
+/** A program on the search path. Relative entries are skipped: they would name files of the opened project. */
+export function onPath(
+  name: string,
+  searchPath: string,
+  isProgram: (file: string) => boolean,
+): string | undefined {
+  return searchPath
+    .split(path.delimiter)
+    .filter((folder) => path.isAbsolute(folder))
+    .map((folder) => path.join(folder, name))
+    .find(isProgram);
+}
+
+/** The names Python 3.11 or newer may go by, newest first. */
+export const PYTHONS = ["python3.14", "python3.13", "python3.12", "python3.11", "python3", "python"] as const;
+
+/** Asks a Python for its version; exit status 0 when repofill runs on it. */
+export const IS_NEW_ENOUGH = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+
+/** What installs the server: an environment of its own, then the wheel this extension brings, at tested versions. */
+export function installCommands(
+  python: string,
+  environment: string,
+  wheel: string,
+  constraints: string,
+  platform: NodeJS.Platform,
+): readonly Command[] {
+  const own = programIn(environment, "python", platform);
+  return [
+    [python, "-m", "venv", "--clear", environment],
+    [own, "-m", "pip", "install", "--disable-pip-version-check", "--constraint", constraints, wheel],
+  ];
+}
+
+/** A command as one would type it. */
+export function shown(command: Command): string {
+  return command.map((part) => (/^[\w@%+=:,./\\-]+$/.test(part) ? part : `"${part}"`)).join(" ");
+}

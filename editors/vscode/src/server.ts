@@ -1,0 +1,292 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import * as vscode from "vscode";
+import {
+  CloseAction,
+  DidChangeConfigurationNotification,
+  ErrorAction,
+  ExecuteCommandRequest,
+  LanguageClient,
+  RevealOutputChannelOn,
+  type LanguageClientOptions,
+  type Middleware,
+} from "vscode-languageclient/node";
+import type { Installation } from "./installation";
+import { coalesced } from "./logic/coalesce";
+import { Crashes } from "./logic/crashes";
+import { LateAnswers } from "./logic/late";
+import type { Explanation } from "./logic/report";
+import { explicitSettings } from "./logic/settings";
+import type { Life, ServerStatus } from "./logic/state";
+
+type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
+
+const START_LIMIT_MS = 60_000;
+const REFRESH_MS = 500;
+const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }];
+
+/** The language server's process and the client that speaks to it: found, started, watched, started again. */
+export class Server implements vscode.Disposable {
+  /** Ends the server, if it runs, and starts it. */
+  readonly restart = coalesced(() => this.startAnew());
+  /** Where the last suggestion was asked for. */
+  lastPlace: { readonly document: vscode.TextDocument; readonly position: vscode.Position } | undefined;
+
+  private readonly changed = new vscode.EventEmitter<Life>();
+  readonly onDidChange = this.changed.event;
+  private current: Life = { kind: "stopped" };
+  private client: LanguageClient | undefined;
+  private readonly crashes = new Crashes();
+  private restartTimer: NodeJS.Timeout | undefined;
+  private refreshTimer: NodeJS.Timeout | undefined;
+  private readonly late = new LateAnswers<Answer>(
+    (answer) => itemsOf(answer).length > 0,
+    (place) => void showLateAnswer(place),
+  );
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly installation: Installation,
+  ) {}
+
+  get life(): Life {
+    return this.current;
+  }
+
+  /** The prompt and the figures of the last suggestion. Undefined while there is no server or no suggestion yet. */
+  async explain(): Promise<Explanation | undefined> {
+    const { client, lastPlace } = this;
+    if (client === undefined || lastPlace === undefined) {
+      return undefined;
+    }
+    const { line, character } = lastPlace.position;
+    const textDocument = client.code2ProtocolConverter.asTextDocumentIdentifier(lastPlace.document);
+    const place = { textDocument, position: { line, character } };
+    return (await this.execute(client, "repofill.explain", place)) as Explanation;
+  }
+
+  /** Settings changed: the server asks for them. */
+  async tellSettings(): Promise<void> {
+    if (this.client?.isRunning() === true) {
+      await this.client.sendNotification(DidChangeConfigurationNotification.type, { settings: null });
+    }
+  }
+
+  /** Ends the server. */
+  async stop(): Promise<void> {
+    clearTimeout(this.restartTimer);
+    clearTimeout(this.refreshTimer);
+    this.refreshTimer = undefined;
+    this.late.cancel();
+    const client = this.client;
+    this.client = undefined; // from here on its end is no crash
+    if (client !== undefined) {
+      await client.dispose().catch((error: unknown) => {
+        this.log.debug(`Stopping: ${String(error)}`);
+      });
+      this.enter({ kind: "stopped" });
+    }
+  }
+
+  dispose(): void {
+    void this.stop();
+    this.changed.dispose();
+  }
+
+  private async startAnew(): Promise<void> {
+    await this.stop();
+    const found = this.installation.find();
+    if (found === undefined) {
+      this.enter({ kind: "missing" });
+      return;
+    }
+    this.enter({ kind: "starting" });
+    this.log.info(`Starting ${found.command} serve (${found.origin})`);
+    let process: ChildProcess;
+    try {
+      process = await spawned(found.command);
+    } catch (error) {
+      this.enter({ kind: "failed", reason: `${found.command} cannot be started: ${String(error)}` });
+      this.say(`${found.command} cannot be started.`);
+      return;
+    }
+    const client = this.makeClient(process);
+    this.client = client;
+    const limit = setTimeout(() => process.kill("SIGKILL"), START_LIMIT_MS);
+    try {
+      await client.start();
+      this.refresh();
+    } catch (error) {
+      this.log.error(`The server did not start: ${String(error)}`);
+      process.kill("SIGKILL");
+      this.crashed(client);
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  private makeClient(process: ChildProcess): LanguageClient {
+    const serverLog = vscode.Uri.joinPath(this.context.logUri, "server.log").fsPath;
+    this.log.info(`The server's own log, unless repofill.log.file says otherwise: ${serverLog}`);
+    process.once("exit", (code, signal) => {
+      this.log.info(`The server ended (${signal ?? String(code)})`);
+    });
+    const options: LanguageClientOptions = {
+      documentSelector: DOCUMENTS,
+      outputChannel: this.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never, // which also means: no pop-ups
+      initializationOptions: { log: { file: serverLog } },
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          this.crashed(client);
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+      middleware: this.middleware(),
+    };
+    const client = new LanguageClient("repofill", "repofill", () => Promise.resolve(process), options);
+    return client;
+  }
+
+  private middleware(): Middleware {
+    return {
+      provideInlineCompletionItems: (document, position, context, token, next) =>
+        this.suggest(document, position, context, token, (cancellation) =>
+          Promise.resolve(next(document, position, context, cancellation)),
+        ),
+      workspace: { configuration: () => [this.settings()] },
+    };
+  }
+
+  private async suggest(
+    document: vscode.TextDocument,
+    position: vscode.Position,
+    context: vscode.InlineCompletionContext,
+    token: vscode.CancellationToken,
+    ask: (token: vscode.CancellationToken) => Promise<Answer>,
+  ): Promise<Answer> {
+    const place = placeOf(document, position, context.selectedCompletionInfo?.text);
+    const request = (): { answer: Promise<Answer>; cancel: () => void } => {
+      const cancellation = new vscode.CancellationTokenSource();
+      return {
+        answer: ask(cancellation.token),
+        cancel: () => {
+          cancellation.cancel();
+        },
+      };
+    };
+    const cancelled = token.onCancellationRequested(() => {
+      this.late.cancel(place);
+    });
+    try {
+      const explicit = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+      const answer = await this.late.ask(place, request, explicit);
+      if (itemsOf(answer).length > 0) {
+        this.lastPlace = { document, position };
+      }
+      return answer;
+    } finally {
+      cancelled.dispose(); // VS Code also cancels what it has got an answer to; the server may still be at work on it
+      this.refreshSoon();
+    }
+  }
+
+  private settings(): Record<string, unknown> {
+    const values = vscode.workspace.getConfiguration();
+    const manifest = this.context.extension.packageJSON as {
+      contributes: { configuration: { properties: Record<string, { scope: string }> } };
+    };
+    return explicitSettings(manifest.contributes.configuration.properties, (name) => values.inspect(name));
+  }
+
+  private crashed(client: LanguageClient): void {
+    if (client !== this.client) {
+      return;
+    }
+    this.client = undefined;
+    this.late.cancel();
+    void client.dispose().catch(() => undefined);
+    const delay = this.crashes.delayAfterCrash(Date.now());
+    if (delay === undefined) {
+      this.crashes.forget();
+      const reason = "The server ended again and again and is not started any more; the log says why.";
+      this.enter({ kind: "failed", reason });
+      this.say(reason);
+      return;
+    }
+    this.enter({ kind: "starting" });
+    this.restartTimer = setTimeout(() => void this.restart(), delay);
+  }
+
+  private say(message: string): void {
+    void vscode.window.showErrorMessage(`repofill: ${message}`, "Show Log", "Restart").then((choice) => {
+      if (choice !== undefined) {
+        void vscode.commands.executeCommand(choice === "Restart" ? "repofill.restart" : "repofill.showLog");
+      }
+    });
+  }
+
+  private refreshSoon(): void {
+    this.refreshTimer ??= setTimeout(() => {
+      this.refreshTimer = undefined;
+      this.refresh();
+    }, REFRESH_MS);
+  }
+
+  /** Asks the server how it is, and again while that is about to change. */
+  private refresh(): void {
+    const client = this.client;
+    if (client?.isRunning() !== true) {
+      return;
+    }
+    this.execute(client, "repofill.status").then(
+      (answer) => {
+        if (client !== this.client) {
+          return;
+        }
+        const status = answer as ServerStatus;
+        this.enter({ kind: "running", status });
+        if (["starting", "crashed"].includes(status.engine.state) || status.folders.some((folder) => !folder.ready)) {
+          this.refreshSoon();
+        }
+      },
+      (error: unknown) => {
+        this.log.debug(`No status: ${String(error)}`);
+      },
+    );
+  }
+
+  private async execute(client: LanguageClient, command: string, ...values: unknown[]): Promise<unknown> {
+    return client.sendRequest(ExecuteCommandRequest.type, { command, arguments: values as [] });
+  }
+
+  private enter(life: Life): void {
+    this.current = life;
+    this.changed.fire(life);
+  }
+}
+
+async function spawned(command: string): Promise<ChildProcess> {
+  const process = spawn(command, ["serve"], { windowsHide: true });
+  await once(process, "spawn");
+  return process;
+}
+
+function itemsOf(answer: Answer): readonly vscode.InlineCompletionItem[] {
+  return Array.isArray(answer) ? answer : (answer?.items ?? []);
+}
+
+function placeOf(document: vscode.TextDocument, position: vscode.Position, selected = ""): string {
+  return [document.uri.toString(), document.version, position.line, position.character, selected].join("\n");
+}
+
+/** Makes the editor ask again, if the cursor is still where the answer belongs. */
+async function showLateAnswer(place: string): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (editor?.selection.isEmpty === true && placeOf(editor.document, editor.selection.active) === place) {
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+  }
+}
