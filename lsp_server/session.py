@@ -241,6 +241,7 @@ class Session:
             "engine": {"state": self.engine.state, "reason": self.engine.reason, "pid": self.engine.process_id},
             "folders": folders,
             "accepted": self.accepted,
+            "model": self.last.model if self.last else None,
             "last_ms": self.last.timings_ms.get("total") if self.last else None,
         }
 

@@ -22,7 +22,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
   await started.restart();
   if (started.life.kind === "missing") {
-    void installation.offer(() => started.restart());
+    void installation.offer().then((installed) => (installed ? started.restart() : undefined));
   }
 }
 

@@ -55,21 +55,24 @@ export function onPath(
 /** The names Python 3.11 or newer may go by, newest first. */
 export const PYTHONS = ["python3.14", "python3.13", "python3.12", "python3.11", "python3", "python"] as const;
 
-/** Asks a Python for its version; exit status 0 when repofill runs on it. */
-export const IS_NEW_ENOUGH = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+/** Exits with 0 when the server runs on this Python, and it can make environments. */
+export function isNewEnough(python: string): Command {
+  return [python, "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"];
+}
 
-/** What installs the server: an environment of its own, then the wheel this extension brings, at tested versions. */
+/** What installs the server: an environment of its own, then the wheel that `brought` holds, with tested versions. */
 export function installCommands(
   python: string,
   environment: string,
+  brought: string,
   wheel: string,
-  constraints: string,
   platform: NodeJS.Platform,
 ): readonly Command[] {
-  const own = programIn(environment, "python", platform);
+  const pip = [programIn(environment, "python", platform), "-m", "pip"] as const;
+  const constraints = path.join(brought, "constraints.txt");
   return [
     [python, "-m", "venv", "--clear", environment],
-    [own, "-m", "pip", "install", "--disable-pip-version-check", "--constraint", constraints, wheel],
+    [...pip, "install", "--disable-pip-version-check", "--constraint", constraints, path.join(brought, wheel)],
   ];
 }
 

@@ -47,10 +47,12 @@ export class LateAnswers<Answer> {
     return first?.answer;
   }
 
-  /** Forget the request under way, if any. */
-  cancel(): void {
-    this.current?.cancel();
-    this.current = undefined;
+  /** Give up the request under way, if it is for that place. */
+  cancel(place = this.current?.place): void {
+    if (this.current?.place === place) {
+      this.current?.cancel();
+      this.current = undefined;
+    }
   }
 
   private async showLater(asked: Request<Answer>): Promise<void> {

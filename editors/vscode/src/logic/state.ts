@@ -3,7 +3,7 @@ export interface ServerStatus {
   readonly ready: boolean;
   readonly engine: { readonly state: string; readonly reason: string };
   readonly folders: readonly { readonly root: string; readonly ready: boolean; readonly files: number }[];
-  readonly model?: string;
+  readonly model: string | null;
   readonly last_ms: number | null;
 }
 
@@ -38,7 +38,7 @@ export function statusItem(life: Life, on: boolean): Shown {
   const files = folders.reduce((sum, folder) => sum + folder.files, 0);
   const reading = folders.some((folder) => !folder.ready);
   const lines = [
-    `Model: ${model === undefined || model === "" ? "not named yet" : model}`,
+    `Model: ${model ?? "not used yet"}`,
     `State: ${engine.state}${engine.reason === "" ? "" : `, ${engine.reason}`}`,
     `Project: ${files} files${reading ? ", still reading" : ""}`,
     `Last answer: ${last_ms === null ? "none yet" : `${Math.round(last_ms)} ms`}`,

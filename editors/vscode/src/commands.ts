@@ -1,0 +1,129 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import * as vscode from "vscode";
+import type { Installation } from "./installation";
+import { explained } from "./logic/report";
+import { toggled } from "./logic/settings";
+import type { Server } from "./server";
+
+const SCHEME = "repofill";
+const EXPLANATION = vscode.Uri.parse(`${SCHEME}:/The last suggestion.md`);
+
+/** Every command of the extension, registered. */
+export function registerCommands(
+  server: Server,
+  installation: Installation,
+  log: vscode.LogOutputChannel,
+): { dispose(): void }[] {
+  const explanation = new Explanation(server);
+  const commands: Record<string, () => unknown> = {
+    explainSuggestion: () => explanation.show(),
+    chooseModel: () => chooseModel(installation),
+    toggleLanguage,
+    acceptNextLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
+    restart: () => server.restart(),
+    installServer: async () => {
+      await server.stop(); // a running program cannot be replaced on every system
+      await installation.install();
+      await server.restart();
+    },
+    showLog: () => {
+      log.show();
+    },
+    menu: showMenu,
+  };
+  return [
+    explanation,
+    ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`repofill.${name}`, run)),
+  ];
+}
+
+/** The last suggestion's prompt and figures as a document of its own. */
+class Explanation implements vscode.TextDocumentContentProvider {
+  private text = "";
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly onDidChange = this.changed.event;
+  private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+
+  constructor(private readonly server: Server) {}
+
+  provideTextDocumentContent(): string {
+    return this.text;
+  }
+
+  async show(): Promise<void> {
+    const explanation = await this.server.explain();
+    const language = this.server.lastPlace?.document.languageId ?? "";
+    this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language);
+    this.changed.fire(EXPLANATION);
+    await vscode.window.showTextDocument(EXPLANATION, { preview: true, viewColumn: vscode.ViewColumn.Beside });
+  }
+
+  dispose(): void {
+    this.registration.dispose();
+    this.changed.dispose();
+  }
+}
+
+async function chooseModel(installation: Installation): Promise<void> {
+  const bundled = { label: "The bundled model", description: "small, for Python" };
+  const file = { label: "A file…", description: "a GGUF model that can fill in the middle" };
+  const model = vscode.workspace.getConfiguration("repofill.model");
+  const current = model.get<string>("path", "");
+  const title = `Model in use: ${current === "" ? "the bundled one" : current}`;
+  const choice = await vscode.window.showQuickPick([bundled, file], { title });
+  if (choice === bundled) {
+    await model.update("path", undefined, vscode.ConfigurationTarget.Global);
+  } else if (choice === file) {
+    const filters = { "GGUF models": ["gguf"] };
+    const [chosen] = (await vscode.window.showOpenDialog({ title: "Choose a model", filters })) ?? [];
+    if (chosen !== undefined && (await isUsable(chosen.fsPath, installation))) {
+      await model.update("path", chosen.fsPath, vscode.ConfigurationTarget.Global);
+    }
+  }
+}
+
+/** Whether the server's own command line takes the file for a model; if not, it says why. */
+async function isUsable(file: string, installation: Installation): Promise<boolean> {
+  const found = installation.find();
+  if (found === undefined) {
+    return true; // nobody to ask; the server will say it
+  }
+  try {
+    await promisify(execFile)(found.command, ["models", file]);
+    return true;
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim() ?? "";
+    void vscode.window.showErrorMessage(said === "" ? `repofill: ${String(error)}` : said);
+    return false;
+  }
+}
+
+/** Switches suggestions off, or on again, in the active editor's language. */
+async function toggleLanguage(): Promise<void> {
+  const language = vscode.window.activeTextEditor?.document.languageId;
+  if (language === undefined) {
+    return;
+  }
+  const suggest = vscode.workspace.getConfiguration("repofill.suggest");
+  const isOfWorkspace = suggest.inspect("disabled_languages")?.workspaceValue !== undefined;
+  const target = isOfWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
+  const languages = toggled(suggest.get<string[]>("disabled_languages", []), language);
+  await suggest.update("disabled_languages", languages, target);
+  const state = languages.includes(language) ? "off" : "on";
+  vscode.window.setStatusBarMessage(`repofill is ${state} in ${language}`, 3000);
+}
+
+/** All commands but this one, as package.json names them. */
+async function showMenu(): Promise<void> {
+  const manifest = vscode.extensions.getExtension("repofill.repofill")?.packageJSON as {
+    contributes: { commands: { command: string; title: string }[] };
+  };
+  const items = manifest.contributes.commands
+    .filter(({ command }) => command !== "repofill.menu")
+    .map(({ command, title }) => ({ label: title, command }));
+  const choice = await vscode.window.showQuickPick(items, { title: "repofill" });
+  if (choice !== undefined) {
+    await vscode.commands.executeCommand(choice.command);
+  }
+}

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import * as path from "node:path";
+import { suite, test } from "node:test";
+import { coalesced } from "../src/logic/coalesce";
+import { Crashes } from "../src/logic/crashes";
+import { environmentOf, findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
+import { explained, type Figures } from "../src/logic/report";
+import { explicitSettings, toggled, type Inspected } from "../src/logic/settings";
+import { statusItem, type Life, type ServerStatus } from "../src/logic/state";
+
+suite("coalesced", () => {
+  test("calls during a run share one further run, also after a failure", async () => {
+    const ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
+    const run = coalesced(() => new Promise((resolve, reject) => ends.push({ resolve, reject })));
+    const first = run();
+    const [second, third] = [run(), run()];
+    assert.equal(ends.length, 1);
+    assert.equal(second, third);
+    ends[0]?.reject(new Error("broken"));
+    await assert.rejects(first, /broken/);
+    await new Promise(setImmediate);
+    assert.equal(ends.length, 2);
+    ends[1]?.resolve();
+    await second;
+    const fourth = run();
+    assert.equal(ends.length, 3);
+    ends[2]?.resolve();
+    await fourth;
+  });
+});
+
+suite("crashes", () => {
+  test("delays grow; the fifth within three minutes is the last", () => {
+    const crashes = new Crashes();
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].map((time) => crashes.delayAfterCrash(time)),
+      [200, 400, 800, 1600, undefined],
+    );
+    crashes.forget();
+    assert.equal(crashes.delayAfterCrash(5), 200);
+  });
+
+  test("those of long ago do not count", () => {
+    const crashes = new Crashes();
+    for (let minute = 0; minute < 20; minute += 1) {
+      assert.notEqual(crashes.delayAfterCrash(minute * 60_000), undefined);
+    }
+  });
+});
+
+suite("discovery", () => {
+  const environment = environmentOf("/storage", "0.1.0");
+  const own = programIn(environment, "repofill", "linux");
+  const searchPath = ["bin", ".", "/usr/bin", "/opt/bin"].join(path.delimiter);
+
+  function check(chosen: string, programs: string[], expected: ReturnType<typeof findServer>): void {
+    const found = findServer(chosen, environment, searchPath, "linux", (file) => programs.includes(file));
+    assert.deepEqual(found, expected);
+  }
+
+  test("the user's choice, else the own environment, else the PATH, else none", () => {
+    check("/mine", [own], { command: "/mine", origin: "settings" });
+    check("", [own, "/usr/bin/repofill"], { command: own, origin: "own environment" });
+    check("", ["/opt/bin/repofill"], { command: "/opt/bin/repofill", origin: "PATH" });
+    check("", [], undefined);
+  });
+
+  test("a program of the opened folder is never found", () => {
+    check("", ["bin/repofill", "repofill", "./repofill"], undefined);
+    assert.equal(
+      onPath("python3", searchPath, () => true),
+      "/usr/bin/python3",
+    );
+  });
+
+  test("each version has an environment of its own", () => {
+    assert.notEqual(environmentOf("/storage", "0.1.0"), environmentOf("/storage", "0.2.0"));
+  });
+
+  test("the commands to agree to, as one would type them", () => {
+    const commands = installCommands("/usr/bin/python3", "/my files/env", "/ext/server", "repofill-0.1.0.whl", "linux");
+    assert.deepEqual(commands.map(shown), [
+      '/usr/bin/python3 -m venv --clear "/my files/env"',
+      '"/my files/env/bin/python" -m pip install --disable-pip-version-check --constraint /ext/server/constraints.txt /ext/server/repofill-0.1.0.whl',
+    ]);
+  });
+});
+
+suite("settings", () => {
+  const properties = {
+    "repofill.model.path": { scope: "machine" },
+    "repofill.suggest.max_items": { scope: "window" },
+    "repofill.suggest.enabled": { scope: "window" },
+    "repofill.server.command": { scope: "machine" },
+  };
+
+  function check(values: Record<string, Inspected>, expected: object): void {
+    assert.deepEqual(
+      explicitSettings(properties, (name) => values[name]),
+      expected,
+    );
+  }
+
+  test("defaults are not sent, what is set is, the innermost first", () => {
+    check({ "repofill.suggest.enabled": {} }, {});
+    check(
+      {
+        "repofill.suggest.enabled": { globalValue: false },
+        "repofill.suggest.max_items": { globalValue: 1, workspaceValue: 2, workspaceFolderValue: 3 },
+      },
+      { suggest: { enabled: false, max_items: 3 } },
+    );
+  });
+
+  test("no workspace names a model", () => {
+    const evil = { workspaceValue: "/evil.gguf", workspaceFolderValue: "/evil.gguf" };
+    check({ "repofill.model.path": evil }, {});
+    check({ "repofill.model.path": { ...evil, globalValue: "/mine.gguf" } }, { model: { path: "/mine.gguf" } });
+  });
+
+  test("the extension's own settings stay here", () => {
+    check({ "repofill.server.command": { globalValue: "/x" } }, {});
+  });
+
+  test("toggling", () => {
+    assert.deepEqual(toggled([], "python"), ["python"]);
+    assert.deepEqual(toggled(["markdown", "python"], "python"), ["markdown"]);
+  });
+});
+
+suite("explained", () => {
+  const last: Figures = {
+    items: [{ text: "a ``` b\nc", confidence: 0.873, source: "both" }],
+    prompt_tokens: 200,
+    cached_tokens: 150,
+    context: [{ path: "a|b.py", tokens: 12, form: "whole" }],
+    timings_ms: { plan: 1.25, total: 20 },
+    model: "small",
+  };
+
+  test("says where the text comes from, what was in the prompt, and where time went", () => {
+    const text = explained({ files: [], tokens: 0, last }, "python");
+    for (const part of [
+      "87 % sure, written by the model, and found in the project",
+      "````python\na ``` b\nc\n````",
+      "200 tokens for small, 150 of them (75 %) cached.",
+      "| a\\|b.py | whole | 12     |",
+      "| plan  | 1.3  |",
+      "It would show no other file.",
+    ]) {
+      assert.ok(text.includes(part), `${part} is not in\n${text}`);
+    }
+  });
+
+  test("nothing yet", () => {
+    assert.match(explained({ files: [], tokens: 0, last: null }, ""), /^# No suggestion yet/);
+    assert.match(explained({ files: [], tokens: 0, last: { ...last, items: [], prompt_tokens: 0 } }, ""), /\(0 %\)/);
+  });
+});
+
+suite("status", () => {
+  const status: ServerStatus = {
+    ready: true,
+    engine: { state: "ready", reason: "" },
+    folders: [{ root: "/p", ready: true, files: 7 }],
+    model: "small",
+    last_ms: 83.6,
+  };
+
+  function check(life: Life, on: boolean, text: string, tooltip: RegExp, warns = false): void {
+    const shown = statusItem(life, on);
+    assert.equal(shown.text, text);
+    assert.match(shown.tooltip, tooltip);
+    assert.equal(shown.warns, warns);
+  }
+
+  test("model, state and latency", () => {
+    check({ kind: "running", status }, true, "$(sparkle) repofill 84 ms", /Model: small\nState: ready\nProject: 7 files\nLast answer: 84 ms$/);
+    check({ kind: "running", status: { ...status, last_ms: null } }, true, "$(sparkle) repofill", /none yet/);
+    check({ kind: "running", status }, false, "$(circle-slash) repofill 84 ms", /off in this language/);
+  });
+
+  test("what is wrong, and what goes on", () => {
+    const failed = { ...status, engine: { state: "failed", reason: "there is no /x.gguf" } };
+    check({ kind: "running", status: failed }, true, "$(error) repofill", /State: failed, there is no \/x\.gguf/, true);
+    const reading = { ...status, folders: [{ root: "/p", ready: false, files: 3 }], last_ms: null };
+    check({ kind: "running", status: reading }, true, "$(sync~spin) repofill", /3 files, still reading/);
+    check({ kind: "failed", reason: "because" }, true, "$(error) repofill", /because/, true);
+    check({ kind: "missing" }, true, "$(warning) repofill", /not installed/, true);
+  });
+});
