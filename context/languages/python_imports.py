@@ -127,7 +127,7 @@ def _absolute(source_root: str, parts: tuple[str, ...], tree: FileTree) -> _Modu
 
 
 def _descend(directories: tuple[str, ...], parts: tuple[str, ...], tree: FileTree) -> _Module | None:
-    """Follow `parts` down from `directories`. Where one does not exist Python has still loaded what stands before it."""
+    """Follow `parts` down from `directories`. Where one does not exist, what stands before it was still loaded."""
     file: str | None = None
     loaded: list[str] = []
     for part in parts:
