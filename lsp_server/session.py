@@ -22,7 +22,7 @@ from repofill.context.scan import is_secret
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
-from repofill.lsp_server.log import log_to_file
+from repofill.lsp_server.log import log_path, log_to_file
 from repofill.lsp_server.settings import Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
@@ -239,6 +239,7 @@ class Session:
         return {
             "ready": all(folder.ready for folder in self._folders.values()) and self.engine.state != "failed",
             "engine": {"state": self.engine.state, "reason": self.engine.reason, "pid": self.engine.process_id},
+            "log": str(log_path(self.settings.log)),
             "folders": folders,
             "accepted": self.accepted,
             "model": self.last.model if self.last else None,

@@ -1,0 +1,120 @@
+--- The options of `setup`, and for which buffers suggestions are on.
+
+local M = {}
+
+---@class repofill.Keys Insert-mode keys; false leaves one unmapped.
+---@field accept? string|false the whole suggestion
+---@field accept_word? string|false its next word
+---@field accept_line? string|false the rest of its line
+---@field next? string|false the next candidate; asks for one when none is shown
+---@field previous? string|false
+---@field dismiss? string|false
+
+---@class repofill.Options
+---@field cmd? string[] the command that starts the server
+---@field filetypes? string[] where suggestions are on; "*" for everywhere
+---@field root_markers? string[] what marks the top of a project
+---@field settings? table the server's settings, nested as under `repofill.*`
+---@field debounce_ms? integer pause in typing after which the server is asked
+---@field hide_during_menu? boolean no ghost text while a completion menu is open
+---@field keys? repofill.Keys
+
+---@class repofill.Config: repofill.Options
+---@field cmd string[]
+---@field filetypes string[]
+---@field root_markers string[]
+---@field settings table
+---@field debounce_ms integer
+---@field hide_during_menu boolean
+---@field keys repofill.Keys
+local defaults = {
+  cmd = { "repofill", "serve" },
+  filetypes = { "python" },
+  root_markers = { "repofill.toml", "pyproject.toml", "setup.py", ".git" },
+  settings = vim.empty_dict(),
+  debounce_ms = 20,
+  hide_during_menu = true,
+  keys = {
+    accept = "<Tab>",
+    accept_word = "<M-Right>",
+    accept_line = "<M-C-Right>",
+    next = "<M-]>",
+    previous = "<M-[>",
+    dismiss = "<C-]>",
+  },
+}
+
+---@type repofill.Config
+M.options = vim.deepcopy(defaults)
+
+local on = { globally = true, filetypes = {} } ---@type { globally: boolean, filetypes: table<string, boolean> }
+
+--- Takes the user's options over; a wrong one is named in the result and its default kept.
+---@param options? repofill.Options
+---@return string[] problems
+function M.set(options)
+  local problems = {} ---@type string[]
+  local good = {} ---@type table<string, any>
+  for name, value in pairs(options or {}) do
+    local default = defaults[name]
+    if default == nil then
+      problems[#problems + 1] = ("setup{} knows no option `%s`"):format(name)
+    elseif type(value) ~= type(default) then
+      problems[#problems + 1] = ("option `%s` must be a %s"):format(name, type(default))
+    else
+      good[name] = value
+    end
+  end
+  local keys = vim.tbl_extend("force", defaults.keys, good.keys or {})
+  M.options = vim.tbl_extend("force", vim.deepcopy(defaults), good, { keys = keys })
+  on = { globally = true, filetypes = {} }
+  for _, filetype in ipairs(M.options.filetypes) do
+    on.filetypes[filetype] = true
+  end
+  return problems
+end
+
+--- Whether suggestions are on in a buffer. Only files have any: no prompts, terminals or nameless buffers.
+---@param bufnr integer
+---@return boolean
+function M.enabled(bufnr)
+  local buffer = vim.bo[bufnr]
+  if not on.globally or buffer.buftype ~= "" or vim.api.nvim_buf_get_name(bufnr) == "" then
+    return false
+  end
+  local by_hand = vim.b[bufnr].repofill
+  if by_hand ~= nil then
+    return by_hand
+  end
+  local filetype = on.filetypes[buffer.filetype]
+  if filetype == nil then
+    filetype = on.filetypes["*"]
+  end
+  return filetype == true
+end
+
+---@alias repofill.Scope "globally"|"filetype"|"buffer"
+
+--- Switches suggestions on or off in a scope, without `wanted` to what they are not. The narrower scope decides, except
+--- that "globally" off is off everywhere.
+---@param scope repofill.Scope
+---@param bufnr integer
+---@param wanted? boolean
+---@return boolean on
+function M.switch(scope, bufnr, wanted)
+  if scope == "globally" then
+    on.globally = wanted == nil and not on.globally or wanted == true
+    return on.globally
+  end
+  if wanted == nil then
+    wanted = not M.enabled(bufnr)
+  end
+  if scope == "filetype" then
+    on.filetypes[vim.bo[bufnr].filetype] = wanted
+  else
+    vim.b[bufnr].repofill = wanted
+  end
+  return wanted
+end
+
+return M

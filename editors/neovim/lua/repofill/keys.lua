@@ -1,0 +1,120 @@
+--- Insert-mode keys. Each does what it did before wherever there is no suggestion for it, or a menu or snippet wants it.
+
+local ghost = require("repofill.ghost")
+local neighbours = require("repofill.neighbours")
+
+local M = {}
+
+---@param call string
+---@return string
+local function command(call)
+  return ('<Cmd>lua require("repofill.ghost").%s<CR>'):format(call)
+end
+
+---@param part repofill.Part
+---@return string accepting is an undo step of its own
+local function accepting(part)
+  return "<C-g>u" .. command(("insert(%q)"):format(part)) .. "<C-g>u"
+end
+
+---@type table<string, { does: string, wanted: fun(): boolean }> by the name that the key has in setup{}
+local ACTIONS = {
+  accept = { does = accepting("all"), wanted = ghost.visible },
+  accept_word = { does = accepting("word"), wanted = ghost.visible },
+  accept_line = { does = accepting("line"), wanted = ghost.visible },
+  next = { does = command("cycle(1)"), wanted = ghost.possible },
+  previous = { does = command("cycle(-1)"), wanted = ghost.possible },
+  dismiss = { does = command("dismiss()"), wanted = ghost.visible },
+}
+
+---@type { action: string, lhs: string, before: table<string, any>? }[]
+local mapped = {}
+
+---@param action string
+---@return string
+local function plug(action)
+  return ("<Plug>(repofill-%s)"):format(action:gsub("_", "-"))
+end
+
+---@param lhs string
+---@return string
+local function raw(lhs)
+  return vim.api.nvim_replace_termcodes(lhs, true, true, true)
+end
+
+---@param lhs string
+---@return boolean
+local function wanted_by_others(lhs)
+  return raw(lhs) == "\t" and (neighbours.menu_open() or neighbours.snippet_active())
+end
+
+---@param lhs string
+---@return table<string, any>? mapping the global one of insert mode, as |maparg()| describes it
+local function global_mapping(lhs)
+  for _, mapping in ipairs(vim.api.nvim_get_keymap("i")) do
+    if vim.fn.keytrans(mapping.lhsraw) == vim.fn.keytrans(raw(lhs)) then
+      return mapping
+    end
+  end
+end
+
+---@param mapping table<string, any>
+---@param lhs string
+local function map_as(mapping, lhs)
+  vim.fn.mapset("i", false, vim.tbl_extend("force", mapping, { lhs = lhs, lhsraw = raw(lhs), lhsrawalt = raw(lhs) }))
+end
+
+---@param action string
+---@param lhs string
+local function map(action, lhs)
+  local before, otherwise = global_mapping(lhs), lhs
+  if before then
+    otherwise = ("<Plug>(repofill-not-%s)"):format(action)
+    map_as(before, otherwise)
+  end
+  vim.keymap.set("i", lhs, function()
+    return ACTIONS[action].wanted() and not wanted_by_others(lhs) and plug(action) or otherwise
+  end, { expr = true, remap = true, desc = "repofill: " .. action:gsub("_", " ") })
+  mapped[#mapped + 1] = { action = action, lhs = lhs, before = before }
+end
+
+--- Maps the configured keys; those of an earlier call become again what they were.
+---@param keys repofill.Keys
+function M.set(keys)
+  for index = #mapped, 1, -1 do
+    local key = mapped[index]
+    vim.keymap.del("i", key.lhs)
+    if key.before then
+      vim.fn.mapset("i", false, key.before)
+    end
+  end
+  mapped = {}
+  for action, about in pairs(ACTIONS) do
+    vim.keymap.set("i", plug(action), about.does)
+    local lhs = keys[action]
+    if lhs then
+      map(action, lhs)
+    end
+  end
+end
+
+--- The configured keys that something else has mapped since.
+---@return { action: string, lhs: string }[]
+function M.taken()
+  local taken = {} ---@type { action: string, lhs: string }[]
+  for _, key in ipairs(mapped) do
+    local now = vim.fn.maparg(key.lhs, "i", false, true)
+    if not vim.startswith(now.desc or "", "repofill: ") then
+      taken[#taken + 1] = { action = key.action, lhs = key.lhs }
+    end
+  end
+  return taken
+end
+
+--- Does what a key would do, wherever it is called from.
+---@param action string
+function M.press(action)
+  vim.api.nvim_feedkeys(raw(plug(action)), "im", false)
+end
+
+return M

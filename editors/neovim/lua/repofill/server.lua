@@ -1,0 +1,309 @@
+--- The one language server of this Neovim: found, started, kept alive, asked. All projects are folders of one client, so
+--- that one model serves them all.
+
+local config = require("repofill.config")
+
+local M = {}
+
+local CRASHES, CRASHES_WITHIN_S, RESTART_AFTER_MS = 3, 60, 500
+local INSTALL = "`%s` cannot be run: install the server, or name it in setup{ cmd = … } (:help repofill-install)"
+
+---@class repofill.Status What `repofill.status` answered last.
+---@field ready boolean
+---@field engine { state: string, reason: string, pid: integer? }
+---@field folders { root: string, ready: boolean, files: integer, edges: integer }[]
+---@field accepted integer
+---@field last_ms number?
+---@field model string? null until its first answer
+---@field log string?
+
+---@type repofill.Status?
+M.status = nil
+---@type number? milliseconds from request to answer
+M.latency_ms = nil
+---@type string[] what the server wanted to be known, oldest first
+M.said = {}
+---@type fun(bufnr: integer?) called when suggestions may be possible anew, or are no more (nil)
+M.on_change = function() end
+
+local client_id ---@type integer?
+local running ---@type table? the process whose end would be a crash
+local crashes = {} ---@type number[]
+local given_up = false
+local complained = false
+
+---@type boolean methods of a client take it as their first argument
+local METHODS = vim.fn.has("nvim-0.11") == 1
+
+---@param client vim.lsp.Client
+---@param name string
+---@param ... any
+---@return any, any
+local function call(client, name, ...)
+  if METHODS then
+    return client[name](client, ...)
+  end
+  return client[name](...)
+end
+
+--- Tells the user something on one line: a longer one would ask for ENTER in the midst of typing.
+---@param text string
+---@param level? integer
+function M.say(text, level)
+  text = "repofill: " .. text:gsub("^repofill: ", ""):gsub("%s+", " ")
+  M.said[#M.said + 1] = text
+  local room, more = vim.v.echospace - 1, "… (:Repofill status)"
+  if vim.fn.strdisplaywidth(text) > room then
+    text = vim.fn.strcharpart(text, 0, math.max(room - vim.fn.strdisplaywidth(more), 0)) .. more
+  end
+  vim.notify(text, level or vim.log.levels.WARN)
+end
+
+--- The server's executable: as configured, on PATH, or in the checkout that this plugin is part of.
+---@return string?
+function M.find()
+  local name = vim.fn.expand(config.options.cmd[1])
+  local found = vim.fn.exepath(name)
+  if found == "" and name == "repofill" then
+    local here = vim.uv.fs_realpath(debug.getinfo(1, "S").source:sub(2)) or ""
+    found = vim.fn.exepath(vim.fs.joinpath(here:gsub("/editors/neovim/lua/.*", ""), ".venv/bin/repofill"))
+  end
+  return found ~= "" and found or nil
+end
+
+---@return vim.lsp.Client?
+function M.client()
+  local client = client_id and vim.lsp.get_client_by_id(client_id)
+  if client and not call(client, "is_stopped") then
+    return client
+  end
+end
+
+--- The client where it can be asked about a buffer: started, and the buffer known to it.
+---@param bufnr integer
+---@return vim.lsp.Client?
+function M.client_of(bufnr)
+  local client = M.client()
+  if client and client.initialized and client.attached_buffers[bufnr] then
+    return client
+  end
+end
+
+--- "missing", "stopped", "starting", or the engine's state: "idle", "loading", "ready", "failed" …
+---@return string
+function M.state()
+  local client = M.client()
+  if not client then
+    return M.find() and "stopped" or "missing"
+  end
+  return client.initialized and M.status and M.status.engine.state or "starting"
+end
+
+--- The model's name, once it has answered.
+---@return string?
+function M.model()
+  local name = M.status and M.status.model
+  return type(name) == "string" and name or nil
+end
+
+--- Asks; the callback gets nil for whatever is not an answer.
+---@param bufnr integer
+---@param method string
+---@param params table
+---@param callback fun(answer: any)
+---@return fun()? cancel nil where nothing can be asked
+function M.request(bufnr, method, params, callback)
+  local client = M.client_of(bufnr)
+  if not client then
+    return nil
+  end
+  local sent, id = call(client, "request", method, params, function(err, answer)
+    callback(not err and answer ~= vim.NIL and answer or nil)
+  end, bufnr)
+  return sent and function()
+    call(client, "cancel_request", id)
+  end or nil
+end
+
+--- Runs one of the server's commands.
+---@param bufnr integer
+---@param command string
+---@param arguments? any[]
+---@param callback? fun(answer: any)
+function M.execute(bufnr, command, arguments, callback)
+  local params = { command = command, arguments = arguments or {} }
+  return M.request(bufnr, "workspace/executeCommand", params, callback or function() end)
+end
+
+--- Asks for the server's status and keeps it.
+---@param bufnr integer
+---@param callback? fun()
+function M.refresh(bufnr, callback)
+  M.execute(bufnr, "repofill.status", {}, function(status)
+    if type(status) == "table" and type(status.engine) == "table" then
+      M.status = status
+    end
+    if callback then
+      callback()
+    end
+    M.on_change()
+  end)
+end
+
+---@param client vim.lsp.Client
+---@param root string?
+local function add_folder(client, root)
+  local uri = root and vim.uri_from_fname(root)
+  for _, folder in ipairs(client.workspace_folders or {}) do
+    if folder.uri == uri then
+      return
+    end
+  end
+  if uri then
+    local folder = { uri = uri, name = root }
+    client.workspace_folders = vim.list_extend(client.workspace_folders or {}, { folder })
+    call(client, "notify", "workspace/didChangeWorkspaceFolders", { event = { added = { folder }, removed = {} } })
+  end
+end
+
+---@param client vim.lsp.Client
+---@param bufnr integer
+local function attached(client, bufnr)
+  add_folder(client, vim.fs.root(bufnr, config.options.root_markers))
+  M.refresh(bufnr)
+  M.on_change(bufnr)
+end
+
+local function attach_all()
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(bufnr) then
+      M.attach(bufnr)
+    end
+  end
+end
+
+--- A server that ended by itself is started again, unless that happens over and over.
+---@param code integer
+---@param signal integer
+local function ended(code, signal)
+  client_id, M.status = nil, nil
+  M.on_change()
+  local now = vim.uv.now() / 1000
+  crashes = vim.tbl_filter(function(at)
+    return now - at < CRASHES_WITHIN_S
+  end, crashes)
+  crashes[#crashes + 1] = now
+  given_up = #crashes >= CRASHES
+  if given_up then
+    local how = signal ~= 0 and ("signal %d"):format(signal) or ("exit code %d"):format(code)
+    M.say(("the server keeps ending (%s): see :Repofill log, then :Repofill restart"):format(how))
+  else
+    vim.defer_fn(attach_all, RESTART_AFTER_MS)
+  end
+end
+
+--- Starts the process. Its end is ours to tell: Neovim's own message is longer than a line.
+---@param command string[]
+---@return fun(dispatchers: vim.lsp.rpc.Dispatchers): vim.lsp.rpc.PublicClient
+local function starter(command)
+  return function(dispatchers)
+    local process = {}
+    running = process
+    local function on_exit(code, signal)
+      dispatchers.on_exit(0, 0)
+      vim.schedule(function()
+        if running == process and vim.v.exiting == vim.NIL then
+          ended(code, signal)
+        end
+      end)
+    end
+    return vim.lsp.rpc.start(command, vim.tbl_extend("force", dispatchers, { on_exit = on_exit }))
+  end
+end
+
+---@return lsp.ClientCapabilities
+local function capabilities()
+  return vim.tbl_deep_extend("force", vim.lsp.protocol.make_client_capabilities(), {
+    textDocument = { inlineCompletion = { dynamicRegistration = false } },
+  })
+end
+
+---@param bufnr integer
+---@param executable string
+local function start(bufnr, executable)
+  local options = config.options
+  client_id = vim.lsp.start({
+    name = "repofill",
+    cmd = starter({ executable, unpack(options.cmd, 2) }),
+    root_dir = vim.fs.root(bufnr, options.root_markers),
+    init_options = options.settings,
+    capabilities = capabilities(),
+    handlers = {
+      ["window/showMessage"] = function(_, params)
+        M.say(params.message)
+        M.refresh(bufnr)
+      end,
+    },
+    on_init = function(client)
+      client.server_capabilities.completionProvider = nil -- ghost text is enough: no second way through the menus
+    end,
+    on_attach = attached,
+  }, {
+    bufnr = bufnr,
+    silent = true,
+    reuse_client = function()
+      return false
+    end,
+  })
+  if not client_id then
+    M.say(("`%s` could not be started (:LspLog)"):format(executable))
+  end
+end
+
+--- Makes a buffer known to the server, and starts that first where need be.
+---@param bufnr integer
+function M.attach(bufnr)
+  if given_up or not config.enabled(bufnr) then
+    return
+  end
+  local client = M.client()
+  if client then
+    vim.lsp.buf_attach_client(bufnr, client.id)
+    return
+  end
+  local executable = M.find()
+  if executable then
+    start(bufnr, executable)
+  elseif not complained then
+    complained = true
+    M.say(INSTALL:format(config.options.cmd[1]))
+  end
+end
+
+--- Ends the server, if there is one, and starts it anew for all buffers.
+function M.restart()
+  local client = M.client()
+  running, client_id, M.status = nil, nil, nil
+  crashes, given_up, complained = {}, false, false
+  if client then
+    call(client, "stop", true)
+  end
+  M.on_change()
+  attach_all()
+end
+
+--- Calls back when the server has loaded its model or read a project.
+---@param group integer an autocommand group
+function M.watch_progress(group)
+  vim.api.nvim_create_autocmd("LspProgress", {
+    group = group,
+    callback = function(event)
+      local value = event.data.params.value
+      if event.data.client_id == client_id and type(value) == "table" and value.kind == "end" then
+        M.refresh(event.buf)
+      end
+    end,
+  })
+end
+
+return M
