@@ -19,7 +19,7 @@ from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.scan import is_secret
-from repofill.evaluation import demo, fill, keystrokes, packages, tune
+from repofill.evaluation import demo, fill, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
 from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
@@ -39,13 +39,23 @@ class UserError(Exception):
     """Something the user can mend; its text is the one line on stderr."""
 
 
+_EXPECTED = (
+    UserError,
+    ModelFileError,
+    EngineUnavailable,
+    EditorError,
+    packages.FetchError,
+    infilling.BenchmarkError,
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     log_to_file(layered()[0].log)
     try:
         options.run(options)
-    except (UserError, ModelFileError, EngineUnavailable, EditorError, packages.FetchError) as error:
+    except _EXPECTED as error:
         print(f"repofill: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -109,6 +119,12 @@ def _add_bench(parts: Any) -> None:
         part.add_argument("--json", action="store_true")
         if name == "tune":
             part.add_argument("--out", type=Path, required=True, metavar="FILE")
+    text = "exact match of the model alone on a public benchmark's file: HumanEval infilling, Santa-FIM"
+    part = parts.add_parser("infill", help=text, description=text)
+    part.set_defaults(run=_bench_infill)
+    part.add_argument("file", type=Path, metavar="FILE", help="JSON lines with prompt, suffix, canonical_solution")
+    part.add_argument("--language", default="py", metavar="NAME", help="as the benchmark names it (py)")
+    part.add_argument("--model", metavar="PATH")
 
 
 def _natural(text: str) -> int:
@@ -202,6 +218,18 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _bench_fill(options: argparse.Namespace) -> None:
     fill.show(fill.report(_cases(options, packages.REPORTED)), as_json=options.json)
+
+
+def _bench_infill(options: argparse.Namespace) -> None:
+    engine = make_engine(_settings(options))
+
+    async def measure() -> dict[str, float]:
+        try:
+            return await infilling.run(engine, options.file, options.language)
+        finally:
+            await engine.close()
+
+    print(json.dumps(asyncio.run(measure()), indent=2))
 
 
 def _bench_keystrokes(options: argparse.Namespace) -> None:
