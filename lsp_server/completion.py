@@ -29,6 +29,7 @@ SCORED_MODEL_BYTES = 150_000_000
 
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
+_ALTERNATIVES = 3
 _LINE_TOKENS = 48
 
 
@@ -78,10 +79,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What one cursor yields before ranking; `written` is the model's text as it would be shown."""
+    """What one cursor yields before ranking; `written` is the model's text as it would be shown, `alternatives` are
+    the texts of the answer's alternatives."""
 
     copies: tuple[Candidate, ...]
     written: str
+    alternatives: tuple[str, ...]
     answer: FillAnswer
     scored: bool
     plan: Plan
@@ -156,6 +159,7 @@ class Completer:
                 candidates=tuple(copy.text for copy in copies) if scored else (),
                 max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
                 block_indent=block,
+                alternatives=_ALTERNATIVES if scored and block is None else 0,
                 deadline_s=settings.suggest.deadline_ms / 1000 - clock.total_s(),
             )
         )
@@ -165,6 +169,7 @@ class Completer:
         return Gathered(
             copies=tuple(copies),
             written=shown_as(answer.text),
+            alternatives=tuple(shown_as(other.text) for other in answer.alternatives),
             answer=answer,
             scored=scored,
             plan=plan,
@@ -210,19 +215,21 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
-    generated = (written, answer.logprob, answer.tokens) if written and answer.ended != "deadline" else None
+    complete = answer.ended != "deadline"
     if gathered.scored:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
-        return rank(merge(gathered.copies, scores, generated))
-    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), None))
-    if generated is None:
+        others = zip(gathered.alternatives, answer.alternatives, strict=True)
+        own = [(written, answer.logprob, answer.tokens)] if complete else []
+        return rank(merge(gathered.copies, scores, [*own, *((t, other.logprob, other.tokens) for t, other in others)]))
+    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), []))
+    if not (written and complete):
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
-    own = Ranked(
+    best = Ranked(
         option=Option(text=written, logprob=answer.logprob, tokens=answer.tokens, generated=True),
         confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
     )
-    return [own, *(r for r in ranked if r.option.text != written)]
+    return [best, *(r for r in ranked if r.option.text != written)]
 
 
 def _suggestion(ranked: Ranked, document: str) -> Suggestion:

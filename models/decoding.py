@@ -7,6 +7,7 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from repofill.context.matches import indent_columns
 from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
-from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
+from repofill.models.protocol import Alternative, CandidateScore, FillAnswer, FillRequest
 
 _MOST_CANDIDATE_TOKENS = 96
+_ALTERNATIVE_TOKENS = 24
+_LEAST_PROBABLE = -4.0
+"""Alternatives that begin with a smaller log-probability are not worth their time."""
 
 
 class Filler:
@@ -48,7 +52,9 @@ class Filler:
         candidates = [self._llama.tokenize(text) for text in request.candidates]
         cached = common_prefix(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
-        written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
+        written = self._nothing_written(request)
+        alternatives: list[Alternative] = []
+        max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt)
@@ -56,9 +62,12 @@ class Filler:
             clock.enter("score")
             self._score(logits, candidates, scores)
             clock.enter("decode")
-            self._write(logits, written, min(request.max_tokens, self._llama.n_ctx - len(prompt)))
+            self._write(logits, written, max_tokens)
         except Aborted:
             written.ended = "cancelled"
+        else:
+            clock.enter("alternatives")
+            self._write_alternatives(prompt, request, written, max_tokens, alternatives)
         text, logprob, tokens = written.result()
         return FillAnswer(
             text=text,
@@ -66,6 +75,7 @@ class Filler:
             logprob=logprob,
             tokens=tokens,
             scores=tuple(scores),
+            alternatives=tuple(alternatives),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
             timings_ms=clock.stop(),
@@ -82,11 +92,38 @@ class Filler:
 
     def _write(self, logits: Logits, written: _Written, max_tokens: int) -> None:
         """Greedy text after `logits`."""
-        written.ended = "length"
         while len(written.tokens) < max_tokens and written.add(logits):
             if len(written.tokens) < max_tokens:
                 self._llama.step(written.tokens[-1])
                 logits = self._llama.logits()
+
+    def _write_alternatives(
+        self,
+        prompt: list[int],
+        request: FillRequest,
+        answer: _Written,
+        max_tokens: int,
+        found: list[Alternative],
+    ) -> None:
+        """Fills in `found`: where the answer's runner-up token is most probable it is taken, and greedy text follows.
+
+        Stops without complaint when it is told to: the answer stands already.
+        """
+        max_tokens = min(max_tokens, _ALTERNATIVE_TOKENS)
+        try:
+            for steps in answer.turns(request.alternatives):
+                other = self._nothing_written(request)
+                if all(other.take(step) for step in steps):
+                    self._llama.prefill([*prompt, *other.tokens])
+                    self._write(self._llama.logits(), other, max_tokens)
+                text, logprob, tokens = other.result()
+                if other.ended != "length":
+                    found.append(Alternative(text=text, logprob=logprob, tokens=tokens))
+        except Aborted:
+            pass
+
+    def _nothing_written(self, request: FillRequest) -> _Written:
+        return _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
 
     def _score(self, first: Logits, candidates: Sequence[tuple[int, ...]], scores: list[CandidateScore | None]) -> None:
         """Fills in `scores`, in groups that fit one batch; a candidate too long for any stays without."""
@@ -130,6 +167,15 @@ class Filler:
             scores[index] = CandidateScore(logprob=logprob, tokens=len(ids))
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A token, its log-probability, and that of an end in its place."""
+
+    token: int
+    logprob: float
+    end: float
+
+
 class _Written:
     """Greedy text as it grows, with what ends it."""
 
@@ -139,34 +185,54 @@ class _Written:
         self._end_ids, self._end_of_text, self._pieces, self._block = end_ids, end_of_text, pieces, block
         self._data = b""
         self._cut: int | None = None
-        self._rows: list[tuple[int, float, float]] = []  # where a token begins, its log-probability, that of an end
+        self._steps: list[_Step] = []
+        self._starts: list[int] = []
+        self._runners_up: list[_Step] = []
         self.tokens: list[int] = []
         self.ended = "length"
 
     def add(self, logits: Logits) -> bool:
         """Takes the most probable token of `logits`; False when the text has ended."""
-        token = int(np.argmax(logits))
         total = _logsumexp(logits)
-        row = len(self._data), float(logits[token]) - total, _logsumexp(logits[self._end_ids]) - total
-        self._rows.append(row)
-        if token in self._end_of_text:
+        second, first = (int(token) for token in np.argpartition(logits, -2)[-2:])
+        end = _logsumexp(logits[self._end_ids]) - total
+        self._runners_up.append(_Step(second, float(logits[second]) - total, end))
+        return self.take(_Step(first, float(logits[first]) - total, end))
+
+    def take(self, step: _Step) -> bool:
+        """Takes the token of `step`; False when the text has ended."""
+        self._steps.append(step)
+        self._starts.append(len(self._data))
+        if step.token in self._end_of_text:
             return self._end("eos", len(self._data))
-        self.tokens.append(token)
-        self._data += self._pieces[token]
+        self.tokens.append(step.token)
+        self._data += self._pieces[step.token]
         if self._block is None:
             at = min((self._data.find(end) for end in (b"\n", b"\r") if end in self._data), default=None)
             return at is None or self._end("newline", at)
         at = _dedent(self._data, self._block)
         return at is None or self._end("dedent", at)
 
+    def turns(self, most: int) -> list[list[_Step]]:
+        """The beginnings of other texts: the steps up to a runner-up, and that. The most probable ones first."""
+        beginnings = []
+        before = 0.0
+        for at, (chosen, other) in enumerate(zip(self._steps, self._runners_up, strict=True)):
+            ends_as_well = chosen.token in self._end_ids and other.token in self._end_ids
+            if not ends_as_well and before + other.logprob >= _LEAST_PROBABLE:
+                beginnings.append((before + other.logprob, [*self._steps[:at], other]))
+            before += chosen.logprob
+        return [steps for _, steps in sorted(beginnings, key=lambda pair: -pair[0])[:most]]
+
     def result(self) -> tuple[str, float, int]:
         """The text, its log-probability with that of its end where it ended by itself, and its tokens."""
         cut = len(self._data) if self._cut is None else self._cut
-        logprob = sum(own for start, own, _ in self._rows if start < cut)
+        rows = list(zip(self._starts, self._steps, strict=True))
+        logprob = sum(step.logprob for start, step in rows if start < cut)
         if self._cut is not None:  # a token that reaches beyond the cut has the end in its own probability
-            logprob += next((end for start, _, end in self._rows if start == cut), 0.0)
+            logprob += next((step.end for start, step in rows if start == cut), 0.0)
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(self._data[:cut])
-        return text, logprob, sum(start < cut for start, _, _ in self._rows)
+        return text, logprob, sum(start < cut for start in self._starts)
 
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut

@@ -44,7 +44,8 @@ FEATURES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
-    of the text and of ending there over `tokens` tokens, `generated` says that the model itself wrote it."""
+    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer. Without
+    `copy` and not `generated` it is an alternative to that answer."""
 
     text: str
     copy: Candidate | None = None
@@ -64,20 +65,20 @@ class Ranked:
 def merge(
     copies: Sequence[Candidate],
     scores: Sequence[tuple[float, int] | None],
-    generated: tuple[str, float, int] | None,
+    written: Sequence[tuple[str, float, int]],
 ) -> list[Option]:
-    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal
-    texts become one."""
-    options = [
-        Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
+    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens), its
+    answer first and alternatives to it behind; equal texts become one."""
+    options = {
+        copy.text: Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
         for copy, score in zip(copies, scores, strict=True)
-    ]
-    if generated is None or not generated[0].strip():
-        return options
-    text, logprob, tokens = generated
-    same = next((at for at, option in enumerate(options) if option.text == text), None)
-    copy = None if same is None else options.pop(same).copy
-    return [*options, Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)]
+    }
+    for at, (text, logprob, tokens) in enumerate(written):
+        same = options.get(text)
+        if text.strip() and (at == 0 or same is None or same.logprob is None):
+            copy = None if same is None else same.copy
+            options[text] = Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=at == 0)
+    return list(options.values())
 
 
 def rank(options: Sequence[Option]) -> list[Ranked]:

@@ -46,7 +46,7 @@ def main() -> None:
         folder, network, budget_s=budget_s, windows=WINDOWS, on_save=export, trained_tokens=trained_tokens
     )
     export(checkpoint)
-    write_loss_curve(folder / "log.jsonl", folder / "loss.svg")
+    write_loss_curve(folder / "log.jsonl", options.output.with_name("loss.svg"))
     check(folder, options.output)
 
 
