@@ -14,7 +14,10 @@ _HTML_VISIBLE = 0.2
 _HTML_CHARACTERS = 100
 _DATA_CHARACTERS = range(50, 5001)
 
-_INVISIBLE = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_INVISIBLE = re.compile(
+    r"<(script|style)\b.*?(</\1\s*>|\Z)|<!--.*?(-->|\Z)|<[^>]*(>|\Z)",  # open to the end: every character is read once
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def passes_filter(path: str, text: str) -> bool:
@@ -22,8 +25,8 @@ def passes_filter(path: str, text: str) -> bool:
     if not text.strip():
         return False
     suffix = PurePosixPath(path).suffix.lower()
-    lines = text.splitlines()
-    if max(map(len, lines)) > _LONGEST_LINE or len(text) / len(lines) > _AVERAGE_LINE:
+    lengths = [len(line) for line in text.splitlines()]
+    if max(lengths) > _LONGEST_LINE or sum(lengths) > _AVERAGE_LINE * len(lengths):
         return False
     if sum(map(str.isalpha, text)) < _LETTERS * len(text):
         return False

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
+from repofill.context.ignore import IgnorePatterns
 from repofill.context.languages import language_of
 from repofill.context.quality import passes_filter
 
@@ -99,11 +98,12 @@ _SECRET_NAMES = [
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker"})
 _GENERATED_NAMES = ("*.min.js", "*.min.css", "*.bundle.js", "*_pb2.py", "*_pb2_grpc.py", "*_pb2.pyi", "*.pb.go")
 _GENERATED = re.compile(
-    r"^\W*(@generated\b|(code|this file)( is| was)?( automatically| auto)?[ -]?generated\b.*|.*\bdo not edit\b.*"
-    r"|(auto-?)?generated (by|from)\b.*)",
+    r"^\W*(@generated|(code|this file)( is| was)?( automatically| auto)?[ -]?generated|(auto-?)?generated (by|from))\b"
+    r"|\bdo not edit\b",
     re.IGNORECASE,
 )
 _MARKER_LINES = 24
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def is_secret(path: str) -> bool:
@@ -118,14 +118,14 @@ class IgnoreRules:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._specs: dict[str, GitIgnoreSpec | None] = {}
+        self._patterns: dict[str, IgnorePatterns] = {}
         self._directories: dict[str, bool] = {"": False}
 
     def ignores(self, path: str, is_dir: bool = False) -> bool:
         """Whether `path`, or a directory above it, is ignored."""
         if is_dir:
             return self._ignores_directory(path)
-        return self._ignores_directory(path.rpartition("/")[0]) or self._matches(path)
+        return self._ignores_directory(path.rpartition("/")[0]) or self._matches(path, is_dir=False)
 
     def _ignores_directory(self, path: str) -> bool:
         known = path
@@ -134,7 +134,7 @@ class IgnoreRules:
         ignored = self._directories[known]
         for name in path[len(known) :].strip("/").split("/") if path != known else ():
             known = f"{known}/{name}" if known else name
-            ignored = ignored or self._is_foreign(known, name) or self._matches(known + "/")
+            ignored = ignored or self._is_foreign(known, name) or self._matches(known, is_dir=True)
             self._directories[known] = ignored
         return ignored
 
@@ -144,32 +144,27 @@ class IgnoreRules:
             return True
         return path in _PSEUDO and self._root == Path(self._root.anchor)
 
-    def _matches(self, path: str) -> bool:
-        folder = path.rstrip("/").rpartition("/")[0]
-        while True:
-            spec = self._spec(folder)
-            if spec is not None:
-                include = spec.check_file(path[len(folder) + 1 :] if folder else path).include
-                if include is not None:
-                    return include
-            if not folder:
-                return False
+    def _matches(self, path: str, is_dir: bool) -> bool:
+        folder = path
+        while folder:
             folder = folder.rpartition("/")[0]
+            ignored = self._patterns_of(folder).decide(path[len(folder) :].removeprefix("/"), is_dir)
+            if ignored is not None:
+                return ignored
+        return False
 
-    def _spec(self, folder: str) -> GitIgnoreSpec | None:
-        if folder not in self._specs:
-            lines = [line for name in IGNORE_FILES for line in _lines(self._root / folder / name)]
-            if not folder:
-                lines = [*_lines(self._root / ".git" / "info" / "exclude"), *lines]
-            self._specs[folder] = _compile(lines) if lines else None
-        return self._specs[folder]
+    def _patterns_of(self, folder: str) -> IgnorePatterns:
+        if folder not in self._patterns:
+            names = IGNORE_FILES if folder else (".git/info/exclude", *IGNORE_FILES)
+            self._patterns[folder] = IgnorePatterns("\n".join(_text(self._root / folder / name) for name in names))
+        return self._patterns[folder]
 
 
 def scan(root: Path, under: str = "") -> Iterator[str]:
-    """Paths of the source files below `root / under`, lazily and in a fixed order; unreadable directories are
-    skipped."""
+    """Paths of the source files below `root / under`, lazily and in a fixed order; unreadable directories and links to
+    directories are skipped."""
     rules = IgnoreRules(root)
-    if under and rules.ignores(under, is_dir=True):
+    if under and (rules.ignores(under, is_dir=True) or _through_link(root, under)):
         return
     waiting = [under]
     while waiting:
@@ -186,10 +181,12 @@ def read_source(root: Path, path: str) -> str | None:
         return None
     try:
         file = root / path
-        if not file.resolve().is_relative_to(root.resolve()) or not file.is_file() or file.stat().st_size > MAX_BYTES:
+        target = file.resolve().relative_to(root.resolve()).as_posix()
+        if is_secret(target) or not file.is_file() or file.stat().st_size > MAX_BYTES:
             return None
         text = file.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError, RuntimeError):  # UnicodeDecodeError is a ValueError, a loop of links a RuntimeError
+    except (OSError, ValueError, RuntimeError):  # not UTF-8 and not within `root` are ValueErrors, a loop of links is
+        # a RuntimeError
         return None
     if "\0" in text or _is_generated(text):
         return None
@@ -197,17 +194,19 @@ def read_source(root: Path, path: str) -> str | None:
 
 
 def is_source(path: str) -> bool:
-    """Whether the name alone makes it a source file: of a known language, neither secret nor generated."""
+    """Whether the name alone makes it a source file: of a known language, neither secret nor generated, and fit for a
+    path comment."""
     name = path.rpartition("/")[2].lower()
     return (
         language_of(path) is not None
         and not is_secret(path)
         and not any(fnmatch(name, pattern) for pattern in _GENERATED_NAMES)
+        and _UNPRINTABLE.search(path) is None
     )
 
 
 def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
-    """Source files and folders directly in `folder`, sorted by name; links to folders are not followed."""
+    """Source files and folders directly in `folder`, sorted by name; links to folders are left out."""
     files, folders = [], []
     try:
         with os.scandir(root / folder) as entries:
@@ -215,36 +214,30 @@ def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-                elif is_source(path) and entry.is_file():
+                elif is_source(path) and os.path.isfile(entry):  # unlike `entry.is_file`, False for a loop of links
                     files.append(path)
     except OSError:
         return [], []
     return sorted(files), sorted(folders)
 
 
+def _through_link(root: Path, folder: str) -> bool:
+    return os.path.realpath(root / folder) != os.path.join(os.path.realpath(root), *folder.split("/"))
+
+
 def _is_generated(text: str) -> bool:
     """A marker in a comment of the first lines; prose and strings further down may speak of generating."""
     for line in text.split("\n", _MARKER_LINES)[:_MARKER_LINES]:
         stripped = line.strip()
-        if stripped.startswith(("#", "//", "/*", "*", "--", "<!--")) and _GENERATED.match(stripped):
+        if stripped.startswith(("#", "//", "/*", "*", "--", "<!--")) and _GENERATED.search(stripped):
             return True
     return False
 
 
-def _lines(file: Path) -> list[str]:
+def _text(ignore_file: Path) -> str:
+    """Bytes that are not UTF-8 become what Python makes of them in the names of files."""
     try:
-        return file.read_text("utf-8", "replace").splitlines()
+        content = ignore_file.read_bytes() if ignore_file.is_file() else b""  # opening a pipe would wait forever
     except OSError:
-        return []
-
-
-def _compile(lines: Iterable[str]) -> GitIgnoreSpec:
-    """Patterns that cannot be read are left out, as git does."""
-    kept = []
-    for line in lines:
-        try:
-            GitIgnoreSpec.from_lines([line])
-        except ValueError:
-            continue
-        kept.append(line)
-    return GitIgnoreSpec.from_lines(kept)
+        content = b""
+    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
