@@ -43,7 +43,8 @@ sys.addaudithook(_note)
 def watched() -> Iterator[list[tuple[str, str]]]:
     """The files opened and folders listed meanwhile, as (audit event, path)."""
     global _events
-    _events = events = []
+    events: list[tuple[str, str]] = []
+    _events = events
     try:
         yield events
     finally:
