@@ -5,13 +5,13 @@ model process, on the thread that owns the context.
 from __future__ import annotations
 
 import codecs
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from repofill.context.matches import indent_columns
+from repofill.models.clock import Clock
 from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
@@ -47,7 +47,7 @@ class Filler:
 
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
-        clock = _Clock("tokenize")
+        clock = Clock("tokenize")
         prompt = self._prompt(request)
         candidates = [self._llama.tokenize(text) for text in request.candidates]
         cached = common_prefix(self._llama.tokens, prompt[:-1])
@@ -78,7 +78,7 @@ class Filler:
             alternatives=tuple(alternatives),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
-            timings_ms=clock.stop(),
+            timings_ms=clock.laps_ms(),
         )
 
     def _prompt(self, request: FillRequest) -> list[int]:
@@ -237,23 +237,6 @@ class _Written:
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut
         return False
-
-
-class _Clock:
-    """Milliseconds per stage."""
-
-    def __init__(self, stage: str) -> None:
-        self._stage, self._since = stage, time.perf_counter()
-        self._laps_ms: dict[str, float] = {}
-
-    def enter(self, stage: str) -> None:
-        now = time.perf_counter()
-        self._laps_ms[self._stage] = (now - self._since) * 1000
-        self._stage, self._since = stage, now
-
-    def stop(self) -> dict[str, float]:
-        self.enter("")
-        return self._laps_ms
 
 
 def _dedent(data: bytes, columns: int) -> int | None:
