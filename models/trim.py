@@ -13,6 +13,11 @@ _OPENS_BLOCK = re.compile(r":\s*(#.*)?$")
 _BLOCK_KEYWORD = re.compile(
     r"\s*(async\s+)?(def|class|for|while|with)\b|\s*(if|elif|else|try|except|finally|match|case)\b", re.ASCII
 )
+_OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
+_STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()\[\]{}]""")
+_LINE_CHARACTERS = 1000
+"""Of the cursor's line before it, as much is read for open strings."""
+
 _TELLING = 4
 """Characters from which on a repeated rest of the line is no chance."""
 
@@ -43,11 +48,12 @@ def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, 
     rest of the cursor's line a second time, no trailing white space.
     """
     lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = _block(lines, block_indent, max_lines) if block_indent is not None else _first_line(lines, before, after)
+    lines = lines[:1] if block_indent is None else _block(lines, block_indent, max_lines)
     if any("\0" in line or "\ufffd" in line for line in lines):
         return ""
     lines = _without_what_follows(lines, after)
-    text = _without_rest_of_line("\n".join(lines).rstrip(), after.partition("\n")[0])
+    text = "\n".join(lines).rstrip()
+    text = _without_rest_of_line(text, before.rpartition("\n")[2], after.partition("\n")[0])
     return "" if not text.strip() else text
 
 
@@ -55,14 +61,6 @@ def with_line_ends(text: str, document: str) -> str:
     """`text` with the line ends of `document`: CRLF where the document's first line ends so."""
     first = document.find("\n")
     return text.replace("\n", "\r\n") if first > 0 and document[first - 1] == "\r" else text
-
-
-def _first_line(lines: list[str], before: str, after: str) -> list[str]:
-    """The first line, or the one after it when the model begins with a line end that nothing forbids."""
-    if lines[0].strip() or len(lines) == 1:
-        return lines[:1]
-    at_end = not after.partition("\n")[0].strip()
-    return lines[:2] if at_end and before.rpartition("\n")[2].strip() else lines[:1]
 
 
 def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
@@ -86,27 +84,36 @@ def _without_what_follows(lines: list[str], after: str) -> list[str]:
     return [] if whole and whole == following[: len(whole)] and len("".join(whole)) > 3 else lines
 
 
-def _without_rest_of_line(text: str, rest: str) -> str:
-    """Drop what already stands behind the cursor: the rest of the line, or the closers it begins with."""
-    rest = rest.strip()
+def _without_rest_of_line(text: str, line: str, rest: str) -> str:
+    """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that."""
+    spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
         return text
-    if any(character.isalnum() for character in rest):
-        # The rest of the line, and perhaps more: only what stands before it fits the hole.
+    if rest[0] in _CLOSERS:
+        text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
+    elif rest[0] in _QUOTES:
+        text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
+    else:
         at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
         text = text if at < 0 else text[:at]
-    for size in range(len(rest), 0, -1):
-        if text.endswith(rest[:size]) and _unbalanced(text):
-            return text[:-size]
-    return text
+    return text.rstrip() if spaced else text
 
 
-def _unbalanced(text: str) -> bool:
-    """More brackets closed than opened, or an odd number of quotes: the last closer belongs to what stands outside."""
+def _unmatched(text: str, line: str, closer: str) -> int:
+    """Where in `text`, which continues `line`, a bracket is closed that it did not open; its length when none is.
+
+    A string counts as a whole, also one that begins in `line`; a lone quote is an apostrophe.
+    """
+    opener = _OPENERS[_CLOSERS.index(closer)]
     depth = 0
-    for character in text:
-        depth += character in "([{"
-        depth -= character in ")]}"
+    for token in _STRING_OR_BRACKET.finditer(line + text):
+        if token.start() >= len(line):
+            depth += (token[0] == opener) - (token[0] == closer)
         if depth < 0:
-            return True
-    return any(text.count(quote) % 2 for quote in "\"'")
+            return token.start() - len(line)
+    return len(text)
+
+
+def _unescaped(text: str, quote: str) -> int:
+    """Where `quote` first stands in `text` without a backslash; its length when it does not."""
+    return next((found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote), len(text))

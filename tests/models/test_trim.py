@@ -30,6 +30,29 @@ def check(raw: str, around: str, expected: str) -> None:
         ("x]", "a[|]", "x"),
         ('name"]', 'a["|"]', "name"),
         ("value", "x = |  # the value", "value"),
+        ("value  # the value", "x = |  # the value", "value"),
+        # the bracket that the cursor stands in closes once, whatever else was written behind it
+        ("user, resource):", "if user_is_allowed(|)", "user, resource"),
+        ("self, x) -> None:", "def f(|):\n    pass", "self, x"),
+        ("a) + b", "print(|)", "a"),
+        ("x[i]])", "f(a[|])", "x[i]"),
+        ("x])", "f(a[|)", "x]"),
+        ("a, (b), c", "f(|)", "a, (b), c"),
+        ("a, b)", "foo(| b)", "a,"),
+        ("a )", "foo(| )", "a"),
+        ("f(x", "print(|)", "f(x"),
+        # brackets in strings are text, apostrophes are no strings
+        ('f("don\'t")', "print(|)", 'f("don\'t")'),
+        ('")", b)', "print(|)", '")", b'),
+        ('c")', 'print("ab|)', 'c"'),
+        ("can't)", "# it doesn't (|)", "can't"),
+        ('"\\")", b)', "print(|)", '"\\")", b'),
+        # a string ends once
+        ('name"] = 1', 'a["|"]', "name"),
+        ('say \\"x\\""', 'a = "|"', 'say \\"x\\"'),
+        ('Says "x"."""', 'def f():\n    """|"""\n    pass', 'Says "x".'),
+        ("it's", 'a = "|"', "it's"),
+        ("(x):", "if f|:", "(x)"),
         # lines that follow the cursor are not suggested again
         ("    return x", "def f(x):\n|\n    return x\n", ""),
         ("\n    y = 1\n    z = 2", "def f():|\nz = 2\n", "\n    y = 1"),
@@ -37,8 +60,9 @@ def check(raw: str, around: str, expected: str) -> None:
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
         ("a = 1\n    return a\nb = 2", "def f():\n    |\n", "a = 1\n    return a"),
-        # a body that stands below already: one line only
-        ("\n    a = 1", "def f():|\n    b = 2\n", "\n    a = 1"),
+        # a body that stands below already: the rest of the line only
+        ("\n    a = 1", "def f():|\n    b = 2\n", ""),
+        ("  # why\n    a = 1", "def f():|\n    b = 2\n", "  # why"),
         # carriage returns never come through, undecodable text never shows
         ("a\r\nb", "x = |", "a"),
         ("a\ufffd", "x = |", ""),
@@ -77,6 +101,19 @@ def test_never_more_than_the_model_wrote(raw: str, before: str, after: str) -> N
     text = trim(raw, before, after)
     assert raw.startswith(text)
     assert after.split("\n")[0].strip() or text == text.rstrip()
+
+
+@given(raw=st.text(alphabet="ab()[], ", max_size=40), inside=st.sampled_from(["f(|)", "f(| )", "f(|) + (b)", "f(|):"]))
+def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
+    """The longest beginning that does not leave the cursor's bracket, white space at its end aside."""
+    before, after = inside.split("|")
+    fitting = [end for end in range(len(raw) + 1) if all(depths(raw[:end]))]
+    assert trim(raw, before, after).rstrip() == raw[: fitting[-1]].rstrip()
+
+
+def depths(text: str) -> list[bool]:
+    """Whether after each character as many round brackets are open as closed, or more."""
+    return [text[:end].count("(") >= text[:end].count(")") for end in range(len(text) + 1)]
 
 
 def test_line_ends() -> None:
