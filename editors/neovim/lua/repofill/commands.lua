@@ -87,12 +87,11 @@ end
 
 ---@param bufnr integer
 local function explain(bufnr)
-  local client = server.client_of(bufnr)
-  if not client then
+  if not server.client_of(bufnr) then
     return server.say("the server is not running for this buffer: see :Repofill status")
   end
-  local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  server.execute(bufnr, "repofill.explain", { place }, function(plan)
+  local row, col = unpack(vim.api.nvim_win_get_cursor(0))
+  server.execute(bufnr, "repofill.explain", { server.position(bufnr, row - 1, col) }, function(plan)
     if type(plan) == "table" then
       page("explain", explained(plan))
     else

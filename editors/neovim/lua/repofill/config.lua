@@ -74,23 +74,28 @@ function M.set(options)
   return problems
 end
 
+---@param bufnr integer
+---@return boolean
+local function filetype_on(bufnr)
+  local choice = on.filetypes[vim.bo[bufnr].filetype]
+  if choice == nil then
+    choice = on.filetypes["*"]
+  end
+  return choice == true
+end
+
 --- Whether suggestions are on in a buffer. Only files have any: no prompts, terminals or nameless buffers.
 ---@param bufnr integer
 ---@return boolean
 function M.enabled(bufnr)
-  local buffer = vim.bo[bufnr]
-  if not on.globally or buffer.buftype ~= "" or vim.api.nvim_buf_get_name(bufnr) == "" then
+  if not on.globally or vim.bo[bufnr].buftype ~= "" or vim.api.nvim_buf_get_name(bufnr) == "" then
     return false
   end
   local by_hand = vim.b[bufnr].repofill
   if by_hand ~= nil then
     return by_hand
   end
-  local filetype = on.filetypes[buffer.filetype]
-  if filetype == nil then
-    filetype = on.filetypes["*"]
-  end
-  return filetype == true
+  return filetype_on(bufnr)
 end
 
 ---@alias repofill.Scope "globally"|"filetype"|"buffer"
@@ -111,6 +116,8 @@ function M.switch(scope, bufnr, wanted)
   end
   if scope == "filetype" then
     on.filetypes[vim.bo[bufnr].filetype] = wanted
+  elseif wanted == filetype_on(bufnr) then
+    vim.b[bufnr].repofill = nil
   else
     vim.b[bufnr].repofill = wanted
   end

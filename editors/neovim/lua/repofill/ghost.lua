@@ -187,15 +187,21 @@ local function show(at, step)
   return true
 end
 
+--- Whether a suggestion may be asked for here.
+---@return boolean
+function M.possible()
+  local bufnr = vim.api.nvim_get_current_buf()
+  return config.enabled(bufnr) and server.client_of(bufnr) ~= nil
+end
+
 ---@param kind integer
 local function ask(kind)
   stop_asking()
   local at = place()
-  local client = server.client_of(at.bufnr)
-  if not client or not config.enabled(at.bufnr) or not inserting() then
+  if not M.possible() or not inserting() then
     return
   end
-  local params = vim.lsp.util.make_position_params(0, client.offset_encoding) --[[@as table]]
+  local params = server.position(at.bufnr, at.row, at.col) --[[@as table]]
   params.context = { triggerKind = kind }
   local sent_ns = vim.uv.hrtime()
   local this ---@type fun()?
@@ -262,13 +268,6 @@ end
 ---@return boolean
 function M.visible()
   return drawn_in ~= nil and inserting() and rest_at(place()) ~= nil
-end
-
---- Whether a suggestion may be asked for here.
----@return boolean
-function M.possible()
-  local bufnr = vim.api.nvim_get_current_buf()
-  return config.enabled(bufnr) and server.client_of(bufnr) ~= nil
 end
 
 --- Inserts a part of the suggestion at the cursor; nothing when none is shown.

@@ -39,6 +39,7 @@ local function watch(group)
     end,
   })
   on({ "InsertLeave", "BufLeave" }, { group = group, callback = ghost.clear })
+  on("InsertLeave", { group = group, callback = vim.schedule_wrap(server.show_said) })
   on("ColorScheme", { group = group, callback = highlight })
   neighbours.watch_menus(group, ghost.redraw)
   server.watch_progress(group)

@@ -64,17 +64,31 @@ local function map_as(mapping, lhs)
   vim.fn.mapset("i", false, vim.tbl_extend("force", mapping, { lhs = lhs, lhsraw = raw(lhs), lhsrawalt = raw(lhs) }))
 end
 
+---@param keys string
+---@param mode "m"|"n" with or without mappings
+local function feed(keys, mode)
+  vim.api.nvim_feedkeys(raw(keys), "i" .. mode, false)
+end
+
+--- What to do is decided when the key's turn has come: an <expr> mapping is evaluated as early as Neovim looks ahead,
+--- when letters typed before it may not stand in the buffer yet.
 ---@param action string
 ---@param lhs string
 local function map(action, lhs)
-  local before, otherwise = global_mapping(lhs), lhs
+  local before = global_mapping(lhs)
+  local replaced = ("<Plug>(repofill-not-%s)"):format(action)
   if before then
-    otherwise = ("<Plug>(repofill-not-%s)"):format(action)
-    map_as(before, otherwise)
+    map_as(before, replaced)
   end
   vim.keymap.set("i", lhs, function()
-    return ACTIONS[action].wanted() and not wanted_by_others(lhs) and plug(action) or otherwise
-  end, { expr = true, remap = true, desc = "repofill: " .. action:gsub("_", " ") })
+    if ACTIONS[action].wanted() and not wanted_by_others(lhs) then
+      feed(plug(action), "m")
+    elseif before then
+      feed(replaced, "m")
+    else
+      feed("<C-]>" .. lhs, "n") -- a key that is fed completes no abbreviation, so CTRL-] does
+    end
+  end, { desc = "repofill: " .. action:gsub("_", " ") })
   mapped[#mapped + 1] = { action = action, lhs = lhs, before = before }
 end
 
@@ -114,7 +128,7 @@ end
 --- Does what a key would do, wherever it is called from.
 ---@param action string
 function M.press(action)
-  vim.api.nvim_feedkeys(raw(plug(action)), "im", false)
+  feed(plug(action), "m")
 end
 
 return M

@@ -32,7 +32,7 @@ local crashes = {} ---@type number[]
 local given_up = false
 local complained = false
 
----@type boolean methods of a client take it as their first argument
+---@type boolean clients have methods, and Lua functions the encoding as an argument
 local METHODS = vim.fn.has("nvim-0.11") == 1
 
 ---@param client vim.lsp.Client
@@ -46,17 +46,30 @@ local function call(client, name, ...)
   return client[name](...)
 end
 
---- Tells the user something on one line: a longer one would ask for ENTER in the midst of typing.
+local unseen = {} ---@type string[]
+
+--- Shows what has been said since: on one line, as a longer one would ask for ENTER, and not in insert mode, where "--
+--- INSERT --" hides it at once.
+function M.show_said()
+  if #unseen == 0 or vim.api.nvim_get_mode().mode:sub(1, 1) == "i" then
+    return
+  end
+  local more = #unseen == 1 and "… (:Repofill status)" or ("… (and %d more: :Repofill status)"):format(#unseen - 1)
+  local room, line = vim.v.echospace - 1, unseen[1]
+  if #unseen > 1 or vim.fn.strdisplaywidth(line) > room then
+    line = vim.fn.strcharpart(line, 0, math.max(room - vim.fn.strdisplaywidth(more), 0)) .. more
+  end
+  unseen = {}
+  vim.notify(line, vim.log.levels.WARN)
+end
+
+--- Tells the user something: soon, or as soon as insert mode is left.
 ---@param text string
----@param level? integer
-function M.say(text, level)
+function M.say(text)
   text = "repofill: " .. text:gsub("^repofill: ", ""):gsub("%s+", " ")
   M.said[#M.said + 1] = text
-  local room, more = vim.v.echospace - 1, "… (:Repofill status)"
-  if vim.fn.strdisplaywidth(text) > room then
-    text = vim.fn.strcharpart(text, 0, math.max(room - vim.fn.strdisplaywidth(more), 0)) .. more
-  end
-  vim.notify(text, level or vim.log.levels.WARN)
+  unseen[#unseen + 1] = text
+  vim.schedule(M.show_said)
 end
 
 --- The server's executable: as configured, on PATH, or in the checkout that this plugin is part of.
@@ -104,6 +117,35 @@ end
 function M.model()
   local name = M.status and M.status.model
   return type(name) == "string" and name or nil
+end
+
+---@param line string
+---@param col integer in bytes
+---@param encoding string
+---@return integer
+local function character(line, col, encoding)
+  if encoding == "utf-8" then
+    return col
+  elseif METHODS then
+    return vim.str_utfindex(line, encoding, col, false)
+  end
+  local utf32, utf16 = vim.str_utfindex(line, col) ---@diagnostic disable-line: missing-parameter, assign-type-mismatch
+  return encoding == "utf-16" and utf16 or utf32
+end
+
+--- A cursor in the protocol's terms. (vim.lsp.util.make_position_params of Neovim 0.10 counts wrong behind multi-byte
+--- characters.)
+---@param bufnr integer
+---@param row integer from 0
+---@param col integer in bytes
+---@return lsp.TextDocumentPositionParams
+function M.position(bufnr, row, col)
+  local client = M.client()
+  local line = vim.api.nvim_buf_get_lines(bufnr, row, row + 1, false)[1] or ""
+  return {
+    textDocument = { uri = vim.uri_from_bufnr(bufnr) },
+    position = { line = row, character = character(line, col, client and client.offset_encoding or "utf-8") },
+  }
 end
 
 --- Asks; the callback gets nil for whatever is not an answer.

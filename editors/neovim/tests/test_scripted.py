@@ -1,0 +1,479 @@
+"""The plugin against a server that answers as a script says: late, in the wrong order, differently each time."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import HERE, Start
+from editor import PLUGIN, Nvim
+
+PROPERTY_STEPS = 120
+
+
+class Script:
+    """What the scripted server is to do, and what it noted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.log = folder / "script.json", folder / "log"
+        self.log.touch()
+        self.set(answers=[[]])
+
+    def set(self, **plan: Any) -> None:
+        temporary = self.file.with_suffix(".new")
+        temporary.write_text(json.dumps({"log": str(self.log), **plan}))
+        temporary.rename(self.file)
+
+    @property
+    def options(self) -> str:
+        command = ", ".join(repr(str(part)) for part in (sys.executable, HERE / "scripted_server.py", self.file))
+        return f"{{ cmd = {{ {command} }}, filetypes = {{ '*' }} }}"
+
+    def noted(self, event: str) -> list[dict[str, Any]]:
+        notes = (json.loads(line) for line in self.log.read_text("utf-8").splitlines())
+        return [note for note in notes if note["event"] == event]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Script:
+    return Script(tmp_path)
+
+
+Edit = Callable[..., Nvim]
+
+
+@pytest.fixture
+def edit(start: Start, script: Script, tmp_path: Path) -> Edit:
+    """Neovim with the scripted server, at the end of a file in insert mode."""
+
+    def begin(text: str = "", *, before: str = "", name: str = "a.txt", **more: Any) -> Nvim:
+        file = tmp_path / name
+        file.write_bytes(text.encode())
+        nvim = start(file, script.options, before=before, **more)
+        nvim.command("set nofixendofline noautoindent formatoptions= noexpandtab nosmarttab tabstop=4")
+        nvim.until(
+            lambda: nvim.lua("return require('repofill.server').client_of(vim.api.nvim_get_current_buf()) ~= nil"),
+            "a server for the file",
+        )
+        nvim.press("G$a")
+        return nvim
+
+    return begin
+
+
+def test_typing_fast_cancels(edit: Edit, script: Script) -> None:
+    """A superseded request is cancelled; at the end the one answer counts that belongs to the text."""
+    script.set(**{"continue": "alphabet soup"}, delay_ms=[150, 150])
+    nvim = edit()
+    for letter in "alphabe":
+        nvim.type(letter)
+        time.sleep(0.06)
+    nvim.until_ghost("t soup")
+    requests, cancels, answers = (len(script.noted(event)) for event in ("request", "cancel", "answer"))
+    assert requests >= 3
+    assert answers + cancels >= requests and cancels >= requests - 2, (requests, cancels, answers)
+    for lines, _ in nvim.screen.frames:
+        assert "alphabet soup".startswith(lines[0]), lines[0]
+
+
+def test_late_answers_are_dropped(edit: Edit, script: Script) -> None:
+    """An answer for a text that has moved on is never seen, also when the server ignores cancelling."""
+    script.set(answers=[["LATE"], []], delay_ms=[200, 200])
+    nvim = edit("x")
+    nvim.until(lambda: script.noted("request"), "a request")
+    nvim.lua("vim.lsp.get_clients()[1].cancel_request = function() return true end")
+    nvim.press("y")
+    nvim.until(lambda: len(script.noted("answer")) >= 2, "both answers")
+    nvim.settle()
+    assert not any("LATE" in row for lines, _ in nvim.screen.frames for row in lines)
+
+
+def test_typed_otherwise(edit: Edit, script: Script) -> None:
+    """Ghost text that was not followed is gone with the letter, and cannot be accepted while the next answer is out."""
+    script.set(answers=[["suggestion"]])
+    nvim = edit()
+    nvim.until_ghost("suggestion")
+    script.set(answers=[["never"]], delay_ms=[60_000, 60_000])
+    frame = len(nvim.screen.frames)
+    nvim.press("sux")
+    assert not nvim.ghost
+    assert not any(re.match("su?xg", lines[0]) for lines, _ in nvim.screen.frames[frame:])
+    nvim.press("<Tab>y")
+    assert nvim.buffer == ["sux\ty"]
+
+
+def test_keys_ahead_of_the_screen(edit: Edit, script: Script) -> None:
+    """Letters and Tab in one breath: Tab goes by what has been typed, not by what was last drawn."""
+    script.set(answers=[["suggestion"]])
+    nvim = edit()
+    nvim.until_ghost("suggestion")
+    script.set(answers=[[]])
+    nvim.press("sug<Tab>!")
+    assert nvim.buffer == ["suggestion!"]
+    nvim.press("<C-u>")
+    script.set(answers=[["suggestion"]])
+    nvim.press("a<BS>")
+    nvim.until_ghost("suggestion")
+    script.set(answers=[[]])
+    nvim.press("sux<Tab>!")
+    assert nvim.buffer == ["sux\t!"]
+
+
+def test_lines_typed_through(edit: Edit, script: Script) -> None:
+    """Enter and the indentation that Neovim adds by itself count as typed; Backspace brings back what was suggested."""
+    script.set(answers=[["if x:\n    return y\nend"]])
+    nvim = edit()
+    nvim.command("set autoindent")
+    nvim.until_ghost()
+    assert nvim.screen.lines()[:3] == ["if x:", "    return y", "end"]
+    script.set(answers=[["WRONG"]])
+    nvim.press("if x:<CR>    ret")
+    assert nvim.ghost == "urn y\nend"
+    nvim.press("<BS><BS>")
+    assert nvim.ghost == "eturn y\nend"
+    nvim.press("eturn y<CR><BS>")
+    nvim.press("<Tab>")
+    assert nvim.buffer in (["if x:", "    return y", "end"], ["if x:", "    return y", "   \t"]), nvim.buffer
+
+
+def test_text_behind_the_cursor(edit: Edit, script: Script) -> None:
+    """What stands behind the cursor is shown where it will stand: after the last line of the suggestion."""
+    script.set(answers=[["one(\n\ttwo"]])
+    nvim = edit("f()")
+    nvim.press("<Left>x")
+    nvim.until_ghost()
+    assert nvim.screen.lines()[:2] == ["f(xone(", "    two)"]
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["f(xone(", "\ttwo)"]
+    assert nvim.screen.lines()[:2] == ["f(xone(", "    two)"]
+    assert nvim.call("nvim_win_get_cursor", 0) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("before", "suggested", "shown"),
+    [
+        ("\tx", "\ty\tz", "    x   y   z"),
+        ("界", "\té", "界  é"),
+        ("", "a\x1b[0mb", "a^[[0mb"),
+        ("x", "👍🏽 ok", "x👍🏽 ok"),
+    ],
+)
+def test_drawn_as_it_will_stand(edit: Edit, script: Script, before: str, suggested: str, shown: str) -> None:
+    """Tabs, wide and control characters look as ghost text as they will look as text."""
+    script.set(answers=[[suggested]])
+    nvim = edit(before)
+    nvim.until_ghost()
+    assert nvim.screen.lines()[0] == shown
+    script.set(answers=[[]])
+    nvim.press("<Tab>")
+    nvim.until_no_ghost()
+    assert nvim.buffer == [before + suggested]
+    assert nvim.screen.lines()[0] == shown
+
+
+def test_asking_by_hand(edit: Edit, script: Script) -> None:
+    """The key for the next candidate asks where none is shown, and says that the user did; one for more where one is."""
+    script.set(answers=[[], ["one", "two", "three"]])
+    nvim = edit("x")
+    nvim.until(lambda: len(script.noted("answer")) == 1, "an answer")
+    nvim.press("<M-]>")
+    nvim.until_ghost("one")
+    assert script.noted("request")[-1]["kind"] == 1
+    for key, ghost in (("<M-]>", "two"), ("<M-]>", "three"), ("<M-]>", "one"), ("<M-[>", "three")):
+        nvim.press(key)
+        assert nvim.ghost == ghost
+    nvim.press("t")
+    assert nvim.ghost == "hree"
+    nvim.press("<M-[>")
+    assert nvim.ghost == "wo", "only candidates that begin with what was typed"
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["xtwo"]
+    nvim.until(lambda: any(n["name"] == "repofill.accepted" for n in script.noted("command")), "the server is told")
+
+
+def test_the_native_menu_has_its_keys(edit: Edit, script: Script) -> None:
+    """While the menu is open there is no ghost text and Tab is the menu's; afterwards it is back."""
+    script.set(answers=[["ghost"]])
+    nvim = edit("apple apricot a", before="vim.keymap.set('i', '<Tab>', function() return "
+                "vim.fn.pumvisible() == 1 and '<C-n>' or '<Tab>' end, { expr = true })")  # fmt: skip
+    nvim.until_ghost("ghost")
+    nvim.command("set completeopt=menuone,noselect")
+    nvim.press("<C-x><C-n>")
+    nvim.until(lambda: "apricot" in nvim.screen.lines()[1] + nvim.screen.lines()[2], "the menu")
+    nvim.until_no_ghost()
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["apple apricot apple"] or nvim.buffer == ["apple apricot apricot"]
+    chosen = nvim.buffer[0]
+    nvim.press("<C-y>")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab>")
+    assert nvim.buffer == [chosen + "ghost"]
+
+
+MENUS = {
+    "nvim-cmp": """
+        local listeners = {}
+        package.loaded['cmp'] = {
+          visible = function() return _G.open end,
+          event = { on = function(_, name, f) listeners[name] = f end },
+        }
+        function _G.menu(open) _G.open = open; listeners[open and 'menu_opened' or 'menu_closed']() end
+    """,
+    "blink.cmp": """
+        package.loaded['blink.cmp'] = { is_visible = function() return _G.open end }
+        function _G.menu(open)
+          vim.api.nvim_exec_autocmds('User', { pattern = open and 'BlinkCmpMenuOpen' or 'BlinkCmpMenuClose' })
+          _G.open = open
+        end
+    """,
+}
+
+
+@pytest.mark.parametrize("menu", MENUS)
+def test_menus_of_plugins(edit: Edit, script: Script, menu: str) -> None:
+    """The same for the menus of plugins, played here by the functions and events of theirs that we use."""
+    script.set(answers=[["ghost"]])
+    nvim = edit("x", before="_G.open = false\n" + MENUS[menu])
+    nvim.until_ghost("ghost")
+    nvim.lua("menu(true)")
+    nvim.until_no_ghost()
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["x\t"]
+    nvim.lua("menu(false)")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["x\tghost"]
+
+
+def test_a_snippet_has_tab(edit: Edit, script: Script) -> None:
+    """Tab goes to a snippet's next place; the other keys still accept."""
+    script.set(answers=[["ghost"]])
+    nvim = edit(before="vim.keymap.set('i', '<Tab>', function() return vim.snippet.active({ direction = 1 }) and "
+                "'<Cmd>lua vim.snippet.jump(1)<CR>' or '<Tab>' end, { expr = true })")  # fmt: skip
+    nvim.lua("vim.snippet.expand('f($1, $2)$0')")
+    nvim.press("x")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab>y")
+    assert nvim.buffer == ["f(x, y)"]
+    nvim.until_ghost("ghost")
+    nvim.press("<M-C-Right>")
+    assert nvim.buffer == ["f(x, yghost)"]
+
+
+@pytest.mark.parametrize("scope", ["buffer", "filetype", "globally"])
+def test_toggle(edit: Edit, script: Script, scope: str) -> None:
+    """Switched off, ghost text is gone and nothing is asked; switched on, it is back."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    for _ in range(2):
+        nvim.until_ghost("ghost")
+        nvim.press(f"<Cmd>Repofill toggle {scope}<CR>")
+        assert not nvim.ghost
+        assert nvim.lua("return require('repofill').statusline()") == "repofill off"
+        asked = len(script.noted("request"))
+        nvim.press("ab<M-]>")
+        nvim.stays(lambda: not nvim.ghost, "nothing while it is off", for_s=0.2)
+        assert len(script.noted("request")) == asked
+        nvim.press("<Esc>a" if nvim.mode == "i" else "a")
+        nvim.press(f"<Cmd>Repofill toggle {scope}<CR>")
+        assert nvim.lua("return require('repofill').statusline()").startswith("scripted")
+        nvim.press("x")
+
+
+def test_keys_do_what_they_did(edit: Edit, script: Script) -> None:
+    """Without a suggestion a key does what it was mapped to before, by whatever kind of mapping; a second setup{} maps
+    others and gives the first ones back."""
+    nvim = edit(before="vim.keymap.set('i', '<Tab>', 'plain'); vim.g.n = 0\n"
+                "vim.keymap.set('i', '<C-]>', function() vim.g.n = vim.g.n + 1 end)")  # fmt: skip
+    nvim.press("<Tab><C-]>")
+    assert (nvim.buffer, nvim.lua("return vim.g.n")) == (["plain"], 1)
+    options = script.options.replace("{ cmd", "{ keys = { accept = '<C-l>', dismiss = false }, cmd")
+    nvim.lua(f"require('repofill').setup({options})")
+    nvim.press("<Tab><C-]>")
+    assert (nvim.buffer, nvim.lua("return vim.g.n")) == (["plainplain"], 2)
+    script.set(answers=[["ghost"]])
+    nvim.press("x")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["plainplainxplain"]
+    nvim.until_ghost("ghost")
+    nvim.press("<C-l>")
+    assert nvim.buffer == ["plainplainxplainghost"]
+    assert "repofill" not in nvim.command("imap <C-]>")
+
+
+def test_wrong_options_are_named(start: Start, script: Script) -> None:
+    """A typing error in setup{} is one line, and everything else works."""
+    nvim = start(None, "{ filetype = { 'python' }, debounce_ms = 'fast', keys = { next = false } }")
+    said = "\n".join(nvim.lua("return require('repofill.server').said"))
+    assert "knows no option `filetype`" in said and "`debounce_ms` must be a number" in said
+    assert nvim.lua("return require('repofill.config').options.debounce_ms") == 20
+
+
+def test_packadd(start: Start, script: Script, tmp_path: Path) -> None:
+    """`:packadd` finds the plugin; its manual opens."""
+    opt = tmp_path / "site" / "pack" / "any" / "opt"
+    opt.mkdir(parents=True)
+    (opt / "repofill").symlink_to(PLUGIN)
+    nvim = start(None, plugin=False)
+    nvim.command(f"set packpath^={tmp_path / 'site'}")
+    nvim.command("packadd repofill")
+    nvim.lua(f"require('repofill').setup({script.options})")
+    assert nvim.call("nvim_get_hl", 0, {"name": "ComplHint"}) is not None
+    assert nvim.lua("return vim.fn.exists(':Repofill')") == 2
+
+
+def test_highlight(start: Start, script: Script) -> None:
+    """One group, linked to a standard one, also after a change of colours; the user's own wins."""
+    nvim = start(None, plugin=False)
+    nvim.command("highlight clear RepofillSuggestion")
+    nvim.command(f"set rtp^={PLUGIN}")
+    nvim.lua(f"require('repofill').setup({script.options})")
+    for _ in range(2):
+        link = nvim.call("nvim_get_hl", 0, {"name": "RepofillSuggestion"})
+        assert link.get("link") in ("ComplHint", "NonText")
+        nvim.command("colorscheme habamax")
+
+
+@pytest.mark.parametrize("file_format", ["unix", "dos"])
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_but_keys_and_suggestions(edit: Edit, script: Script, seed: int, file_format: str) -> None:
+    """Random typing, accepting, moving and foreign edits against random answers at random times: every byte of the
+    file was typed or stood in an accepted suggestion, which continued what stood there when it was asked for."""
+    script.set(random=True, delay_ms=[0, 60], seed=seed)
+    end = "\r\n" if file_format == "dos" else "\n"
+    nvim = edit(end.join(["first line", "a(b)", "界 é", ""]), name=f"{seed}-{file_format}.txt")
+    assert nvim.call("nvim_get_option_value", "fileformat", {}) == file_format
+    typist = Typist(nvim, script, random.Random(f"{seed} {file_format}"), crlf=file_format == "dos")
+    for _ in range(PROPERTY_STEPS):
+        typist.step()
+    assert typist.accepted >= 5, "a run without accepting proves nothing"
+    text = "\n".join(nvim.buffer)
+    nvim.press("<Esc>")
+    nvim.command("write")
+    file = Path(nvim.call("nvim_buf_get_name", 0))
+    assert file.read_bytes().decode("utf-8", "surrogateescape") == text.replace("\n", end) + end
+
+
+class Typist:
+    """Does something at random and compares what the buffer holds with what it must hold."""
+
+    KEYS = ("a", "b", "x", "(", ")", " ", "é", "界", "<CR>")
+    TEXT = {"<CR>": "\n"}
+
+    def __init__(self, nvim: Nvim, script: Script, chance: random.Random, *, crlf: bool) -> None:
+        self.nvim, self.script, self.chance, self.crlf = nvim, script, chance, crlf
+        self.accepted = 0
+        self.history: list[tuple[str, str, str, str]] = []
+
+    def step(self) -> None:
+        actions = (self.type, self.type, self.follow, self.accept, self.accept, self.burst, self.erase, self.move)
+        before, after = self.halves()
+        action = self.chance.choice((*actions, self.cycle, self.edit_elsewhere))
+        self.history.append((action.__name__, before[-20:], after[:10], self.nvim.ghost))
+        action(before, after)
+        time.sleep(self.chance.choice((0, 0, 0.02, 0.05, 0.12)))
+
+    def halves(self) -> tuple[str, str]:
+        """The buffer before and after the cursor."""
+        lines, (row, col) = self.nvim.lua("return { vim.api.nvim_buf_get_lines(0, 0, -1, false), vim.api.nvim_win_get_cursor(0) }")
+        head = lines[row - 1].encode("utf-8", "surrogateescape")
+        before, after = head[:col].decode("utf-8", "surrogateescape"), head[col:].decode("utf-8", "surrogateescape")
+        return "\n".join([*lines[: row - 1], before]), "\n".join([after, *lines[row:]])
+
+    def inserted(self, before: str, after: str) -> str:
+        """What has come to stand at the cursor; all else must be as it was."""
+        now_before, now_after = self.halves()
+        assert now_after == after
+        assert now_before.startswith(before), (now_before, before)
+        return now_before[len(before) :]
+
+    def type(self, before: str, after: str) -> None:
+        keys = self.chance.choices(self.KEYS, k=self.chance.randint(1, 3))
+        self.nvim.press("".join(keys))
+        assert self.inserted(before, after) == "".join(self.TEXT.get(key, key) for key in keys)
+
+    def follow(self, before: str, after: str) -> None:
+        """The first letters of the ghost text, if there is any."""
+        letters = self.nvim.ghost.split("\n")[0][: self.chance.randint(1, 3)].replace("<", "")
+        self.nvim.press(letters)
+        assert self.inserted(before, after) == letters
+
+    def accept(self, before: str, after: str) -> None:
+        part = self.chance.choice(("all", "word", "line"))
+        if part == "all":
+            self.nvim.press("<Tab>")
+        else:
+            self.nvim.press(f"<Cmd>lua require('repofill').accept('{part}')<CR>")
+        self.nvim.settle()
+        text = self.inserted(before, after)
+        if text not in ("", "\t") or not self.nothing(text, part):
+            self.must_be_suggested(before, after, text, part)
+
+    def burst(self, before: str, after: str) -> None:
+        """Letters, Tab and a letter more as fast as can be."""
+        keys = "".join(self.chance.choices("abx(", k=self.chance.randint(0, 3)))
+        self.nvim.press(f"{keys}<Tab>z")
+        text = self.inserted(before, after)
+        assert text.startswith(keys) and text.endswith("z")
+        text = text[len(keys) : -1]
+        if text != "\t":
+            self.must_be_suggested(before + keys, after, text, "all")
+
+    def erase(self, before: str, after: str) -> None:
+        self.nvim.press("<BS>")
+        now_before, now_after = self.halves()
+        assert now_after == after
+        assert before.startswith(now_before) and (len(now_before) < len(before) or not before)
+
+    def move(self, before: str, after: str) -> None:
+        self.nvim.press(self.chance.choice(("<Left>", "<Right>", "<Home>", "<End>", "<Up>", "<Down>", "<Esc>a")))
+        assert "".join(self.halves()) == before + after
+
+    def cycle(self, before: str, after: str) -> None:
+        self.nvim.press(self.chance.choice(("<M-]>", "<M-[>")))
+        assert self.halves() == (before, after)
+
+    def edit_elsewhere(self, before: str, after: str) -> None:
+        """Something else than the user changes the buffer."""
+        self.nvim.call("nvim_buf_set_lines", 0, 0, 0, False, ["foreign"])
+        assert self.halves() == ("foreign\n" + before, after)
+
+    def nothing(self, text: str, part: str) -> bool:
+        """Whether that is what the key does without a suggestion."""
+        return text == ("\t" if part == "all" else "")
+
+    def must_be_suggested(self, before: str, after: str, text: str, part: str) -> None:
+        """`text` is the part of an answer that had begun where the cursor stands, or further left with what was typed
+        since."""
+        self.accepted += 1
+        head_now, tail_now = before.split("\n"), after.split("\n")[0]
+        for answer in self.script.noted("answer"):
+            for whole in answer["texts"]:
+                suggestion = whole.replace("\r\n", "\n") if self.crlf else whole
+                for cut in range(len(suggestion)):
+                    stood = (answer["head"] + suggestion[:cut]).split("\n")
+                    continued = head_now[-len(stood) :] == stood and tail_now.rstrip("\r") == answer["tail"].rstrip("\r")
+                    if continued and text == part_of(suggestion[cut:], part):
+                        return
+        last = "\n".join(map(str, [*self.history[-6:], *self.script.log.read_text("utf-8").splitlines()[-6:]]))
+        raise AssertionError(f"{text!r} ({part}) was never suggested between {before!r} and {after!r}:\n{last}")
+
+
+def part_of(text: str, part: str) -> str:
+    """What a key accepts of a suggestion, told in another way than the plugin's."""
+    if part == "word":
+        match = re.match(r"\s*(?:[A-Za-z0-9_\u0080-\U0010ffff]+|[^\sA-Za-z0-9_\u0080-\U0010ffff]+)", text, re.ASCII)
+        return match.group() if match else text
+    if part == "line":
+        first = re.match(r"(?:\r?\n)?[^\r\n]*", text)
+        assert first is not None
+        return first.group()
+    return text
