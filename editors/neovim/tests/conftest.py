@@ -28,7 +28,7 @@ def version(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def executable(version: str) -> Path:
     """A Neovim of that version. Where none can be had, tests fail: skipping would look like passing."""
-    done = subprocess.run([HERE / "fetch_neovim", version], capture_output=True, text=True, check=False)
+    done = subprocess.run([HERE / "fetch", f"neovim-{version}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip())
 

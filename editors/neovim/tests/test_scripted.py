@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -327,6 +329,23 @@ def test_packadd(start: Start, script: Script, tmp_path: Path) -> None:
     nvim.command("packadd repofill")
     nvim.lua(f"require('repofill').setup({script.options})")
     assert nvim.call("nvim_get_hl", 0, {"name": "ComplHint"}) is not None
+    assert nvim.lua("return vim.fn.exists(':Repofill')") == 2
+
+
+def test_vim_pack(start: Start, script: Script, tmp_path: Path, version: str) -> None:
+    """The lines that the README shows for vim.pack install the plugin from a repository."""
+    text = (PLUGIN / "README.md").read_text("utf-8")
+    (lines,) = re.findall(r"```lua\n(vim\.pack\.add.*?)```", text, re.DOTALL)
+    if version == "0.10":
+        assert "vim.pack (Neovim 0.12)" in text
+        return  # it has no vim.pack
+    repository = tmp_path / "checkout"
+    shutil.copytree(PLUGIN / "lua", repository / "editors" / "neovim" / "lua")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "all"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    nvim = start(None, plugin=False)
+    nvim.lua("local add = vim.pack.add; vim.pack.add = function(list) return add(list, { confirm = false }) end")
+    nvim.lua(lines.replace("CHECKOUT", f"file://{repository}"))
     assert nvim.lua("return vim.fn.exists(':Repofill')") == 2
 
 

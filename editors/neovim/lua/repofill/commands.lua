@@ -39,7 +39,12 @@ local function status_lines(bufnr)
     end
     for _, folder in ipairs(status.folders) do
       local read = folder.ready and "" or " (still reading)"
-      lines[#lines + 1] = ("project:          %s: %d files, %d imports%s"):format(folder.root, folder.files, folder.edges, read)
+      lines[#lines + 1] = ("project:          %s: %d files, %d imports%s"):format(
+        folder.root,
+        folder.files,
+        folder.edges,
+        read
+      )
     end
   end
   for _, message in ipairs(server.said) do
@@ -71,7 +76,11 @@ local function explained(plan)
   if type(last) == "table" then
     vim.list_extend(lines, {
       "",
-      ("the last answer, by %s: %d tokens of prompt, %d of them cached"):format(last.model, last.prompt_tokens, last.cached_tokens),
+      ("the last answer, by %s: %d tokens of prompt, %d of them cached"):format(
+        last.model,
+        last.prompt_tokens,
+        last.cached_tokens
+      ),
     })
     local stages = vim.tbl_keys(last.timings_ms)
     table.sort(stages)
@@ -110,9 +119,13 @@ local function models()
   if model and model ~= "" then
     command[3] = vim.fn.expand(model)
   end
-  vim.system(command, { text = true, env = { COLUMNS = tostring(vim.o.columns) } }, vim.schedule_wrap(function(done)
-    page("models", vim.split(vim.trim(done.stdout .. done.stderr), "\n"))
-  end))
+  vim.system(
+    command,
+    { text = true, env = { COLUMNS = tostring(vim.o.columns) } },
+    vim.schedule_wrap(function(done)
+      page("models", vim.split(vim.trim(done.stdout .. done.stderr), "\n"))
+    end)
+  )
 end
 
 local function log()

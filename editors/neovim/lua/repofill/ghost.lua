@@ -115,8 +115,8 @@ local function typed_at(at)
   return text.typed(lines, at.col, s.head, s.tail)
 end
 
---- What of the suggestion is still to come at the cursor. Beginning with the current candidate, the first one counts that
---- goes on with what was typed.
+--- What of the suggestion is still to come at the cursor. Beginning with the current candidate, the first one counts
+--- that goes on with what was typed.
 ---@param at repofill.Place
 ---@param step? integer 1 or -1: from one candidate to the next
 ---@return string?
@@ -250,9 +250,13 @@ function M.update(again)
     return stop_asking()
   end
   stop_asking()
-  timer:start(config.options.debounce_ms, 0, vim.schedule_wrap(function()
-    ask(AUTOMATIC)
-  end))
+  timer:start(
+    config.options.debounce_ms,
+    0,
+    vim.schedule_wrap(function()
+      ask(AUTOMATIC)
+    end)
+  )
 end
 
 --- After a menu has opened or closed: hides the suggestion or draws it again.

@@ -48,7 +48,9 @@ end
 local function running()
   local state = server.state()
   if state == "stopped" then
-    return vim.health.info("the server is not running: it starts with the first file of " .. vim.inspect(config.options.filetypes))
+    return vim.health.info(
+      "the server is not running: it starts with the first file of " .. vim.inspect(config.options.filetypes)
+    )
   end
   local status = server.status
   if status and status.engine.state == "failed" then

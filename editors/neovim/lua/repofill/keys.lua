@@ -1,4 +1,4 @@
---- Insert-mode keys. Each does what it did before wherever there is no suggestion for it, or a menu or snippet wants it.
+--- Insert-mode keys. Each does what it did before where there is no suggestion for it, or a menu or snippet wants it.
 
 local ghost = require("repofill.ghost")
 local neighbours = require("repofill.neighbours")

@@ -1,5 +1,5 @@
---- The menus and snippets of others that draw at the cursor or want its keys: Neovim's own, nvim-cmp, blink.cmp, LuaSnip.
---- None of them is loaded from here.
+--- The menus and snippets of others that draw at the cursor or want its keys: Neovim's own, nvim-cmp, blink.cmp and
+--- LuaSnip. None of them is loaded from here.
 
 local M = {}
 

@@ -1,5 +1,5 @@
---- The one language server of this Neovim: found, started, kept alive, asked. All projects are folders of one client, so
---- that one model serves them all.
+--- The one language server of this Neovim: found, started, kept alive, asked. All projects are folders of one client,
+--- so that one model serves them all.
 
 local config = require("repofill.config")
 

@@ -5,7 +5,7 @@ local M = {}
 local WORD = "[%w_\128-\255]" -- the bytes of a multi-byte character never come apart
 local OTHER = "[^%w_%s\128-\255]"
 
---- The line ends of a server's text in a buffer's own terms: a buffer of a "dos" or "mac" file holds no carriage return.
+--- A server's text in a buffer's own terms: that of a "dos" or "mac" file holds no carriage return.
 ---@param text string
 ---@param fileformat string
 ---@return string
@@ -65,7 +65,7 @@ function M.part(text, part)
   return text
 end
 
---- A line as it may stand on the screen from display column `column` on: tabs as spaces, other control characters named.
+--- A line as it will look from display column `column` on: tabs as spaces, other control characters by name.
 ---@param line string
 ---@param column integer
 ---@param tabstop integer
