@@ -10,8 +10,10 @@ match is a good confidence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 LONGEST = 200
 """Characters before the cursor that are compared; longer matches are all equally certain."""
@@ -24,12 +26,16 @@ _OCCURRENCES = 64
 """Occurrences looked at per text and anchor; frequent short anchors would otherwise cost milliseconds."""
 
 _BLOCK_LINES = 12
+_TAB = 8
+_LINE_CHARACTERS = 400
+_LINE = re.compile(rf"[^\n\0]{{0,{_LINE_CHARACTERS}}}+(?=[\n\0]|\Z)")
+"""What is left of a line. None of a longer one: it is data, which nobody wants copied, and must cost no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A text to copy from. `origin` names how near it is: "before" and "after" the cursor, "open", "near",
-    "project"."""
+    """A text to copy from, with LF line ends; NUL ends a file where several are joined. `origin` names how near it is:
+    "before" and "after" the cursor, "open", "near", "project"."""
 
     text: str
     origin: str
@@ -55,13 +61,15 @@ class Candidate:
 def candidates(
     before: str, sources: Iterable[Source], *, limit: int = 10, block_indent: int | None = None
 ) -> tuple[Candidate, ...]:
-    """Up to `limit` distinct continuations of `before`, the longest match first, then the more frequent, then the
-    nearer.
+    """Up to `limit` distinct continuations of `before` (LF line ends), the longest match first, then the more frequent,
+    then the nearer.
 
     `sources` stand in order of nearness. With `block_indent` the continuation is not the rest of the line but the block
-    of lines indented by more than that many columns.
+    of lines indented by more than that many columns. Lines come indented as the cursor's place asks, not as they stand
+    in their source.
     """
     query = before[-LONGEST:]
+    cursor = _cursor(before, block_indent)
     found: dict[str, _Tally] = {}
     texts = list(sources)
     for anchor in _ANCHORS:
@@ -72,7 +80,7 @@ def candidates(
             break  # white space alone says nothing
         for rank, source in enumerate(texts):
             for end in _ends(source, needle):
-                text = _continuation(source.text, end, block_indent)
+                text = _continuation(source.text, end, cursor)
                 if text.strip():
                     tally = found.setdefault(text, _Tally())
                     tally.add(end + rank * 1_000_000_000, _common_suffix(source.text, end, query), rank)
@@ -134,27 +142,64 @@ def _common_suffix(text: str, end: int, query: str) -> int:
     return low
 
 
-def _continuation(text: str, end: int, block_indent: int | None) -> str:
-    stop = _line_end(text, end)
-    if block_indent is None:
-        return text[end:stop].rstrip()
-    last = stop
-    for _ in range(_BLOCK_LINES):
-        begin = stop + 1
-        if begin >= len(text):
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """The cursor's line, as far as it decides what is copied. `indent`: its columns, or those of the line above when
+    nothing stands on it yet."""
+
+    on_new_line: bool
+    after_indent: bool
+    indent: int
+    block_indent: int | None
+
+
+def _cursor(before: str, block_indent: int | None) -> _Cursor:
+    line = before.rpartition("\n")[2]
+    return _Cursor(
+        on_new_line=before.endswith("\n"),
+        after_indent=bool(line) and not line.strip(),
+        indent=indent_columns(before.removesuffix("\n").rpartition("\n")[2]),
+        block_indent=block_indent,
+    )
+
+
+def _continuation(text: str, end: int, cursor: _Cursor) -> str:
+    """How `text` goes on after `end`; "" when that does not fit at the cursor."""
+    start = end - cursor.on_new_line  # so that the first line is indented like any other
+    more = cursor.on_new_line if cursor.block_indent is None else _BLOCK_LINES
+    lines = islice(_lines(text, start), 1 + more)
+    copied = [next(lines, "")]
+    shift = cursor.indent - _indent_before(text, start)
+    for line in lines:
+        if cursor.block_indent is not None and line.strip() and indent_columns(line) + shift <= cursor.block_indent:
             break
-        stop = _line_end(text, begin)
-        line = text[begin:stop]
-        if line.strip():
-            if indent_columns(line) <= block_indent:
-                break
-            last = stop
-    return text[end:last].rstrip()
+        copied.append(_shifted(line, shift))
+    joined = "\n".join(copied)[cursor.on_new_line :].rstrip()
+    return "" if cursor.after_indent and joined[:1].isspace() else joined
 
 
-def _line_end(text: str, start: int) -> int:
-    stop = text.find("\n", start)
-    return len(text) if stop < 0 else stop
+def _lines(text: str, start: int) -> Iterator[str]:
+    """Lines from `start` on, up to the end of the file or a line too long to copy."""
+    while (line := _LINE.match(text, start)) is not None:
+        yield line[0]
+        if not text.startswith("\n", line.end()):
+            return
+        start = line.end() + 1
+
+
+def _indent_before(text: str, at: int) -> int:
+    """Columns that the line of `at` is indented by, up to `at`."""
+    least = max(0, at - _LINE_CHARACTERS)
+    start = max(least, *(text.rfind(end, least, at) + 1 for end in "\n\0"))
+    return indent_columns(text[start:at])
+
+
+def _shifted(line: str, by: int) -> str:
+    """`line` indented by so many columns more, with tabs if it has them; nothing of a blank one."""
+    body = line.lstrip(" \t").rstrip()
+    columns = max(0, indent_columns(line) + by)
+    tabs = columns // _TAB if line.startswith("\t") else 0
+    return "\t" * tabs + " " * (columns - tabs * _TAB) + body if body else ""
 
 
 def indent_columns(line: str) -> int:
@@ -164,7 +209,7 @@ def indent_columns(line: str) -> int:
         if character == " ":
             columns += 1
         elif character == "\t":
-            columns += 8 - columns % 8
+            columns += _TAB - columns % _TAB
         else:
             break
     return columns

@@ -42,6 +42,32 @@ def check(
             0,
         ),
         ("größe = naïv", {"near": "größe = naïveté()\n"}, [("eté()", 12)], None),
+        # a copied block is indented as the cursor's header asks, and ends with its own header's block
+        ("if x:", {"near": "        if x:\n            y = x\n        z = 1\n"}, [("\n    y = x", 5)], 0),
+        ("        if x:", {"near": "if x:\n    y = x\nz = 1\n"}, [("\n            y = x", 5)], 8),
+        (
+            "if x:\n",
+            {"near": "    if x:\n        y = x\n\n        z = x\n    w = 1\n"},
+            [("    y = x\n\n    z = x", 6)],
+            0,
+        ),
+        ("if x:", {"near": "\t\tif x:\n\t\t\ty = x\n\t\t\t  z = x\n\t\tw = 1\n"}, [("\n\ty = x\n\t  z = x", 5)], 0),
+        ("if x:\n    ", {"near": "if x:\n    y = x\n    z = x\nw = 1\n"}, [("y = x\n    z = x", 10)], 0),
+        # behind its indentation the cursor wants no more of it
+        ("if x:\n    ", {"near": "    if x:\n        y = x\n"}, [], 0),
+        ("a = 1\n    ", {"near": "a = 1\n        b = 2\n"}, [], None),
+        # a line below a known one is indented as that one is here
+        ("a = 1\n", {"near": "    a = 1\n    b = 2\n"}, [("b = 2", 6)], None),
+        ("    a = 1\n", {"near": "a = 1\nb = 2\n"}, [("    b = 2", 6)], None),
+        ("if a:\n", {"near": "  if a:\n    b = 2\n"}, [("  b = 2", 6)], None),
+        # a file ends at NUL, whatever stands next to it in memory
+        ("return se", {"near": "return self\0import os\n"}, [("lf", 9)], None),
+        ("if x:", {"near": "if x:\n    y = x\0    z = 1\n"}, [("\n    y = x", 5)], 0),
+        ("if x:", {"near": "a = 1\0    if x:\n        y = x\n"}, [("\n    y = x", 5)], 0),
+        # a line too long to copy is no candidate, and ends a block
+        ("x = [", {"near": "x = [" + "1, " * 200 + "]\n"}, [], None),
+        ("x = [", {"near": "x = [" + "1" * 400 + "\n"}, [("1" * 400, 5)], None),
+        ("if x:", {"near": "if x:\n    y = x\n    z = '" + "1" * 400 + "'\n    a = 1\n"}, [("\n    y = x", 5)], 0),
     ],
 )
 def test_candidates(
@@ -71,13 +97,41 @@ def test_longest_match_is_the_longest(text: str, query: str, start: int) -> None
     lengths = {}
     for end in range(3, len(text) + 1):
         length = next((n for n in range(min(len(query), end, LONGEST), 0, -1) if text[:end].endswith(query[-n:])), 0)
-        continuation = text[end:].split("\n")[0].rstrip()
         telling = any(query[-anchor:].strip() for anchor in (16, 8, 5, 3) if anchor <= length)
-        if telling and continuation.strip():
+        if telling and fitting(text, end, query):
             lengths[end] = length
     if found:
         assert found[0].match_length == max(lengths.values())
         best = [end for end, length in lengths.items() if length == max(lengths.values())]
-        assert found[0].text in {text[end:].split("\n")[0].rstrip() for end in best}
+        assert found[0].text.strip() in {fitting(text, end, query) for end in best}
     else:
         assert not lengths
+
+
+def fitting(text: str, end: int, query: str) -> str:
+    """What is left of the line at `end`, but for white space around it; nothing of it where that stands in the way."""
+    line = text[end:].split("\n")[0]
+    indented = query.split("\n")[-1].isspace() and line[:1].isspace()
+    return "" if indented else line.strip()
+
+
+LINES = st.tuples(st.integers(1, 3), st.sampled_from(["a = 1", "", "if b:", "c(d)"]))
+
+
+@given(
+    block=st.lists(LINES, min_size=1, max_size=8).filter(lambda lines: any(code for _, code in lines)),
+    source=st.integers(0, 5),
+    here=st.integers(0, 5),
+    typed=st.sampled_from(["", "\n"]),
+)
+def test_a_block_is_copied_alike_from_any_depth(
+    block: list[tuple[int, str]], source: int, here: int, typed: str
+) -> None:
+    def at_depth(depth: int) -> str:
+        lines = [(0, "while x:"), *block]
+        return "\n".join("    " * (depth + level) + code if code else "" for level, code in lines)
+
+    before = "    " * here + "while x:" + typed
+    text = at_depth(source) + "\n" + "    " * source + "return x\n"
+    found = candidates(before, [Source(text=text, origin="near")], block_indent=4 * here)
+    assert [candidate.text for candidate in found] == [at_depth(here).rstrip().removeprefix(before)]
