@@ -60,8 +60,10 @@ def start(executable: Path, tmp_path: Path) -> Iterator[Start]:
         return nvim
 
     yield begin
+    troubles = [trouble for nvim in started for trouble in nvim.troubles()]
     for nvim in started:
         nvim.close()
+    assert not troubles
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -174,6 +175,12 @@ class Nvim:
         while time.monotonic() < end:
             assert what(), f"{why}; the screen:\n{self.text}"
             time.sleep(0.02)
+
+    def troubles(self) -> list[str]:
+        """Messages that tell of an error in Lua or Vim script."""
+        if self.process.poll() is not None:
+            return []
+        return [line for line in self._messages().splitlines() if "traceback" in line or re.search(r"\bE\d+:", line)]
 
     def close(self) -> None:
         """End it, if need be by force."""
