@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { after, before, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Editor, until } from "./editor";
+
+const BODY = "total = amount * price\n    total += total * tax\n    return total";
+const START = "def second(shape):\n    ";
+const TYPED = "outline = shape.width * shape.he";
+const REST = "ight + shape.border_thickness";
+const FILES = {
+  "shapes.py": `def first(shape):\n    ${TYPED}${REST}\n    return outline\n`,
+  "costs.py": `def cost(amount, price, tax):\n    ${BODY}\n`,
+  "words.py": 'greeting = "Grüße, 😀 👩‍💻 Welt"\n',
+  "loads.py": "def load_data(count):\n    return list(range(count))\n",
+};
+/** Everything the server has an idea of is offered, and waited for however busy this machine is. */
+const EAGER = { "repofill.suggest.min_confidence": 0, "repofill.suggest.max_items": 10, "repofill.suggest.deadline_ms": 60_000 };
+
+/** On a machine that has never compiled llama.cpp. */
+const INSTALLING_LIMIT_MS = 1_200_000;
+
+suite("suggestions", () => {
+  let editor: Editor;
+
+  before(async () => {
+    editor = await Editor.start({ files: FILES, settings: EAGER });
+    await editor.open("shapes.py");
+    await editor.status(/State: ready/);
+  });
+  after(() => editor.stop());
+
+  let count = 0;
+
+  /** Opens a new file with this text, runs the steps, and wants no message to have popped up. Removes the file. */
+  async function within(text: string, steps: (name: string) => Promise<void>): Promise<void> {
+    count += 1;
+    const name = editor.create(`new${count}.py`, text);
+    await editor.open(name);
+    try {
+      await steps(name);
+      assert.deepEqual(await editor.messages(), []);
+    } catch (error) {
+      await editor.page.screenshot({ path: `out/e2e/failed-${name}.png` });
+      throw error;
+    } finally {
+      await editor.close();
+      fs.rmSync(editor.file(name));
+    }
+  }
+
+  test("ghost text is seen, Tab inserts it as shown, and one undo takes it back", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      await editor.page.screenshot({ path: "out/e2e/ghost-text.png", clip: { x: 0, y: 0, width: 720, height: 200 } });
+      await editor.press("Tab");
+      await editor.noSuggestion();
+      await editor.saved(name, `${START}${TYPED}${REST}`);
+      await editor.press("Control+Z");
+      await editor.saved(name, `${START}${TYPED}`);
+    }));
+
+  test("what is typed of it stays typed, the rest stays a suggestion", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      await editor.type(REST.slice(0, 7));
+      await editor.cycleTo(REST.slice(7));
+      await editor.press("Tab");
+      await editor.saved(name, `${START}${TYPED}${REST}`);
+    }));
+
+  test("word by word", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      await editor.press("Control+ArrowRight");
+      const rest = await editor.suggestion((text) => text !== REST && REST.endsWith(text));
+      const word = REST.slice(0, -rest.length);
+      assert.match(word, /^ight ?$/);
+      await editor.saved(name, `${START}${TYPED}${word}`);
+    }));
+
+  test("line by line", () =>
+    within("def cost_again(amount, price, tax):", async (name) => {
+      const [first, second, third] = BODY.split("\n    ") as [string, string, string];
+      await editor.press("Enter");
+      await editor.cycleTo(BODY);
+      await editor.press("Control+Alt+ArrowRight");
+      await editor.suggestion((text) => text.trim() === `${second}\n    ${third}`);
+      await editor.press("Escape");
+      await editor.noSuggestion();
+      await editor.saved(name, `def cost_again(amount, price, tax):\n    ${first}`);
+    }));
+
+  test("other suggestions are a key away, and the one shown is the one inserted", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      const first = await editor.suggestion();
+      await editor.press("Alt+]");
+      const second = await editor.suggestion((text) => text !== "" && text !== first);
+      await editor.press("Alt+[");
+      await editor.suggestion((text) => text === first);
+      await editor.press("Alt+]");
+      await editor.suggestion((text) => text === second);
+      await editor.press("Tab");
+      await editor.saved(name, `${START}${TYPED}${second}`);
+    }));
+
+  test("Escape dismisses it", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.suggestion();
+      await editor.press("Escape");
+      await editor.noSuggestion();
+      await sleep(1500);
+      assert.equal(await editor.ghost(), "");
+      await editor.saved(name, `${START}${TYPED}`);
+    }));
+
+  test("switched off in a language, and on again", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.suggestion();
+      await editor.command("Toggle Suggestions for This Language");
+      await editor.status(/off in this language/);
+      await editor.type("i");
+      await sleep(2000);
+      assert.equal(await editor.ghost(), "");
+      await editor.command("Toggle Suggestions for This Language");
+      await editor.status(/Last answer: \d+ ms$/);
+      await editor.type("g");
+      await editor.cycleTo(REST.slice(2));
+      await editor.press("Escape");
+      await editor.saved(name, `${START}${TYPED}ig`);
+    }));
+
+  test("fast typing loses nothing, and the suggestion belongs to where it ends", () =>
+    within(START, async (name) => {
+      const lines = [...Array<string>(8).fill("sums = shape.width + 1"), TYPED];
+      await editor.type(lines.join("\n"), 4);
+      await editor.cycleTo(REST);
+      await editor.press("Tab");
+      await editor.saved(name, `${START}${lines.join("\n    ")}${REST}`); // VS Code indents like the line before
+    }));
+
+  test("emoji before the cursor and inside of the suggestion", () =>
+    within('# 😀👩‍💻é\nname = "😀👩‍💻"; other_', async (name) => {
+      await editor.type("greeting = ");
+      await editor.page.keyboard.insertText('"Grü');
+      await editor.cycleTo("ße, 😀 👩‍💻 Welt"); // VS Code has closed the string
+      await editor.press("Tab");
+      await editor.saved(name, '# 😀👩‍💻é\nname = "😀👩‍💻"; other_greeting = "Grüße, 😀 👩‍💻 Welt"');
+    }));
+
+  test("a file with tabs gets tabs", () =>
+    within("def fee(amount, price, tax):\n\treturn amount\n\n\ndef cost_again(amount, price, tax):", async (name) => {
+      await editor.press("Enter");
+      await editor.suggestion((text) => text.includes("return total"));
+      await editor.press("Tab");
+      const body = BODY.replaceAll("    ", "\t");
+      const before = "def fee(amount, price, tax):\n\treturn amount\n\n\ndef cost_again(amount, price, tax):";
+      await editor.saved(name, `${before}\n\t${body}`);
+    }));
+
+  test("a file with CRLF gets CRLF", () =>
+    within("import costs\r\n\r\n\r\ndef cost_again(amount, price, tax):", async (name) => {
+      await editor.press("Enter");
+      await editor.cycleTo(BODY);
+      await editor.press("Tab");
+      const body = `\n    ${BODY}`.replaceAll("\n", "\r\n");
+      await editor.saved(name, `import costs\r\n\r\n\r\ndef cost_again(amount, price, tax):${body}`);
+    }));
+
+  test("a bracket that the editor closed is not closed twice", () =>
+    within(START, async (name) => {
+      await editor.type("rows = list(range(co");
+      const ghost = await editor.suggestion();
+      await editor.press("Tab");
+      await editor.saved(name, `${START}rows = list(range(co${ghost}))`);
+      assert.doesNotMatch(ghost, /\)$/);
+    }));
+
+  test("an answer that comes after VS Code stopped waiting is shown all the same", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED.slice(0, -1));
+      await editor.suggestion();
+      const model = editor.model();
+      assert.ok(model !== undefined);
+      process.kill(model, "SIGSTOP");
+      try {
+        await editor.press("Escape");
+        await editor.type(TYPED.slice(-1));
+        await sleep(2500);
+        assert.equal(await editor.ghost(), "");
+      } finally {
+        process.kill(model, "SIGCONT");
+      }
+      await editor.cycleTo(REST);
+      await editor.press("Tab");
+      await editor.saved(name, `${START}${TYPED}${REST}`);
+    }));
+
+  test("the last suggestion explains itself", () =>
+    within(START, async () => {
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      await editor.command("Explain the Last Suggestion");
+      const lines = editor.page.locator(".editor-instance .view-lines", { hasText: "The last suggestion" });
+      await lines.waitFor();
+      const shown = (await lines.innerText()).replaceAll(/\s+/g, " "); // as it is wrapped
+      for (const part of [/\d+ % sure, (copied|written)/, /\d+ tokens for .+, \d+ of them/, /border_thickness/]) {
+        assert.match(shown, part);
+      }
+      await editor.press("Control+W");
+    }));
+
+  test("a killed model process, then a killed server, are back without a word", () =>
+    within(START, async (name) => {
+      await editor.type(TYPED);
+      await editor.suggestion();
+      const [model, server] = [editor.model(), editor.server()];
+      assert.ok(model !== undefined);
+      process.kill(model, "SIGKILL");
+      await editor.type("i");
+      await until("another model process", () => ![undefined, model].includes(editor.model()));
+      await editor.type("g");
+      await editor.cycleTo(REST.slice(2));
+      process.kill(server, "SIGKILL");
+      await until("another server", () => editor.processes("serve").some((pid) => pid !== server));
+      await editor.status(/State: (ready|idle)/);
+      await editor.type("h");
+      await editor.cycleTo(REST.slice(3));
+      await editor.press("Tab");
+      await editor.saved(name, `${START}${TYPED}${REST}`);
+    }));
+
+  test("restarted by command", () =>
+    within(START, async () => {
+      const server = editor.server();
+      await editor.command("Restart the Server");
+      await until("another server", () => editor.processes("serve").every((pid) => pid !== server));
+      await editor.status(/State: (ready|idle)/);
+      assert.notEqual(editor.server(), server);
+    }));
+});
+
+suite("a model that is not there", () => {
+  test("is said once, however much is typed; the bundled one, chosen instead, works at once", async () => {
+    const missing = "/nowhere/absent.gguf";
+    const editor = await Editor.start({ files: FILES, settings: { ...EAGER, "repofill.model.path": missing } });
+    try {
+      await editor.open(editor.create("new.py", START));
+      await editor.status(/Last answer/);
+      await editor.type(`first = 1\nsecond = 2\n${TYPED.slice(0, -1)}`, 100);
+      await until("a message", async () => (await editor.messages()).length > 0);
+      await editor.type(TYPED.slice(-1));
+      await sleep(2000);
+      const messages = await editor.messages();
+      assert.equal(messages.length, 1, messages.join("\n"));
+      assert.match(messages[0] ?? "", /^repofill: .*\/nowhere\/absent\.gguf/);
+      await editor.command("Choose a Model File");
+      await editor.choose("The bundled model");
+      await editor.status(/State: ready/);
+      await editor.type("i");
+      await editor.cycleTo(REST.slice(1));
+    } finally {
+      await editor.stop();
+    }
+  });
+});
+
+suite("a workspace nobody trusts", () => {
+  test("names neither program nor model, and gets suggestions", async () => {
+    const evil = { "repofill.server.command": "/bin/false", "repofill.model.path": "/nowhere/evil.gguf" };
+    const files = { ...FILES, ".vscode/settings.json": JSON.stringify(evil) };
+    const editor = await Editor.start({ files, settings: EAGER, trusted: false });
+    try {
+      await editor.page.locator(".statusbar-item", { hasText: "Restricted Mode" }).waitFor();
+      await editor.open(editor.create("new.py", START));
+      await editor.status(/State: ready/);
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      assert.deepEqual(await editor.messages(), []);
+    } finally {
+      await editor.stop();
+    }
+  });
+});
+
+suite("several folders", () => {
+  test("are read by one server, each as a project of its own", async () => {
+    const files = Object.entries(FILES);
+    const both = [...files.map(([name, text]) => [`one/${name}`, text]), ["two/only.py", FILES["shapes.py"]]];
+    const editor = await Editor.start({
+      files: Object.fromEntries(both) as Record<string, string>,
+      settings: EAGER,
+      roots: ["one", "two"],
+    });
+    try {
+      await editor.open("only.py");
+      await editor.status(new RegExp(`State: ready\nProject: ${files.length + 1} files\n`));
+      await editor.press("Enter", "Enter");
+      await editor.type(`def second(shape):\n${TYPED}`);
+      await editor.cycleTo(REST);
+      assert.ok(editor.server());
+    } finally {
+      await editor.stop();
+    }
+  });
+});
+
+suite("without a server", () => {
+  test("it is installed after the commands were shown and agreed to, and works", async () => {
+    const editor = await Editor.start({ files: FILES, settings: EAGER, server: "" });
+    try {
+      await editor.status(/The server is not installed/);
+      await editor.page.getByRole("button", { name: "Install…" }).click();
+      const dialog = editor.page.locator(".monaco-dialog-box");
+      await dialog.waitFor();
+      const shown = await dialog.innerText();
+      assert.match(shown, /python3\S* -m venv --clear/);
+      assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
+      assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
+      await dialog.getByRole("button", { name: "Install", exact: true }).click();
+      await editor.page.getByText("Installing repofill's server").first().waitFor();
+      await editor.open(editor.create("new.py", START));
+      await editor.status(/State: ready/, INSTALLING_LIMIT_MS);
+      const [command] = fs.readFileSync(`/proc/${editor.server()}/cmdline`, "utf-8").split("\0");
+      assert.ok(command?.startsWith(editor.folder), command);
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+    } finally {
+      await editor.stop();
+    }
+  });
+});
