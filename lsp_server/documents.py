@@ -55,13 +55,10 @@ def position_at(text: str, offset: int, encoding: Encoding) -> types.Position:
 
 def _line_start(text: str, line: int) -> int | None:
     """The offset at which line number `line` begins, None beyond the last one."""
-    start, plain = 0, "\r" not in text
-    for _ in range(line):
-        end = text.find("\n", start) if plain else _line_end(text, start)
-        if end < 0 or end >= len(text):
-            return None
-        start = end + (2 if text.startswith("\r\n", end) else 1)
-    return start
+    if "\r" in text:
+        text = text.replace("\r\n", " \n").replace("\r", "\n")  # as long as before, with LF alone
+    *lines, rest = text.split("\n", line)
+    return len(text) - len(rest) if len(lines) == line else None
 
 
 def _line_end(text: str, start: int) -> int:
