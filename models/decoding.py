@@ -5,6 +5,7 @@ model process, on the thread that owns the context.
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,12 @@ _MOST_CANDIDATE_TOKENS = 96
 _ALTERNATIVE_TOKENS = 24
 _LEAST_PROBABLE = -4.0
 """Alternatives that begin with a smaller log-probability are not worth their time."""
+
+_SURE = math.log(0.6)
+"""An answer with a greater log-probability needs no alternatives."""
+
+_PERIOD, _PERIODS = 4, 3
+"""Greedy text that repeats so many tokens so many times has run into a circle. Finds circles of 1, 2 and 4 tokens."""
 
 
 class Filler:
@@ -67,7 +74,7 @@ class Filler:
             written.ended = "cancelled"
         else:
             clock.enter("alternatives")
-            self._write_alternatives(prompt, request, written, max_tokens, alternatives)
+            self._write_alternatives(prompt, request, written, max_tokens, alternatives, clock)
         text, logprob, tokens = written.result()
         return FillAnswer(
             text=text,
@@ -104,14 +111,20 @@ class Filler:
         answer: _Written,
         max_tokens: int,
         found: list[Alternative],
+        clock: Clock,
     ) -> None:
         """Fills in `found`: where the answer's runner-up token is most probable it is taken, and greedy text follows.
 
-        Stops without complaint when it is told to: the answer stands already.
+        The answer waits for them, so none is begun after half of the deadline. Stops without complaint when it is told
+        to: the answer stands already.
         """
         max_tokens = min(max_tokens, _ALTERNATIVE_TOKENS)
+        if answer.result()[1] > _SURE:
+            return
         try:
             for steps in answer.turns(request.alternatives):
+                if clock.total_s() >= request.deadline_s / 2:
+                    return
                 other = self._nothing_written(request)
                 if all(other.take(step) for step in steps):
                     self._llama.prefill([*prompt, *other.tokens])
@@ -208,10 +221,14 @@ class _Written:
         self.tokens.append(step.token)
         self._data += self._pieces[step.token]
         if self._block is None:
-            at = min((self._data.find(end) for end in (b"\n", b"\r") if end in self._data), default=None)
-            return at is None or self._end("newline", at)
-        at = _dedent(self._data, self._block)
-        return at is None or self._end("dedent", at)
+            how, at = "newline", _line_end(self._data)
+        else:
+            how, at = "dedent", _dedent(self._data, self._block)
+        return not self._goes_round() if at is None else self._end(how, at)
+
+    def _goes_round(self) -> bool:
+        """Whether the last tokens are the same few over and over, as they would be for ever."""
+        return self.tokens[-_PERIOD * _PERIODS :] == self.tokens[-_PERIOD:] * _PERIODS
 
     def turns(self, most: int) -> list[list[_Step]]:
         """The beginnings of other texts: the steps up to a runner-up, and that. The most probable ones first."""
@@ -237,6 +254,11 @@ class _Written:
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut
         return False
+
+
+def _line_end(data: bytes) -> int | None:
+    """Where the first line ends."""
+    return min((data.find(end) for end in (b"\n", b"\r") if end in data), default=None)
 
 
 def _dedent(data: bytes, columns: int) -> int | None:

@@ -35,7 +35,7 @@ def write_gguf(
     first_special: int = 0,
     pre: str | None = "deepseek-coder",
     sentencepiece: bool = False,
-    successors: Mapping[str, str] | None = None,
+    successors: Mapping[str, str | Mapping[str, float]] | None = None,
     certainty: float = 1.0,
     width: int = 32,
     layers: int = 2,
@@ -45,8 +45,9 @@ def write_gguf(
     metadata: Mapping[str, str | int | float | bool] | None = None,
 ) -> Path:
     """A model file. `merges` are pairs of texts; `first_special`: least id of the special tokens, unused ones fill the
-    gap. With `successors` the model knows the token after each of the given ones, less surely with less `certainty`,
-    else its weights are random. `sentencepiece`: a vocabulary as CodeLlama's, which puts a space before every text.
+    gap. With `successors` the model knows the token after each of the given ones, less surely with less `certainty`, or
+    several, each with a certainty of its own; else its weights are random. `sentencepiece`: a vocabulary as
+    CodeLlama's, which puts a space before every text.
     """
     alphabet = byte_alphabet()
     spell = {text: "".join(alphabet[byte] for byte in text.encode()) for pair in merges for text in pair}
@@ -107,7 +108,7 @@ def _tensors(
     alphabet: dict[int, str],
     width: int,
     layers: int,
-    successors: Mapping[str, str] | None,
+    successors: Mapping[str, str | Mapping[str, float]] | None,
     certainty: float,
     seed: int,
 ) -> dict[str, np.ndarray]:
@@ -123,8 +124,8 @@ def _tensors(
         tensors["token_embd.weight"] = np.eye(len(tokens), width)
         tensors["output.weight"] = np.zeros((len(tokens), width))
         for left, right in successors.items():
-            before, after = (_token(tokens, alphabet, text) for text in (left, right))
-            tensors["output.weight"][after, before] = certainty
+            for text, sure in ({right: certainty} if isinstance(right, str) else right).items():
+                tensors["output.weight"][_token(tokens, alphabet, text), _token(tokens, alphabet, left)] = sure
     for layer in range(layers):
         block = f"blk.{layer}."
         tensors |= {block + name: np.ones(width) for name in ("attn_norm.weight", "ffn_norm.weight")}

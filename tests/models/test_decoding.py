@@ -28,6 +28,8 @@ def request(prefix, suffix="", **more):
     return FillRequest(context=(), header="# a.py\n", prefix=prefix, suffix=suffix, **more)
 
 
+EOS = "<｜end▁of▁sentence｜>"
+
 # Certain of every next token: ":" opens a block of two lines, "=" a line with an end of text, "q" one that never ends.
 CHAIN = {
     ":": "\n\t",
@@ -37,7 +39,7 @@ CHAIN = {
     "y": "\n",
     "\n": "z",
     "=": "1",
-    "1": "<｜end▁of▁sentence｜>",
+    "1": EOS,
     "(": ")\n",
     "q": "é",
     "é": "é",
@@ -103,7 +105,7 @@ def test_alternatives_are_other_texts_with_the_probability_that_scoring_gives_th
         "x = [a for a",
     ):
         alone = filler.fill(request(prefix))
-        answer = filler.fill(request(prefix, alternatives=3))
+        answer = filler.fill(request(prefix, alternatives=3, deadline_s=60.0))
         assert (answer.text, alone.alternatives) == (alone.text, ())
         assert answer.logprob == pytest.approx(alone.logprob, abs=0.02)
         texts = tuple(other.text for other in answer.alternatives)
@@ -114,6 +116,31 @@ def test_alternatives_are_other_texts_with_the_probability_that_scoring_gives_th
                 compared += 1
                 assert score.logprob == pytest.approx(other.logprob, abs=0.3)
     assert compared >= 3
+
+
+def test_only_a_doubtful_answer_has_alternatives_and_only_while_there_is_time(make_gguf):
+    """ "a" follows "=" with 0.7 and "(" with 0.5, "b" with 0.3 and 0.5."""
+    successors = {"=": {"a": 0.60, "b": 0.55}, "(": {"a": 0.60, "b": 0.599}, "a": EOS, "b": EOS}
+    _, filler, _ = load(make_gguf(successors=successors))
+
+    def alternatives(prefix, deadline_s):
+        answer = filler.fill(request(prefix, alternatives=3, deadline_s=deadline_s))
+        assert answer.text == "a"
+        return [other.text for other in answer.alternatives]
+
+    assert alternatives("(", 60.0) == ["b"]
+    assert alternatives("=", 60.0) == []
+    assert alternatives("(", 0.0) == []
+
+
+@pytest.mark.parametrize("circle", ["v", "vw", "vwxy"])
+@pytest.mark.parametrize("block_indent", [None, 0])
+def test_a_text_that_goes_in_circles_is_left_early(make_gguf, circle, block_indent):
+    successors = dict(zip("=" + circle, circle + circle[0], strict=True))
+    _, filler, _ = load(make_gguf(successors=successors))
+    answer = filler.fill(request("=", max_tokens=100, block_indent=block_indent))
+    assert answer.text == (circle * 12)[:12]
+    assert (answer.ended, answer.tokens) == ("length", 12)
 
 
 def test_special_tokens_in_source_text_stay_text(make_gguf):
@@ -197,7 +224,7 @@ def test_scores_equal_feeding_the_candidates_one_by_one(random_model):
 @pytest.mark.parametrize(("prefix", "text"), [("a =", "1"), ("if x:", ""), ("u", "vw")])
 def test_the_written_text_has_the_score_of_a_candidate(make_gguf, prefix, text):
     """Both ways of computing the probability of a text, and of ending there, agree."""
-    successors = {":": "\n", "=": "1", "1": "<｜end▁of▁sentence｜>", "u": "v", "v": "w", "w": "\n"}
+    successors = {":": "\n", "=": "1", "1": EOS, "u": "v", "v": "w", "w": "\n"}
     _, filler, _ = load(make_gguf(successors=successors, certainty=0.35))
     answer = filler.fill(request(prefix, candidates=(text, text[:-1] + "?")))
     assert answer.text == text
