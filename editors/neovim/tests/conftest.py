@@ -43,7 +43,7 @@ def start(executable: Path, tmp_path: Path) -> Iterator[Start]:
 
     def begin(file: Path | None, options: str = "{}", *, before: str = "", plugin: bool = True, **more: Any) -> Nvim:
         home = tmp_path / f"home-{len(started)}"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         nvim = Nvim(executable, home, **more)
         started.append(nvim)
         nvim.command("set noswapfile nomodeline shortmess+=I")

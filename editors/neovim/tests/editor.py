@@ -1,4 +1,4 @@
-"""A real Neovim with a screen: `nvim --embed` with an attached UI, spoken to over msgpack-RPC, its grid kept up to date.
+"""A real Neovim with a screen: `nvim --embed` with an attached UI, spoken to over msgpack-RPC.
 
 What a test sees is what a terminal would draw: every `flush` is a frame.
 """

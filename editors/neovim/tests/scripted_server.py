@@ -88,7 +88,8 @@ class Server:
         here = {"start": position, "end": position}
         command = {"title": "accepted", "command": "repofill.accepted"}
         self.note("answer", head=head, tail=tail, texts=texts)
-        self.write({"id": id, "result": {"items": [{"insertText": t, "range": here, "command": command} for t in texts]}})
+        items = [{"insertText": text, "range": here, "command": command} for text in texts]
+        self.write({"id": id, "result": {"items": items}})
 
     def texts(self, plan: dict[str, Any], number: int, before: str) -> list[str]:
         if plan.get("random"):
