@@ -6,32 +6,55 @@ one timer thread; `on_change` is called on the timer's thread.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
-from watchdog.observers.polling import PollingObserver
+from watchdog.observers.polling import PollingObserverVFS
 
-from repofill.context.scan import IgnoreRules
+from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_source
 
 _log = logging.getLogger(__name__)
 
 QUIET_S = 0.25
 """A batch is delivered after this long without a further event, so a branch switch arrives as one change."""
+LONGEST_S = 2.0
+"""Nor does it wait any longer than this: a file that is written all the time must not hold up the others."""
 POLL_S = 5.0
-_ACTIONS = frozenset({"created", "modified", "moved", "deleted"})
+_EVENTS: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
 
 
 class WorkspaceWatcher:
-    """Watches `root` and delivers debounced batches of changed paths, relative to it.
+    """Watches `root` and delivers debounced batches of changed paths, relative to it: source files, ignore files and
+    directories, unless they are ignored.
 
-    A directory that appeared, moved or vanished is delivered as the directory's own path. When the operating system
-    refuses more watches it polls instead; `notice` then holds the one sentence to show.
+    A directory that appeared, moved or vanished is delivered as the directory's own path, `root` as "". When the
+    operating system refuses more watches it polls instead; `notice` then holds the one sentence to show.
     """
 
     def __init__(self, root: Path, on_change: Callable[[frozenset[str]], None]) -> None:
@@ -40,23 +63,24 @@ class WorkspaceWatcher:
         self._on_change = on_change
         self._ignore = IgnoreRules(self._root)
         self._lock = threading.Lock()
+        self._delivering = threading.Lock()
         self._pending: set[str] = set()
+        self._due = self._latest = 0.0
         self._timer: threading.Timer | None = None
         self._observer: BaseObserver | None = None
+        self._has_grown = False
         self._stopped = False
 
     def start(self) -> None:
         """Begin to watch; falls back to polling instead of failing. After `stop` it does nothing."""
-        if self._stopped:
+        if self._stopped or not self._root.is_dir():
             return
         try:
-            self._observer = self._observe(Observer())
+            self._observe(Observer())
         except OSError as error:
-            self.notice = (
-                f"The system allows no more file watches ({error.strerror}): looking for changes every {POLL_S:.0f} s."
-            )
-            _log.warning("%s", self.notice)
-            self._observer = self._observe(PollingObserver(timeout=POLL_S))
+            self._poll(error)
+        else:
+            self._poll_if_refused()
 
     def stop(self) -> None:
         """End all threads; a batch that is still waiting is dropped."""
@@ -65,45 +89,93 @@ class WorkspaceWatcher:
             if self._timer is not None:
                 self._timer.cancel()
         if self._observer is not None:
-            self._observer.stop()
-            self._observer.join(timeout=POLL_S)
+            _end(self._observer)
 
-    def _observe(self, observer: BaseObserver) -> BaseObserver:
-        observer.schedule(_Handler(self._note), str(self._root), recursive=True)
+    def _observe(self, observer: BaseObserver) -> None:
+        self._observer = observer
+        observer.schedule(_Handler(self._note), str(self._root), recursive=True, event_filter=_EVENTS)
         observer.start()
-        return observer
+        if self._stopped:  # meanwhile
+            _end(observer)
+
+    def _poll_if_refused(self) -> bool:
+        """An observer leaves out the directories that it gets no watch for, and says nothing."""
+        error = _refusal(self._root)
+        if error is not None:
+            self._poll(error)
+        return error is not None
+
+    def _poll(self, error: OSError) -> None:
+        if self._observer is not None:
+            _end(self._observer)
+        self._observe(PollingObserverVFS(os.lstat, self._entries, polling_interval=POLL_S))
+        self.notice = (
+            f"The system allows no more file watches ({error.strerror}): looking for changes every {POLL_S:.0f} s."
+        )
+        _log.warning("%s", self.notice)
+
+    def _entries(self, folder: str | None) -> Iterator[os.DirEntry[str]]:
+        """What polling looks at: nothing that is ignored, nothing behind a link, nothing that cannot be read."""
+        try:
+            with os.scandir(folder) as entries:
+                return iter([e for e in entries if self._counts(e.path, e.is_dir(follow_symlinks=False)) is not None])
+        except OSError:
+            return iter(())
+
+    def _counts(self, name: str | bytes, is_directory: bool) -> str | None:
+        """The workspace path of what an event or a listing names, None if it is of no interest."""
+        try:
+            path = "/".join(Path(os.fsdecode(name)).relative_to(self._root).parts)
+        except ValueError:
+            return None
+        is_ignore_file = os.path.basename(path) in IGNORE_FILES
+        if not (is_directory or is_ignore_file or is_source(path)) or self._ignore.ignores(path, is_directory):
+            return None
+        return path
 
     def _note(self, event: FileSystemEvent) -> None:
         for name in (event.src_path, event.dest_path):
-            if not name:
+            path = self._counts(name, event.is_directory) if name else None
+            if path is None:
                 continue
-            try:
-                path = Path(os.fsdecode(name)).relative_to(self._root).as_posix()
-            except ValueError:
-                continue
-            if not self._ignore.ignores(path, event.is_directory):
-                self._add(path)
+            if os.path.basename(path) in IGNORE_FILES:
+                self._ignore = IgnoreRules(self._root)
+            self._add(path, event.is_directory)
 
-    def _add(self, path: str) -> None:
+    def _add(self, path: str, is_directory: bool) -> None:
+        now = time.monotonic()
         with self._lock:
             if self._stopped:
                 return
+            if not self._pending:
+                self._latest = now + LONGEST_S
+                self._wait(QUIET_S)
             self._pending.add(path)
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = threading.Timer(QUIET_S, self._deliver)
-            self._timer.daemon = True
-            self._timer.start()
+            self._has_grown = self._has_grown or is_directory
+            self._due = min(now + QUIET_S, self._latest)
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._deliver)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _deliver(self) -> None:
-        with self._lock:
-            if self._stopped:
-                return
-            batch, self._pending = frozenset(self._pending), set()
-        try:
-            self._on_change(batch)
-        except Exception:
-            _log.exception("taking over %d changed files failed", len(batch))
+        with self._delivering:
+            with self._lock:
+                if self._stopped:
+                    return
+                early_s = self._due - time.monotonic()
+                if early_s > 0:
+                    self._wait(early_s)
+                    return
+                batch, self._pending = frozenset(self._pending), set()
+                has_grown, self._has_grown = self._has_grown, False
+            try:
+                if has_grown and self.notice is None and self._poll_if_refused():
+                    batch |= {""}  # what has changed between the last notification and the first look is not known
+                self._on_change(batch)
+            except Exception:
+                _log.exception("taking over %d changed files failed", len(batch))
 
 
 class _Handler(FileSystemEventHandler):
@@ -111,5 +183,25 @@ class _Handler(FileSystemEventHandler):
         self._note = note
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        if event.event_type in _ACTIONS and not (event.is_directory and event.event_type == "modified"):
-            self._note(event)
+        self._note(event)
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """The system's refusal of one more watch, found out by asking for one."""
+    probe: BaseObserver | None = None
+    try:
+        probe = Observer()
+        probe.schedule(FileSystemEventHandler(), str(folder))
+        probe.start()
+    except OSError as error:
+        return error if error.errno == errno.ENOSPC else None
+    finally:
+        if probe is not None:
+            _end(probe)
+    return None
+
+
+def _end(observer: BaseObserver) -> None:
+    observer.stop()
+    if observer.is_alive():
+        observer.join(timeout=POLL_S)
