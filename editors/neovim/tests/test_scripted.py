@@ -256,6 +256,16 @@ def test_menus_of_plugins(edit: Edit, script: Script, menu: str) -> None:
     assert nvim.buffer == ["x\tghost"]
 
 
+def test_drawn_once(edit: Edit, script: Script) -> None:
+    """Where Neovim's own inline completion is enabled as well, it leaves our suggestions to us."""
+    script.set(answers=[["ghost"]])
+    nvim = edit("x", before="if vim.lsp.inline_completion then vim.lsp.inline_completion.enable() end")
+    nvim.until_ghost("ghost")
+    nvim.press("y")
+    nvim.until_ghost("ghost")
+    nvim.stays(lambda: nvim.ghost == "ghost", "drawn once")
+
+
 def test_a_snippet_has_tab(edit: Edit, script: Script) -> None:
     """Tab goes to a snippet's next place; the other keys still accept."""
     script.set(answers=[["ghost"]])

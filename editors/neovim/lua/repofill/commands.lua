@@ -58,9 +58,7 @@ local function status(bufnr)
   local function show()
     page("status", status_lines(bufnr))
   end
-  if server.client_of(bufnr) then
-    server.refresh(bufnr, show)
-  else
+  if not server.refresh(show) then
     show()
   end
 end

@@ -226,7 +226,7 @@ local function ask(kind)
     }
     show(at)
     if server.state() ~= "ready" or server.model() == nil then
-      server.refresh(at.bufnr)
+      server.refresh()
     end
   end)
   cancel = this

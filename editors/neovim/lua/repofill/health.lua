@@ -17,10 +17,6 @@ local function editor()
   if vim.fn.exists(":Repofill") == 0 then
     vim.health.error("not set up", 'call require("repofill").setup{} in your configuration')
   end
-  local builtin = vim.lsp.inline_completion
-  if builtin and builtin.is_enabled() then
-    vim.health.warn("vim.lsp.inline_completion is enabled too", "Use one of the two, or suggestions are drawn twice.")
-  end
 end
 
 local function keymaps()

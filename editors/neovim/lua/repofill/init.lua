@@ -110,8 +110,8 @@ function M.toggle(scope, wanted)
   return on
 end
 
---- For a status line: the model, what it is doing and how long the last answer took. "" where suggestions are not meant
---- to be. Reads what is known: it costs nothing.
+--- For a status line: the model, what it is doing and how long the last answer took; "" in what is no file. Reads what
+--- is known: it costs nothing.
 ---@return string
 function M.statusline()
   local bufnr = vim.api.nvim_get_current_buf()

@@ -102,12 +102,12 @@ function M.client_of(bufnr)
   end
 end
 
---- "missing", "stopped", "starting", or the engine's state: "idle", "loading", "ready", "failed" …
+--- "missing" (cannot be run), "stopped", "starting", or the engine's state: "idle", "loading", "ready", "failed" …
 ---@return string
 function M.state()
   local client = M.client()
   if not client then
-    return M.find() and "stopped" or "missing"
+    return complained and "missing" or "stopped"
   end
   return client.initialized and M.status and M.status.engine.state or "starting"
 end
@@ -172,24 +172,28 @@ end
 ---@param command string
 ---@param arguments? any[]
 ---@param callback? fun(answer: any)
+---@return fun()? cancel nil where nothing can be asked
 function M.execute(bufnr, command, arguments, callback)
   local params = { command = command, arguments = arguments or {} }
   return M.request(bufnr, "workspace/executeCommand", params, callback or function() end)
 end
 
 --- Asks for the server's status and keeps it.
----@param bufnr integer
 ---@param callback? fun()
-function M.refresh(bufnr, callback)
-  M.execute(bufnr, "repofill.status", {}, function(status)
-    if type(status) == "table" and type(status.engine) == "table" then
-      M.status = status
-    end
-    if callback then
-      callback()
-    end
-    M.on_change()
-  end)
+---@return fun()? cancel nil where nothing can be asked
+function M.refresh(callback)
+  local client = M.client()
+  local bufnr = client and next(client.attached_buffers)
+  return bufnr
+    and M.execute(bufnr, "repofill.status", {}, function(status)
+      if type(status) == "table" and type(status.engine) == "table" then
+        M.status = status
+      end
+      if callback then
+        callback()
+      end
+      M.on_change()
+    end)
 end
 
 ---@param client vim.lsp.Client
@@ -212,7 +216,7 @@ end
 ---@param bufnr integer
 local function attached(client, bufnr)
   add_folder(client, vim.fs.root(bufnr, config.options.root_markers))
-  M.refresh(bufnr)
+  M.refresh()
   M.on_change(bufnr)
 end
 
@@ -283,11 +287,13 @@ local function start(bufnr, executable)
     handlers = {
       ["window/showMessage"] = function(_, params)
         M.say(params.message)
-        M.refresh(bufnr)
+        M.refresh()
       end,
     },
     on_init = function(client)
-      client.server_capabilities.completionProvider = nil -- ghost text is enough: no second way through the menus
+      -- One way to show a suggestion is enough: not also in completion menus, nor by vim.lsp.inline_completion.
+      client.server_capabilities.completionProvider = nil
+      client.server_capabilities.inlineCompletionProvider = nil
     end,
     on_attach = attached,
   }, {
@@ -342,7 +348,7 @@ function M.watch_progress(group)
     callback = function(event)
       local value = event.data.params.value
       if event.data.client_id == client_id and type(value) == "table" and value.kind == "end" then
-        M.refresh(event.buf)
+        M.refresh()
       end
     end,
   })
