@@ -1,0 +1,152 @@
+"""Whatever a user's files hold, the index takes it, and what it shows of it is text a prompt may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repofill.context import index as index_module
+from repofill.context.index import IndexStats, WorkspaceIndex
+from repofill.context.pack import by_relevance, pack
+
+MARKER = "marker_name = compute(value)\n"
+
+
+def built(root: Path) -> WorkspaceIndex:
+    index = WorkspaceIndex(root)
+    index.build()
+    return index
+
+
+def check(root: Path, text: str) -> None:
+    """A document of this text, open in the editor: what depends on it is shown it, in LF lines, whole and as its
+    definitions, and copies from it; when it is closed, the disk counts."""
+    (root / "bad.py").write_text("value = disk\n", "utf-8")
+    (root / "main.py").write_text("import bad\n", "utf-8")
+    index = built(root)
+    index.open("bad.py", "typed = soon\n")
+    index.open("bad.py", text + "\n" + MARKER)
+    (bad,) = index.dependencies("main.py")
+    lines = f"{text}\n{MARKER}".replace("\r\n", "\n").replace("\r", "\n")
+    assert bad.whole == "# bad.py\n" + lines.lstrip("\n")
+    copies = [(copy.text, copy.origin) for copy in index.copy_candidates("main.py", "marker_name = comp", "")]
+    assert copies == [("ute(value)", "open")] or len(text) > 300_000  # not every text is searched to its end
+    assert index.copy_candidates("bad.py", "marker_name = comp", text) == ()
+    index.copy_candidates("bad.py", text, text, block_indent=0)
+    counts = {form: len(form) for form in (bad.whole, bad.definitions) if form is not None}
+    for budget_tokens, forms in [(0, []), (10 * len(bad.whole), ["whole"])]:
+        files = pack(by_relevance([bad], text), counts, budget_tokens)
+        assert [file.form for file in files] == forms
+    index.close("bad.py")
+    assert index.text("bad.py") == "value = disk\n"
+    assert index.copy_candidates("main.py", "marker_name = comp", "") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n\n\n",
+        "def f(:\n    x = ((\nclass",
+        "class A:\n  def f(self):\n      '''open",
+        "x = 1\r\n\tif y:\r\n\t\tz = 2\r\n",
+        "x = 1\ry = 2\r",
+        "if x:\n\ty = 1\n        z = 2\n",
+        "\ufeffimport os\n",
+        "x = '\0'\n\0\0import main\n",
+        "x = '\ud800'\n\udcff = 1\nimport \udc80\n",
+        "\x0c\x1b[31m\x85\u2028\u2029\n",
+        "# <\uff5cfim\u2581hole\uff5c> <|endoftext|> [SUFFIX]\n",
+        "é = '\U0001f600'\n" * 3,
+        " " * 5000,
+        "x" * 100_000,
+        "x = (" * 20_000,
+        "".join("  " * depth + f"def f{depth}():\n" for depth in range(400)),
+        "value + " * 30_000,
+        "import main\nfrom bad import *\nfrom . import bad\n",
+    ],
+    ids=lambda text: repr(text)[:30],
+)
+def test_open_documents(tmp_path: Path, text: str) -> None:
+    """Syntax errors, foreign line ends, control characters, half characters, one endless line, depth without end."""
+    check(tmp_path, text)
+
+
+def test_a_hundred_thousand_lines(tmp_path: Path) -> None:
+    """In the editor; nothing here recurses or takes the square of it."""
+    body = "    value = value + 1\n" * 18
+    check(tmp_path, "".join(f"def function_{n}(value):\n{body}    return value\n" for n in range(5000)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"value = word\r\n\tmore = word\r\n",
+        b"\xef\xbb\xbfvalue = word\n",
+        b"def f(:\n    value = ((\n",
+        b"value = word\xc2\x85 = \xe2\x80\xa8\n",
+        b"",
+    ],
+)
+def test_files(tmp_path: Path, content: bytes) -> None:
+    """As on disk, without the byte order mark and in LF lines."""
+    (tmp_path / "bad.py").write_bytes(content)
+    (tmp_path / "main.py").write_text("import bad\n", "utf-8")
+    (bad,) = built(tmp_path).dependencies("main.py")
+    text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    assert bad.whole == "# bad.py\n" + (text or "\n")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"value = '\0'\n", b"value = '\xed\xa0\x80'\n", b"1234567890\n" * 9])
+def test_files_that_do_not_count(tmp_path: Path, content: bytes) -> None:
+    """Nothing depends on them, until they are opened."""
+    (tmp_path / "bad.py").write_bytes(content)
+    (tmp_path / "main.py").write_text("import bad\n", "utf-8")
+    index = built(tmp_path)
+    assert index.ordered() == ["main.py"]
+    assert index.dependencies("main.py") == []
+    index.open("bad.py", "value = word\n")
+    assert [dependency.path for dependency in index.dependencies("main.py")] == ["bad.py"]
+
+
+def test_an_empty_workspace(tmp_path: Path) -> None:
+    """Has nothing to say; so has one that does not exist."""
+    for root in (tmp_path, tmp_path / "nowhere"):
+        index = built(root)
+        assert index.stats() == IndexStats(files=0, characters=0, edges=0, subgraphs=0, truncated=False)
+        assert index.ordered() == index.dependencies("a.py") == []
+        assert index.copy_candidates("a.py", "value = ", "") == index.copy_candidates(None, "", "") == ()
+        assert index.text("a.py") is None
+        assert index.signature("a.py") == index.signature("b.py")
+        index.refresh(["", "a.py", "sub"])
+        index.close("a.py")
+        index.settle()
+        index.open("a.py", MARKER)
+        assert index.ordered() == ["a.py"]
+        assert [copy.text for copy in index.copy_candidates("b.py", "marker_name = comp", "")] == ["ute(value)"]
+
+
+def test_a_file_that_is_deleted_while_it_is_open(tmp_path: Path) -> None:
+    """Lives on in the editor, and is gone when it is closed."""
+    (tmp_path / "a.py").write_text(MARKER, "utf-8")
+    (tmp_path / "main.py").write_text("import a\n", "utf-8")
+    index = built(tmp_path)
+    index.open("a.py", MARKER)
+    (tmp_path / "a.py").unlink()
+    index.refresh(["a.py"])
+    assert index.text("a.py") == MARKER
+    assert [dependency.path for dependency in index.dependencies("main.py")] == ["a.py"]
+    index.close("a.py")
+    assert index.text("a.py") is None
+    assert index.ordered() == ["main.py"]
+    assert index.dependencies("main.py") == []
+    assert index.copy_candidates("main.py", "marker_name = comp", "") == ()
+
+
+def test_the_whole_disk_as_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is read as far as the limit."""
+    monkeypatch.setattr(index_module, "MAX_FILES", 30)
+    stats = built(Path("/")).stats()
+    assert stats.truncated
+    assert stats.files <= 30
