@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 30.0
 _HUNG_AFTER_S = 15.0
-"""A process that is this late after a deadline is taken for hung and killed."""
+"""A process that is this late with an answer is taken for hung and killed."""
 
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
@@ -66,7 +66,7 @@ class Engine:
         self._child: Child | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self._state, self._reason, self._n_ctx = "idle", "", 0
+        self._state, self._reason = "idle", ""
         self._back_off_s = _FIRST_BACK_OFF_S
 
     @property
@@ -77,11 +77,6 @@ class Engine:
     def reason(self) -> str:
         """One line on why the engine is "crashed" or "failed", else ""."""
         return self._reason
-
-    @property
-    def n_ctx(self) -> int:
-        """Tokens of prompt and answer that the loaded model has room for; 0 while none is loaded."""
-        return self._n_ctx
 
     @property
     def process_id(self) -> int | None:
@@ -103,8 +98,7 @@ class Engine:
         if unknown and not await self._ready():
             raise EngineUnavailable(self._reason or f"the engine is {self._state}")
         for chunk in _chunks(unknown):
-            id = next(self._ids)
-            counted = await self._ask(id, Count(client=self._client, id=id, texts=tuple(unknown[key] for key in chunk)))
+            counted = await self._count([unknown[key] for key in chunk])
             if not isinstance(counted, Counted):
                 raise EngineUnavailable(self._reason or f"the engine is {self._state}")
             known |= zip(chunk, counted.counts, strict=True)
@@ -132,15 +126,17 @@ class Engine:
 
     async def warm(self, request: FillRequest) -> None:
         """Brings a prompt into the cache while nothing else is asked for; returns when it is there or was given up."""
-        if await self._ready():
-            id = next(self._ids)
-            await self._ask(id, Fill(client=self._client, id=id, request=request, prefill_only=True))
-
-    async def restart(self) -> None:
-        """Starts the model process anew, also after it failed."""
-        await self._end()
-        self._enter("idle")
-        self._start()
+        if not await self._ready():
+            return
+        id = next(self._ids)
+        message = Fill(client=self._client, id=id, request=request, prefill_only=True)
+        prefill = asyncio.create_task(self._ask(id, message), name="prefill")
+        try:
+            while not (await asyncio.wait([prefill], timeout=_HUNG_AFTER_S))[0]:
+                await self._count([])  # a prefill takes as long as it takes, but this is answered at once
+            await prefill
+        finally:
+            prefill.cancel()
 
     async def close(self) -> None:
         """Ends the model process. Requests under way are answered with None."""
@@ -154,6 +150,10 @@ class Engine:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), timeout_s)
         return self._state == "ready"
+
+    async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
+        id = next(self._ids)
+        return await self._ask(id, Count(client=self._client, id=id, texts=tuple(texts)), _HUNG_AFTER_S)
 
     async def _ask(self, id: int, message: Fill | Count, timeout_s: float | None = None) -> Filled | Counted | None:
         child = self._child
@@ -210,7 +210,6 @@ class Engine:
             while (message := await child.receive()) is not None:
                 match message:
                     case Ready():
-                        self._n_ctx = message.n_ctx
                         self._enter("ready")
                     case Failed():
                         return message.reason

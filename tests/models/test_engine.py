@@ -67,6 +67,13 @@ def cpu_ticks(pid):
     return sum(int(field) for field in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
 
 
+async def stop(pid):
+    """Stops every thread of a process."""
+    os.kill(pid, signal.SIGSTOP)
+    threads = [path / "stat" for path in Path(f"/proc/{pid}/task").iterdir()]
+    await until(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads))
+
+
 @pytest.fixture(scope="session")
 def slow_model(make_gguf):
     return make_gguf(width=256, layers=8, window=SLOW_WINDOW, metadata={"repofill.fim.layout": "spm"})
@@ -81,7 +88,7 @@ async def test_an_engine_answers(random_model):
         assert answer.text
         assert len(answer.scores) == 2
         assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode", "alternatives"}
-        assert (engine.state, engine.reason, engine.n_ctx) == ("ready", "", 2048)
+        assert (engine.state, engine.reason) == ("ready", "")
         assert await engine.fill(request(candidates=("urn x", ""))) is not None
     assert engine.state == "closed"
     assert await engine.fill(request()) is None
@@ -189,14 +196,33 @@ async def test_closing_in_the_middle(slow_model):
             assert isinstance(counted, EngineUnavailable) or counted == [1]
 
 
-async def test_restart(random_model):
+@pytest.mark.parametrize("asked", ["fill", "count_tokens", "warm"])
+async def test_a_process_that_hangs_is_ended(random_model, monkeypatch, asked):
+    """Whatever was asked of it."""
     async with running(random_model) as engine:
-        await engine.restart()
-        await until(lambda: engine.state == "ready")
+        assert await engine.count_tokens(["x"]) == [1]
+        monkeypatch.setattr("repofill.models.engine._HUNG_AFTER_S", 0.5)
+        await stop(engine.process_id)
+        if asked == "fill":
+            assert await engine.fill(request(deadline_s=0.1)) is None
+        elif asked == "warm":
+            await engine.warm(request())
+        else:
+            with pytest.raises(EngineUnavailable):
+                await engine.count_tokens(["unknown"])
+        await until(lambda: engine.state == "crashed")
+        assert "SIGKILL" in engine.reason
+
+
+async def test_a_long_prefill_is_no_hang(slow_model, monkeypatch):
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        await engine.fill(request())
         first = engine.process_id
-        await engine.restart()
-        assert await engine.fill(request()) is not None
-        assert engine.process_id != first
+        monkeypatch.setattr("repofill.models.engine._HUNG_AFTER_S", 0.5)
+        await engine.warm(long_request())
+        answer = await engine.fill(long_request())
+        assert answer.cached_tokens == answer.prompt_tokens - 1
+        assert engine.process_id == first
 
 
 @pytest.mark.parametrize("busy", [True, False])
