@@ -86,7 +86,7 @@ IGNORES = st.dictionaries(st.just("") | PATHS, st.lists(PATTERNS, min_size=1, ma
 
 
 @needs_git
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(PATHS, min_size=4, max_size=16), ignores=IGNORES)
 @example(files=["a/b.py", "a/keep.py", "a/b/c.py"], ignores={"": ["a/**", "!a/keep.py"]})
 @example(files=["a.py", "b", "a/a.py", "a/b"], ignores={"": ["*", "!*/", "!*.py"]})
