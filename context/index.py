@@ -1,18 +1,19 @@
 """The workspace index: every source file, what it imports and defines, the one dependency order, the texts to copy
 from.
 
-One per workspace folder. The editor's open text wins over the disk. All methods are thread-safe: the language server
-calls the cheap ones on its loop and `build`, `refresh` and `settle` on a worker thread.
+One per workspace folder. The editor's open text wins over the disk. Thread-safe: one writer at a time reads, parses and
+orders, and then publishes all of it at once; nobody who asks ever waits for that. The language server calls `change`,
+`release` and what asks on its loop, everything else on a worker thread.
 """
 
 from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from threading import RLock
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from threading import Lock
 
 from repofill.context import matches
 from repofill.context.graph import ImportGraph
@@ -38,11 +39,11 @@ class IndexStats:
     """Figures for people: `edges` counts imports between files, `subgraphs` the connected parts, `truncated` says
     that MAX_FILES was reached."""
 
-    files: int
-    characters: int
-    edges: int
-    subgraphs: int
-    truncated: bool
+    files: int = 0
+    characters: int = 0
+    edges: int = 0
+    subgraphs: int = 0
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,12 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """All closed files as one text, separated by NUL, so that a search is one call."""
+    """All closed files as one text, each ended by a line of NUL, so that a search is one call."""
 
-    text: str
-    paths: tuple[str, ...]
-    starts: tuple[int, ...]
+    text: str = ""
+    paths: tuple[str, ...] = ()
+    starts: tuple[int, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     def start_of(self, path: str) -> int:
         """Where files sorted next to `path` begin: neighbours in the tree are searched first."""
@@ -66,32 +68,44 @@ class _Pool:
         return self.starts[at] if at < len(self.starts) else 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Snapshot:
+    """What the index knows, as a whole; never changed, only replaced."""
+
+    files: Mapping[str, _File] = field(default_factory=dict)
+    edges: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
+    generation: int = -1
+    pool: _Pool = _Pool()
+    stats: IndexStats = IndexStats()
+
+
 class WorkspaceIndex:
-    """See the module. `root` is the workspace folder; paths are relative to it, with forward slashes."""
+    """See the module. `root` is the workspace folder; paths are relative to it, with forward slashes; texts have LF
+    line ends."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self._rules = IgnoreRules(root)
-        self._lock = RLock()
-        self._files: dict[str, _File] = {}
+        self.root = Path(os.path.abspath(root))
+        self._rules = IgnoreRules(self.root)
+        self._writing = Lock()
+        self._graph = ImportGraph()
+        self._version = 0
+        self._truncated = False
+        self._stopped = False
+        self._now = _Snapshot()
+        self._lock = Lock()  # of the two below; never held while working
         self._open: dict[str, str] = {}
         self._stale: set[str] = set()
-        self._graph = ImportGraph()
-        self._positions: tuple[int, dict[str, int]] = (-1, {})
-        self._subgraphs = 0
-        self._version = 0
-        self._pool: _Pool | None = None
-        self._truncated = False
 
     # What changes it
 
-    def build(self, progress: Callable[[int], None] | None = None, cancelled: Callable[[], bool] | None = None) -> None:
+    def build(self, progress: Callable[[int], None] | None = None) -> None:
         """Read and parse everything. Blocking; meanwhile the index answers with what it has so far."""
         batch: list[str] = []
         seen: set[str] = set()
         self._rules = IgnoreRules(self.root)
         for path in scan(self.root):
-            if cancelled is not None and cancelled():
+            if self._stopped:
                 return
             if len(seen) >= MAX_FILES:
                 self._truncated = True
@@ -99,141 +113,170 @@ class WorkspaceIndex:
             seen.add(path)
             batch.append(path)
             if len(batch) >= max(_FIRST_BATCH, len(seen) // 2):  # each batch resolves all imports anew, so they double
-                self.refresh(batch)
+                self._refresh_files(batch)
                 batch.clear()
                 if progress is not None:
                     progress(len(seen))
-        with self._lock:
-            gone = self._files.keys() - seen - self._open.keys()
-        self.refresh([*batch, *sorted(gone)])
+        self._refresh_files([*batch, *(self._now.files.keys() - seen)])
         if progress is not None:
             progress(len(seen))
 
+    def catch_up(self, since_s: float) -> None:
+        """Take over what changed on disk since a time, in seconds since the epoch: what happened during `build`, before
+        anybody watched."""
+        present, known = set(scan(self.root)), self._now.files.keys()
+        newer = {path for path in present & known if _changed_s(self.root / path) >= since_s}
+        self._refresh_files(newer | (present ^ known))
+
     def refresh(self, paths: Iterable[str]) -> None:
-        """Take over files that were changed, created or deleted on disk, in one batch. Unchanged text changes
-        nothing."""
-        read = {path: self._read(path) for path in self._files_at(paths)}
-        with self._lock:
-            known = {path: file.text for path, file in self._files.items() if path in read}
-        changed = {path: text for path, text in read.items() if path not in self._open and known.get(path) != text}
-        outlines = {path: None if text is None else parse(path, text) for path, text in changed.items()}
-        with self._lock:
-            self._store({path: text for path, text in changed.items() if path not in self._open}, outlines)
-
-    def _files_at(self, paths: Iterable[str]) -> set[str]:
-        """The files that changed paths stand for: a directory for everything that was or is in it."""
-        files: set[str] = set()
-        for path in paths:
-            if path.rpartition("/")[2] in IGNORE_FILES:
-                self._rules = IgnoreRules(self.root)
-                path = path.rpartition("/")[0]
-            prefix = f"{path}/" if path else ""
-            with self._lock:
-                files.update(name for name in self._files if name == path or name.startswith(prefix))
-            files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
-        return files
-
-    def _read(self, path: str) -> str | None:
-        return None if self._rules.ignores(path) else read_source(self.root, path)
+        """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
+        everything that was or is in it. Unchanged text changes nothing."""
+        self._refresh_files(self._files_at(set(paths)))
 
     def open(self, path: str, text: str) -> None:
         """The editor opened a file: from now on its text counts, not the disk's."""
         self.change(path, text)
         self.settle()
 
-    def change(self, path: str, text: str) -> None:
-        """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
-        `settle`. Files that hold secrets stay out."""
-        if is_secret(path):
-            return
-        with self._lock:
-            if path not in self._open:
-                self._pool = None
-            self._open[path] = text
-            self._stale.add(path)
-
-    def settle(self) -> None:
-        """Parse what changed since the last call; the server calls it when typing pauses."""
-        with self._lock:
-            texts = {path: self._open[path] for path in self._stale if path in self._open}
-            self._stale.clear()
-        self._take_over(texts)
-
     def close(self, path: str) -> None:
         """The editor closed a file: the disk counts again."""
-        with self._lock:
-            self._open.pop(path, None)
-            self._stale.discard(path)
-            self._pool = None
-        self.refresh([path])
+        self.release(path)
+        self.settle()
 
-    def _take_over(self, texts: dict[str, str]) -> None:
-        outlines = {path: parse(path, text) for path, text in texts.items()}
+    def change(self, path: str, text: str) -> None:
+        """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
+        `settle`. Files that are ignored or hold secrets stay out."""
+        if self.is_secret(path) or (path not in self._open and self._rules.ignores(path)):
+            return
         with self._lock:
-            self._store({path: text for path, text in texts.items() if path in self._open}, outlines)
+            self._open[path] = lf(text)
+            self._stale.add(path)
 
-    def _store(self, texts: dict[str, str | None], outlines: dict[str, Outline | None]) -> None:
-        if not texts:
+    def release(self, path: str) -> None:
+        """The editor closed a file. Cheap; the disk is read at the next `settle`."""
+        with self._lock:
+            if self._open.pop(path, None) is not None:
+                self._stale.add(path)
+
+    def settle(self) -> None:
+        """Take over what was changed and released since the last call; the server calls it when typing pauses."""
+        with self._writing:
+            with self._lock:
+                texts = {path: self._open.get(path) for path in self._stale}
+                self._stale.clear()
+            self._take_over({path: self._read(path) if text is None else text for path, text in texts.items()})
+
+    def stop(self) -> None:
+        """For good: whatever is being read and parsed is left as it is."""
+        self._stopped = True
+
+    def _refresh_files(self, files: Iterable[str]) -> None:
+        with self._writing:
+            with self._lock:
+                closed = set(files) - self._open.keys()
+            self._take_over({path: self._read(path) for path in closed if not self._stopped})
+
+    def _files_at(self, paths: set[str]) -> set[str]:
+        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
+            self._rules = IgnoreRules(self.root)
+            paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
+        known = self._now.files.keys()
+        files = paths & known
+        if folders := paths - known:
+            files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
+            for path in folders:
+                files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
+        return files
+
+    def _read(self, path: str) -> str | None:
+        text = None if self._rules.ignores(path) else read_source(self.root, path)
+        return None if text is None else lf(text)
+
+    def _take_over(self, texts: Mapping[str, str | None]) -> None:
+        """Parse what is new in `texts` (None: no such file), and publish it."""
+        now = self._now
+        known = {path: now.files[path].text if path in now.files else None for path in texts}
+        changed = {path: text for path, text in texts.items() if text != known[path] and not self._stopped}
+        outlines: dict[str, Outline | None] = {}
+        for path, text in changed.items():
+            outlines[path] = None if text is None or self._stopped else parse(path, text)
+        with self._lock:
+            opened = frozenset(self._open)
+        if self._stopped or not (changed or opened != now.pool.left_out):
             return
         self._version += 1
-        for path, text in texts.items():
+        files = dict(now.files)
+        for path, text in changed.items():
             if text is None:
-                self._files.pop(path, None)
+                files.pop(path, None)
             else:
-                self._files[path] = _File(text, outlines[path], self._version)
-        self._graph.update({path: outlines[path] for path in texts})
-        if any(path not in self._open for path in texts):
-            self._pool = None
+                files[path] = _File(text, outlines[path], self._version)
+        self._graph.update(outlines)
+        self._publish(files, changed.keys(), opened)
+
+    def _publish(self, files: Mapping[str, _File], changed: Iterable[str], opened: frozenset[str]) -> None:
+        now, graph = self._now, self._graph
+        edges, positions, subgraphs = now.edges, now.positions, now.stats.subgraphs
+        if graph.generation != now.generation:
+            edges = graph.edges
+            ordered = dependency_order(edges)
+            subgraphs = len(ordered)
+            positions = {path: at for at, path in enumerate(path for subgraph in ordered for path in subgraph)}
+        keeps_pool = opened == now.pool.left_out and opened.issuperset(changed)
+        self._now = _Snapshot(
+            files=files,
+            edges=edges,
+            positions=positions,
+            generation=graph.generation,
+            pool=now.pool if keeps_pool else _join(files, opened),
+            stats=IndexStats(
+                files=len(files),
+                characters=sum(len(file.text) for file in files.values()),
+                edges=sum(map(len, edges.values())),
+                subgraphs=subgraphs,
+            ),
+        )
 
     # What asks it
 
     def stats(self) -> IndexStats:
         """Figures of the whole index."""
-        with self._lock:
-            self._order()
-            return IndexStats(
-                files=len(self._files),
-                characters=sum(len(file.text) for file in self._files.values()),
-                edges=sum(len(targets) for targets in self._graph.edges.values()),
-                subgraphs=self._subgraphs,
-                truncated=self._truncated,
-            )
+        return replace(self._now.stats, truncated=self._truncated)
 
     def ordered(self) -> list[str]:
         """Every file in the one dependency order, dependencies first."""
-        with self._lock:
-            positions = self._order()
-            return sorted(positions, key=positions.__getitem__)
+        return list(self._now.positions)
 
     def text(self, path: str) -> str | None:
         """The text that counts for `path`: the editor's if open, else the disk's as last read."""
         with self._lock:
             if path in self._open:
                 return self._open[path]
-            file = self._files.get(path)
-            return None if file is None else file.text
+        file = self._now.files.get(path)
+        return None if file is None else file.text
+
+    def is_secret(self, path: str) -> bool:
+        """Whether a file, by its own name and those of the folders around it, is known to hold secrets."""
+        return is_secret((self.root / path).as_posix())
 
     def signature(self, path: str) -> tuple[object, ...]:
-        """Changes exactly when `dependencies(path)` could change: equal signatures mean that a plan is still good."""
-        with self._lock:
-            levels = self._levels(path)
-            return (self._graph.generation, *((name, self._files[name].version) for name in levels))
+        """As long as it stays the same, so does what `dependencies(path)` gives."""
+        now = self._now
+        return (now.generation, *((name, now.files[name].version) for name in _levels(now, path)))
 
     def dependencies(self, path: str) -> list[Dependency]:
         """What `path` imports, then what that imports, breadth first, nearest first."""
-        with self._lock:
-            positions = self._order()
-            levels = self._levels(path)
-            chosen = [(name, depth, positions.get(name, 0), self._files[name]) for name, depth in levels.items()]
-        return [_dependency(name, depth, position, file) for name, depth, position, file in chosen]
+        now = self._now
+        levels = _levels(now, path)
+        return [_dependency(name, depth, now.positions.get(name, 0), now.files[name]) for name, depth in levels.items()]
 
     def copy_candidates(
         self, path: str | None, before: str, after: str, *, limit: int = 10, block_indent: int | None = None
     ) -> tuple[matches.Candidate, ...]:
         """How the text before the cursor goes on elsewhere: in this file, in the open ones, in the whole project."""
+        pool = self._now.pool
         with self._lock:
-            pool = self._pool = self._pool or self._join()
-            others = [text for name, text in self._open.items() if name != path]
+            others = [text for name, text in self._open.items() if name != path and len(text) <= _COPY_ONE_FILE]
         before, after = before[-_COPY_ONE_FILE:], after[:_COPY_ONE_FILE]
         return matches.candidates(
             before,
@@ -247,37 +290,48 @@ class WorkspaceIndex:
             block_indent=block_indent,
         )
 
-    def _order(self) -> dict[str, int]:
-        generation, positions = self._positions
-        if generation != self._graph.generation:
-            subgraphs = dependency_order(self._graph.edges)
-            names = (name for subgraph in subgraphs for name in subgraph)
-            positions = {name: position for position, name in enumerate(names)}
-            self._positions = self._graph.generation, positions
-            self._subgraphs = len(subgraphs)
-        return positions
 
-    def _levels(self, path: str) -> dict[str, int]:
-        levels: dict[str, int] = {}
-        depth, frontier = 1, [path]
-        while frontier and len(levels) < _MAX_DEPENDENCIES:
-            found = {target for name in frontier for target in self._graph.dependencies(name)}
-            frontier = sorted(name for name in found if name != path and name not in levels and name in self._files)
-            levels.update((name, depth) for name in frontier[: _MAX_DEPENDENCIES - len(levels)])
-            depth += 1
-        return levels
+def _levels(now: _Snapshot, path: str) -> dict[str, int]:
+    """What `path` depends on with the number of imports on the way, the fewest first."""
+    levels: dict[str, int] = {}
+    depth, frontier = 1, [path]
+    while frontier and len(levels) < _MAX_DEPENDENCIES:
+        found = {target for name in frontier for target in now.edges.get(name, ())}
+        frontier = sorted(name for name in found if name != path and name not in levels and name in now.files)
+        levels.update((name, depth) for name in frontier[: _MAX_DEPENDENCIES - len(levels)])
+        depth += 1
+    return levels
 
-    def _join(self) -> _Pool:
-        paths, starts, parts, size = [], [], [], 0
-        for path in sorted(self._files.keys() - self._open.keys()):
-            text = self._files[path].text
-            if size + len(text) > _COPY_CHARACTERS:
-                break
-            paths.append(path)
-            starts.append(size)
-            parts.append(text)
-            size += len(text) + 1
-        return _Pool("\0".join(parts), tuple(paths), tuple(starts))
+
+def _join(files: Mapping[str, _File], opened: frozenset[str]) -> _Pool:
+    paths, starts, parts, size = [], [], [], 0
+    for path in sorted(files.keys() - opened):
+        text = files[path].text
+        if size + len(text) > _COPY_CHARACTERS:
+            break
+        paths.append(path)
+        starts.append(size)
+        parts.append(text)
+        size += len(text) + 2
+    return _Pool("\n\0".join(parts), tuple(paths), tuple(starts), opened)
+
+
+def _folders_of(path: str) -> Iterable[str]:
+    """ "" included."""
+    return ("", *(parent.as_posix() for parent in PurePosixPath(path).parents))
+
+
+def _changed_s(file: Path) -> float:
+    try:
+        stat = file.stat()
+    except OSError:
+        return float("inf")
+    return max(stat.st_mtime, stat.st_ctime)
+
+
+def lf(text: str) -> str:
+    """`text` with LF line ends only."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _dependency(name: str, depth: int, position: int, file: _File) -> Dependency:
@@ -289,14 +343,14 @@ def _dependency(name: str, depth: int, position: int, file: _File) -> Dependency
         depth=depth,
         position=position,
         names=names,
-        whole=header + _lines(file.text),
-        definitions=header + _lines(definitions) if definitions and definitions.strip() else None,
+        whole=header + _one_end(file.text),
+        definitions=header + _one_end(definitions) if definitions and definitions.strip() else None,
     )
 
 
-def _lines(text: str) -> str:
-    """Line feeds only, and exactly one at the end: the form of the training data."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").strip("\n") + "\n"
+def _one_end(text: str) -> str:
+    """Exactly one line feed at the end: the form of the training data."""
+    return text.strip("\n") + "\n"
 
 
 def relative_path(root: Path, file: Path) -> str | None:

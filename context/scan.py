@@ -181,8 +181,9 @@ def read_source(root: Path, path: str) -> str | None:
         return None
     try:
         file = root / path
-        target = file.resolve().relative_to(root.resolve()).as_posix()
-        if is_secret(target) or not file.is_file() or file.stat().st_size > MAX_BYTES:
+        target = file.resolve()
+        target.relative_to(root.resolve())
+        if is_secret(target.as_posix()) or not file.is_file() or file.stat().st_size > MAX_BYTES:
             return None
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, ValueError, RuntimeError):  # not UTF-8 and not within `root` are ValueErrors, a loop of links is

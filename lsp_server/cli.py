@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
-from repofill.context.scan import is_secret
 from repofill.evaluation import demo, fill, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
 from repofill.lsp_server import doctor
@@ -138,7 +137,7 @@ def _natural(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    build_server().start_io()
+    build_server().serve()
 
 
 def _complete(options: argparse.Namespace) -> None:
@@ -156,7 +155,7 @@ def _complete(options: argparse.Namespace) -> None:
 
 async def _completion(completer: Completer, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Completion:
     completion = await completer.complete(index, cursor, settings, explicit=True)
-    if completion is None:
+    if completion is None or not completion.prompt_tokens:
         raise UserError("the model gave no answer; `repofill doctor` says what is wrong")
     return completion
 
@@ -284,14 +283,14 @@ def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
     path = relative_path(root, file)
     if path is None:
         raise UserError(f"{file} is not inside the workspace {root}")
-    if is_secret(path):
+    index = WorkspaceIndex(root)
+    if index.is_secret(path):
         raise UserError(f"{path} may hold secrets: repofill never reads such files")
     text = _read(file)
     place = types.Position(line=line - 1, character=column - 1)
     offset = offset_at(text, place, types.PositionEncodingKind.Utf32)
     if position_at(text, offset, types.PositionEncodingKind.Utf32) != place:
         raise UserError(f"{file} has no line {line} with a column {column}")
-    index = WorkspaceIndex(root)
     index.build()
     index.open(path, text)
     return index, Cursor(path=path, text=text, offset=offset)

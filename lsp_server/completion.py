@@ -6,18 +6,21 @@ and trims what comes back.
 
 from __future__ import annotations
 
+import asyncio
 import math
-import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from weakref import WeakKeyDictionary
 
-from repofill.context.index import WorkspaceIndex
+from repofill.context.index import WorkspaceIndex, lf
 from repofill.context.languages import path_comment
 from repofill.context.matches import Candidate
 from repofill.context.pack import ContextFile, by_relevance, pack, prefix_window, suffix_window
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
+from repofill.models.clock import Clock
 from repofill.models.engine import Engine
 from repofill.models.gguf import ModelDescription
 from repofill.models.protocol import FillAnswer, FillRequest
@@ -31,6 +34,7 @@ _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
 _ALTERNATIVES = 3
 _LINE_TOKENS = 48
+_PLANS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +83,13 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What one cursor yields before ranking; `written` is the model's text as it would be shown, `alternatives` are
-    the texts of the answer's alternatives."""
+    """What one cursor yields before ranking. `answer` is None where the model had none in time; `written` is its text
+    as it would be shown, `alternatives` are those of its alternatives."""
 
     copies: tuple[Candidate, ...]
     written: str
     alternatives: tuple[str, ...]
-    answer: FillAnswer
+    answer: FillAnswer | None
     scored: bool
     plan: Plan
     model: ModelDescription
@@ -98,11 +102,12 @@ class Completer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._plans: dict[tuple[object, ...], tuple[object, Plan]] = {}
+        self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, tuple[object, asyncio.Task[Plan]]]]
+        self._plans = WeakKeyDictionary()
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
-        return await self._plan(index, cursor, _budget(await self._engine.describe(), settings))
+        return await asyncio.shield(self._planned(index, cursor, _budget(await self._engine.describe(), settings)))
 
     async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
@@ -114,82 +119,90 @@ class Completer:
     async def complete(
         self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
     ) -> Completion | None:
-        """Suggestions at `cursor`; None when the engine has no answer (not ready, superseded). `explicit`: the user
-        asked, so unsure suggestions are shown as well."""
+        """Suggestions at `cursor`; None where none are wanted. `explicit`: the user asked, so unsure suggestions are
+        shown as well."""
         if not explicit and _unwanted(cursor):
             return None
         gathered = await self.gather(index, cursor, settings)
-        if gathered is None:
-            return None
         least = 0.0 if explicit else settings.suggest.min_confidence
         shown = [r for r in rank_gathered(gathered) if r.confidence >= least][: settings.suggest.max_items]
         answer = gathered.answer
         return Completion(
             items=tuple(_suggestion(r, cursor.text) for r in shown),
-            prompt_tokens=answer.prompt_tokens,
-            cached_tokens=answer.cached_tokens,
+            prompt_tokens=answer.prompt_tokens if answer else 0,
+            cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
-            timings_ms={**gathered.timings_ms, **answer.timings_ms},
+            timings_ms={**gathered.timings_ms, **(answer.timings_ms if answer else {})},
             model=gathered.model.name,
         )
 
-    async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered | None:
-        """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores."""
-        clock = _Clock()
-        before, after = (_lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
-        model = await self._engine.describe()
-        budget = _budget(model, settings)
-        plan = await self._plan(index, cursor, budget)
-        clock.lap("plan")
-
+    async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered:
+        """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
+        What the model does not give by the deadline is left out."""
+        clock = Clock("copy")
+        before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
         max_lines = settings.suggest.max_lines
         block = block_indent(before, after) if max_lines > 1 else None
         shown_as = partial(trim, before=before, after=after, block_indent=block, max_lines=max_lines)
         found = index.copy_candidates(cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
         copies = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
-        clock.lap("copy")
 
+        clock.enter("plan")
+        model = await self._engine.describe()
+        budget = _budget(model, settings)
+        deadline_s = settings.suggest.deadline_ms / 1000
+        planning = self._planned(index, cursor, budget)
+        await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
+
+        clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES
-        answer = await self._engine.fill(
-            FillRequest(
-                context=tuple(file.text for file in plan.files),
-                header=path_comment(cursor.path) + "\n",
-                prefix=prefix_window(before, budget.prefix * _CHARACTERS_PER_TOKEN),
-                suffix=suffix_window(after, budget.suffix * _CHARACTERS_PER_TOKEN),
-                candidates=tuple(copy.text for copy in copies) if scored else (),
-                max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
-                block_indent=block,
-                alternatives=_ALTERNATIVES if scored and block is None else 0,
-                deadline_s=settings.suggest.deadline_ms / 1000 - clock.total_s(),
+        plan, answer = Plan(files=(), tokens=0), None
+        if planning.done():
+            plan = planning.result()
+            answer = await self._engine.fill(
+                FillRequest(
+                    context=tuple(file.text for file in plan.files),
+                    header=path_comment(cursor.path) + "\n",
+                    prefix=prefix_window(before, budget.prefix * _CHARACTERS_PER_TOKEN),
+                    suffix=suffix_window(after, budget.suffix * _CHARACTERS_PER_TOKEN),
+                    candidates=tuple(copy.text for copy in copies) if scored else (),
+                    max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
+                    block_indent=block,
+                    alternatives=_ALTERNATIVES if scored and block is None else 0,
+                    deadline_s=deadline_s - clock.total_s(),
+                )
             )
-        )
-        if answer is None:
-            return None
-        clock.lap("engine")
         return Gathered(
             copies=tuple(copies),
-            written=shown_as(answer.text),
-            alternatives=tuple(shown_as(other.text) for other in answer.alternatives),
+            written=shown_as(answer.text) if answer else "",
+            alternatives=tuple(shown_as(other.text) for other in answer.alternatives) if answer else (),
             answer=answer,
             scored=scored,
             plan=plan,
             model=model,
-            timings_ms={**clock.laps_ms, "total": clock.total_s() * 1000},
+            timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
 
+    def _planned(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> asyncio.Task[Plan]:
+        """The plan of the cursor's file: the one made before, for as long as it is good."""
+        plans = self._plans.setdefault(index, OrderedDict())
+        signature = (budget.context, index.signature(cursor.path))
+        known_signature, plan = plans.get(cursor.path, (None, None))
+        if plan is None or known_signature != signature or (plan.done() and (plan.cancelled() or plan.exception())):
+            plan = asyncio.get_running_loop().create_task(self._plan(index, cursor, budget))
+            plans[cursor.path] = signature, plan
+        plans.move_to_end(cursor.path)
+        if len(plans) > _PLANS:
+            plans.popitem(last=False)
+        return plan
+
     async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> Plan:
-        key, signature = (index, cursor.path), (budget.context, index.signature(cursor.path))
-        known = self._plans.get(key)
-        if known is not None and known[0] == signature:
-            return known[1]
         ranked = by_relevance(index.dependencies(cursor.path), cursor.text)
         texts = [text for d in ranked for text in (d.definitions, d.whole) if text is not None]
         worth_counting = [text for text in texts if len(text) <= budget.context * 8]
         counts = dict(zip(worth_counting, await self._engine.count_tokens(worth_counting), strict=True))
         files = pack(ranked, counts, budget.context)
-        plan = Plan(files=files, tokens=sum(file.tokens for file in files))
-        self._plans[key] = signature, plan
-        return plan
+        return Plan(files=files, tokens=sum(file.tokens for file in files))
 
 
 def _budget(model: ModelDescription, settings: Settings) -> Budget:
@@ -215,14 +228,14 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
-    complete = answer.ended != "deadline"
-    if gathered.scored:
+    complete = answer is not None and answer.ended != "deadline"
+    if gathered.scored and answer is not None:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         others = zip(gathered.alternatives, answer.alternatives, strict=True)
         own = [(written, answer.logprob, answer.tokens)] if complete else []
         return rank(merge(gathered.copies, scores, [*own, *((t, other.logprob, other.tokens) for t, other in others)]))
     ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), []))
-    if not (written and complete):
+    if answer is None or not (written and complete):
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
     best = Ranked(
@@ -242,23 +255,3 @@ def _unwanted(cursor: Cursor) -> bool:
     """Inside a word, or in a file that is still empty, nobody wants to be interrupted."""
     following = cursor.text[cursor.offset : cursor.offset + 1]
     return following.isalnum() or following == "_" or not cursor.text[: cursor.offset].strip()
-
-
-def _lf(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-class _Clock:
-    """Milliseconds per stage, in order."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
-        self.laps_ms: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        now = time.monotonic()
-        self.laps_ms[stage] = (now - self._last) * 1000
-        self._last = now
-
-    def total_s(self) -> float:
-        return time.monotonic() - self._start

@@ -7,13 +7,11 @@ suggestion; only what the user can mend is said, once.
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import asdict
 from typing import Any
 
 from lsprotocol import types
 
-from repofill.context.scan import is_secret
 from repofill.lsp_server.completion import Completion, Cursor, Plan
 from repofill.lsp_server.documents import Document, offset_at, position_at
 from repofill.lsp_server.session import Session
@@ -23,8 +21,6 @@ from repofill.models.gguf import ModelFileError
 _log = logging.getLogger(__name__)
 
 ACCEPTED, EXPLAIN, REINDEX, STATUS = (f"repofill.{name}" for name in ("accepted", "explain", "reindex", "status"))
-
-_WORD_BEFORE = re.compile(r"\w*\Z")
 
 
 async def inline_completion(session: Session, params: types.InlineCompletionParams) -> types.InlineCompletionList:
@@ -63,10 +59,9 @@ async def completion(session: Session, params: types.CompletionParams) -> types.
     answer = await answered(session, document, document.text, offset)
     if answer is None or not answer.items:
         return nothing
-    match = _WORD_BEFORE.search(document.text, 0, offset)
-    word = match.group() if match else ""
-    text = word + answer.text
-    start = position_at(document.text, offset - len(word), session.encoding)
+    word_start = _word_start(document.text, offset)
+    text = document.text[word_start:offset] + answer.text
+    start = position_at(document.text, word_start, session.encoding)
     item = types.CompletionItem(
         label=text.strip().split("\n")[0].rstrip(),
         detail="repofill",
@@ -81,14 +76,21 @@ async def completion(session: Session, params: types.CompletionParams) -> types.
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
+def _word_start(text: str, offset: int) -> int:
+    while offset and (text[offset - 1].isalnum() or text[offset - 1] == "_"):
+        offset -= 1
+    return offset
+
+
 async def answered(
     session: Session, document: Document, text: str, offset: int, *, explicit: bool = False
 ) -> Completion | None:
     """The completion of `text` at `offset`, or None: also when the document has moved on meanwhile."""
     index, path = session.locate(document.uri)
     suggest = session.settings.suggest
-    if not suggest.enabled or document.language_id in suggest.disabled_languages or is_secret(path):
+    if not suggest.enabled or document.language_id in suggest.disabled_languages or index.is_secret(path):
         return None
+    session.asked()
     cursor = Cursor(path=path, text=text, offset=offset)
     try:
         completion = await session.completer.complete(index, cursor, session.settings, explicit=explicit)
@@ -101,13 +103,10 @@ async def answered(
     except Exception:
         _log.exception("completing %s failed", path)
         return None
-    current = session.document(document.uri)
-    if current is None or current.version != document.version:
+    _say_failure(session)
+    if session.document(document.uri) is not document:
         return None
-    if completion is None:
-        _say_failure(session)
-        return None
-    session.last = completion
+    session.last = completion or session.last
     return completion
 
 
@@ -122,8 +121,9 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
     uri, position = place["textDocument"]["uri"], place["position"]
     document = session.document(uri)
     plan = Plan(files=(), tokens=0)
-    if document is not None and not is_secret(session.locate(uri)[1]):
-        index, _ = session.locate(uri)
+    index, path = session.locate(uri)
+    if document is not None and not index.is_secret(path):
+        await session.settled(uri)
         cursor = session.cursor(document, types.Position(line=position["line"], character=position["character"]))
         try:
             plan = await session.completer.plan(index, cursor, session.settings)

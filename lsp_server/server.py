@@ -31,6 +31,14 @@ class Server(LanguageServer):
 
     session: Session
 
+    def serve(self) -> None:
+        """Speak on stdin and stdout until the client has gone."""
+        try:
+            self.start_io()
+        finally:
+            if hasattr(self, "session"):  # it was initialized
+                self.session.stop()
+
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for everything that escapes a handler, invalid parameters among it."""
         _log.error("%s", source, exc_info=error)
@@ -131,24 +139,22 @@ def _register_life(server: Server) -> None:
 
 
 def _register_documents(server: Server) -> None:
+    # Coroutines, although nothing is awaited: they begin in the order of their messages, as those of requests do, so
+    # that a request sees the document as it was when the editor sent it.
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    async def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
         opened = params.text_document
         ls.session.open(
             Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
         )
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-    def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+    async def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
         ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+    async def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
         ls.session.close_document(params.text_document.uri)
-
-    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    async def watched(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
-        await ls.session.refresh(change.uri for change in params.changes)
 
 
 def _register_answers(server: Server) -> None:

@@ -1,7 +1,7 @@
 """One editor's session: its open documents, workspace folders, settings, and the engine. Loop thread only.
 
-Made by `server.build_server`, used by `features`. Blocking work (scanning, parsing) goes to worker threads; every task
-is kept, and its exception logged.
+Made by `server.build_server`, used by `features`. Blocking work (scanning, parsing) goes to threads of its own; every
+task is kept, and its exception logged.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types
 from pygls import uris
 
 from repofill.context.index import WorkspaceIndex, relative_path
-from repofill.context.scan import is_secret
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
@@ -31,6 +33,11 @@ _log = logging.getLogger(__name__)
 
 SETTLE_S = 0.3
 """Typing pauses for this long before what was typed is parsed."""
+
+_IN_USE_S = 10.0
+"""A document asked about this recently keeps the model's cache to itself."""
+
+_INDEX_THREADS = 2
 
 
 class Client(Protocol):
@@ -51,11 +58,10 @@ class Folder:
     index: WorkspaceIndex
     watcher: WorkspaceWatcher
     ready: bool = False
-    removed: bool = False
 
 
 class Session:
-    """See the module. `start` begins the work on folders; until then nothing touches the disk."""
+    """See the module. `add_folders` begins the work on the disk."""
 
     def __init__(self, client: Client, make_engine: Callable[[Settings], Engine]) -> None:
         self.encoding: Encoding = types.PositionEncodingKind.Utf16
@@ -67,11 +73,16 @@ class Session:
         self._make_engine = make_engine
         self._layers: dict[str, object] = {}
         self._documents: dict[str, Document] = {}
+        self._places: dict[str, tuple[WorkspaceIndex, str]] = {}
+        self._newest = ""
+        self._asked_at = -_IN_USE_S
         self._folders: dict[Path, Folder] = {}
         self._loose = WorkspaceIndex(Path(os.devnull))
         self._said: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: dict[WorkspaceIndex, asyncio.TimerHandle] = {}
+        self._threads = ThreadPoolExecutor(_INDEX_THREADS, thread_name_prefix="index")
+        self._stopped = False
         self.engine = make_engine(self.settings)
         self.completer = Completer(self.engine)
 
@@ -92,6 +103,8 @@ class Session:
             self.run(self.engine.close())
             self.engine = self._make_engine(settings)
             self.completer = Completer(self.engine)
+            self.settings = settings
+            self.run(self._warm())
         self.settings = settings
 
     def say(self, message: str) -> None:
@@ -111,32 +124,26 @@ class Session:
                 continue
             index = WorkspaceIndex(root)
             folder = self._folders[root] = Folder(root, index, WorkspaceWatcher(root, index.refresh))
-            for document in self._documents.values():
-                self._show(document)
             self.run(self._build(folder))
+        for document in self._documents.values():
+            self._show(document)
 
     def remove_folders(self, roots: Iterable[str]) -> None:
         """Forget the folders at these URIs; their open documents are completed by themselves from now on."""
         for uri in roots:
             folder = self._folders.pop(Path(uris.to_fs_path(uri) or os.devnull), None)
             if folder is not None:
-                folder.removed = True
-                self.run(asyncio.to_thread(folder.watcher.stop))
+                folder.index.stop()
+                self.run(self._in_thread(folder.watcher.stop))
         for document in self._documents.values():
             self._show(document)
 
     async def reindex(self) -> None:
         """Read every folder anew."""
-        await asyncio.gather(*(self._build(folder, watch=False) for folder in self._folders.values()))
+        await asyncio.gather(*(self._build(folder) for folder in self._folders.values()))
 
-    async def refresh(self, file_uris: Iterable[str]) -> None:
-        """Files that the editor saw change on disk."""
-        for uri in file_uris:
-            index, path = self.locate(uri)
-            if index is not self._loose:
-                await asyncio.to_thread(index.refresh, [path])
-
-    async def _build(self, folder: Folder, *, watch: bool = True) -> None:
+    async def _build(self, folder: Folder) -> None:
+        """Read a folder, watch it from then on, and catch up with what changed in between."""
         loop = asyncio.get_running_loop()
         report = self._client.working("repofill: reading the project")
 
@@ -144,10 +151,12 @@ class Session:
             loop.call_soon_threadsafe(report, f"{files} files")
 
         try:
-            await asyncio.to_thread(folder.index.build, counted, lambda: folder.removed)
+            since_s = time.time()
+            await self._in_thread(folder.index.build, counted)
             truncated = folder.index.stats().truncated
-            if watch and not truncated:  # a tree that large, `/` for example, would take every watch there is
-                await asyncio.to_thread(folder.watcher.start)
+            if not truncated:  # a tree that large, `/` for example, would take every watch there is
+                await self._in_thread(folder.watcher.start)
+                await self._in_thread(folder.index.catch_up, since_s)
         finally:
             folder.ready = True
             report(None)
@@ -155,13 +164,16 @@ class Session:
             self.say(folder.watcher.notice)
         if truncated:
             self.say(f"{folder.root} has too many files: the first are read, and once. Open a smaller folder.")
+        await self._warm()
 
     # Documents
 
     def open(self, document: Document) -> None:
         """The editor opened a document."""
         self._take(document)
-        self.run(self._warm(document))
+        self.run(self.settled(document.uri))
+        if all(folder.ready for folder in self._folders.values()):  # otherwise once they are
+            self.run(self._warm())
 
     def change(self, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """The editor's user typed; changes apply one after the other."""
@@ -176,57 +188,82 @@ class Session:
     def close_document(self, uri: str) -> None:
         """The editor closed a document; the disk counts again."""
         if self._documents.pop(uri, None) is not None:
-            index, path = self.locate(uri)
-            self.run(asyncio.to_thread(index.close, path))
+            index, path = self._places.pop(uri)
+            index.release(path)
+            self._settle_soon(index)
 
     def document(self, uri: str) -> Document | None:
-        """The open document at `uri`."""
+        """The open document at `uri`: the same object for as long as it has not changed."""
         return self._documents.get(uri)
 
     def locate(self, uri: str) -> tuple[WorkspaceIndex, str]:
-        """The index that a document belongs to, of the innermost folder around it, and its path there."""
-        file = Path(uris.to_fs_path(uri) or uri)
+        """The index that a document belongs to, of the innermost folder around it, and its path there. What is no file
+        belongs to none: an unsaved document, a notebook's cell, a file of another revision."""
+        name = uris.to_fs_path(uri) if uri.startswith("file:") else None
+        if name is None:
+            return self._loose, unquote(urlsplit(uri).path).lstrip("/") or "untitled"
         for root in sorted(self._folders, key=lambda root: -len(root.parts)):
-            path = relative_path(root, file)
+            path = relative_path(root, Path(name))
             if path is not None:
                 return self._folders[root].index, path
-        return self._loose, file.as_posix().lstrip("/")
+        return self._loose, Path(name).as_posix().lstrip("/")
 
     def cursor(self, document: Document, position: types.Position) -> Cursor:
         """A place in an open document."""
         _, path = self.locate(document.uri)
         return Cursor(path=path, text=document.text, offset=offset_at(document.text, position, self.encoding))
 
+    async def settled(self, uri: str) -> None:
+        """Return when everything typed so far has been parsed."""
+        index, _ = self.locate(uri)
+        await self._in_thread(index.settle)
+
+    def asked(self) -> None:
+        """Somebody waits for a suggestion: until that is over nothing else may take the model's cache."""
+        self._asked_at = time.monotonic()
+
     def _take(self, document: Document) -> None:
         self._documents[document.uri] = document
+        self._newest = document.uri
         self._show(document)
 
-    async def _warm(self, document: Document) -> None:
-        """Load the model and its context before the first keystroke asks for them."""
+    def _show(self, document: Document) -> None:
+        """Give the document's text to the index it belongs to now."""
+        index, path = place = self.locate(document.uri)
+        before = self._places.get(document.uri, place)
+        if before != place:
+            before[0].release(before[1])
+            self._settle_soon(before[0])
+        self._places[document.uri] = place
+        index.change(path, document.text)
+        self._settle_soon(index)
+
+    def _settle_soon(self, index: WorkspaceIndex) -> None:
+        if (timer := self._settling.get(index)) is not None:
+            timer.cancel()
+        self._settling[index] = asyncio.get_running_loop().call_later(SETTLE_S, self._settle, index)
+
+    def _settle(self, index: WorkspaceIndex) -> None:
+        self._settling.pop(index, None)
+        self.run(self._in_thread(index.settle))
+
+    async def _warm(self) -> None:
+        """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
+        document = self._documents.get(self._newest)
+        if document is None or not self.settings.suggest.enabled or time.monotonic() - self._asked_at < _IN_USE_S:
+            return
         index, path = self.locate(document.uri)
-        if is_secret(path) or not self.settings.suggest.enabled:
+        if index.is_secret(path):
             return
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
-            await asyncio.to_thread(index.settle)
+            await self.settled(document.uri)
             await self.completer.warm(index, Cursor(path=path, text=document.text, offset=0), self.settings)
         except (ModelFileError, EngineUnavailable) as error:
             _log.info("not warmed: %s", error)  # the first request says it, where a suggestion is missed
         finally:
             if report is not None:
                 report(None)
-
-    def _show(self, document: Document) -> None:
-        index, path = self.locate(document.uri)
-        index.change(path, document.text)
-        if (timer := self._settling.get(index)) is not None:
-            timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._settling[index] = loop.call_later(SETTLE_S, self._settle, index)
-
-    def _settle(self, index: WorkspaceIndex) -> None:
-        self._settling.pop(index, None)
-        self.run(asyncio.to_thread(index.settle))
 
     # Life
 
@@ -246,6 +283,10 @@ class Session:
             "last_ms": self.last.timings_ms.get("total") if self.last else None,
         }
 
+    async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
+        if not self._stopped:
+            await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background; if it fails, the log says so."""
         task = asyncio.get_running_loop().create_task(work)
@@ -257,10 +298,17 @@ class Session:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("background work failed", exc_info=error)
 
+    def stop(self) -> None:
+        """Let go of the disk: no thread goes on for long after this. For an editor that has vanished, too."""
+        self._stopped = True
+        for folder in self._folders.values():
+            folder.index.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     async def close(self) -> None:
         """End everything: watchers, index threads, the model process."""
+        self.stop()
         for folder in self._folders.values():
-            folder.removed = True
             await asyncio.to_thread(folder.watcher.stop)
         for timer in self._settling.values():
             timer.cancel()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,82 @@ def test_relative_path(tmp_path: Path) -> None:
     """Inside: the path; outside: None."""
     assert relative_path(tmp_path, tmp_path / "a" / "b.py") == "a/b.py"
     assert relative_path(tmp_path, tmp_path.parent / "b.py") is None
+
+
+def test_writers_on_many_threads_end_with_the_newest_texts(tmp_path: Path) -> None:
+    """Overlapping settles and refreshes never publish an older text over a newer one."""
+    names = [f"m{i}.py" for i in range(6)]
+    write(tmp_path, dict.fromkeys(names, "value = one\n"))
+    index = built(tmp_path)
+
+    def work(number: int) -> None:
+        generator = random.Random(number)
+        name = names[number]  # every thread has a file of its own on disk, and all of them type into the last
+        for step in range(30):
+            write(tmp_path, {name: f"import {names[generator.randrange(6)][:-3]}\nvalue = number({step})\n"})
+            index.refresh([name])
+            index.change(names[5], f"import {name[:-3]}\nvalue = typed({number}, {step})\n")
+            index.settle()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(work, range(5)))
+    fresh = built(tmp_path)
+    fresh.open(names[5], index.text(names[5]) or "")
+    assert index.ordered() == fresh.ordered()
+    assert [index.text(name) for name in names] == [fresh.text(name) for name in names]
+    assert [index.dependencies(name) for name in names] == [fresh.dependencies(name) for name in names]
+
+
+def test_asking_never_waits_for_a_writer(tmp_path: Path) -> None:
+    """While somebody writes, a keystroke is taken and the index answers with what it knew."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    with index._writing:
+        index.change("main.py", "import utils\n")
+        assert index.text("main.py") == "import utils\n"
+        assert [d.path for d in index.dependencies("main.py")] == ["model.py", "utils.py"]
+        assert index.copy_candidates("main.py", "class Iris", "")
+
+
+def test_what_changed_before_anybody_watched_is_caught_up_with(tmp_path: Path) -> None:
+    """Changed, created and deleted files; files that were not touched are not read again."""
+    write(tmp_path, README)
+    index = WorkspaceIndex(tmp_path)
+    since = time.time()
+    index.build()
+    write(tmp_path, {"utils.py": "value = one\n", "new.py": "import utils\n"})
+    (tmp_path / "model.py").unlink()
+    index.catch_up(since)
+    assert index.ordered() == built(tmp_path).ordered()
+    assert index.text("utils.py") == "value = one\n"
+    before = index.signature("new.py")
+    index.catch_up(time.time() + 60)
+    assert index.signature("new.py") == before
+
+
+def test_an_ignored_file_stays_out_when_it_is_opened(tmp_path: Path) -> None:
+    """The editor shows it, prompts of other files do not."""
+    write(tmp_path, {".repofillignore": "private.py\n", "a.py": "import private\n"})
+    index = built(tmp_path)
+    index.open("private.py", "PASSPHRASE = 'correct horse'\n")
+    assert index.dependencies("a.py") == []
+    assert index.copy_candidates("a.py", "PASSPHRASE = 'corr", "") == ()
+
+
+def test_a_stopped_index_reads_nothing_more(tmp_path: Path) -> None:
+    """The editor has gone."""
+    write(tmp_path, README)
+    index = WorkspaceIndex(tmp_path)
+    index.stop()
+    index.build()
+    index.refresh(["utils.py"])
+    assert index.ordered() == []
+
+
+@pytest.mark.parametrize(("folder", "path"), [(".kube", "config.yaml"), (".ssh", "a/hosts.py"), ("a", "id_rsa.py")])
+def test_folders_around_the_workspace_count_for_secrets(tmp_path: Path, folder: str, path: str) -> None:
+    """A workspace inside of a folder that holds secrets has nothing to show."""
+    write(tmp_path / folder, {path: "value = one\n", "other.py": "value = two\n"})
+    index = built(tmp_path / folder)
+    assert index.is_secret(path)
+    assert index.text(path) is None
