@@ -8,6 +8,7 @@ import codecs
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
 from repofill.models.protocol import Alternative, CandidateScore, FillAnswer, FillRequest
+
+_CACHED_TEXTS = 256
+"""Texts whose tokens are kept: those of a few requests, for most come again with the next keystroke."""
 
 _MOST_CANDIDATE_TOKENS = 96
 _ALTERNATIVE_TOKENS = 24
@@ -37,13 +41,14 @@ class Filler:
         if description.fim is None:
             raise ValueError("a model without an infilling format")
         self._llama, self._fim = llama, description.fim
+        self._tokenize = lru_cache(maxsize=_CACHED_TEXTS)(llama.tokenize)
         self._bos = description.bos_id if description.add_bos else None
         self._end_of_text = llama.end_of_text | {token for token in self._fim.marker_ids if token < len(llama.pieces)}
         newline = [token for token, piece in enumerate(llama.pieces) if piece.startswith((b"\n", b"\r"))]
         self._end_ids = np.array(sorted(self._end_of_text.union(newline)), dtype=np.int64)
 
     def count(self, texts: Iterable[str]) -> tuple[int, ...]:
-        """Tokens of each text. May be called from another thread."""
+        """Tokens of each text, none of which is kept. May be called from another thread."""
         return tuple(len(self._llama.tokenize(text)) for text in texts)
 
     def prefill(self, request: FillRequest) -> None:
@@ -56,7 +61,7 @@ class Filler:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
         clock = Clock("tokenize")
         prompt = self._prompt(request)
-        candidates = [self._llama.tokenize(text) for text in request.candidates]
+        candidates = [self._tokenize(text) for text in request.candidates]
         cached = common_prefix(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
         written = self._nothing_written(request)
@@ -89,7 +94,7 @@ class Filler:
         )
 
     def _prompt(self, request: FillRequest) -> list[int]:
-        tokenize = self._llama.tokenize
+        tokenize = self._tokenize
         context = [tokenize(block) for block in request.context]
         suffix = tokenize(request.suffix) if request.suffix.strip() else ()
         n_ctx = self._llama.n_ctx

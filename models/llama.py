@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,16 @@ class Llama:
         )
         self._markers = self._parsed_markers(description)
         self._space_prefix = self._tokenize("\n") if C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM else []
-        self.tokenize = lru_cache(maxsize=1024)(self._tokenize_text)
         self._try_out(description.path)
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
+        since every text is a piece of a larger whole. Lone surrogates become question marks."""
+        cuts = {match.end() for match in _LONG_RUN.finditer(text)}
+        if self._markers:
+            cuts |= {match.end() for match in self._markers.finditer(text)}
+        edges = [0, *sorted(cuts), len(text)]
+        return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
 
     def prefill(self, prompt: Sequence[int]) -> int:
         """Makes `prompt` the content of sequence 0, keeping the cells of the longest common prefix; the number of its
@@ -221,15 +228,6 @@ class Llama:
             self.clear()
             raise ModelFault(f"llama_decode returned {code}")
 
-    def _tokenize_text(self, text: str) -> tuple[int, ...]:
-        """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
-        since every text is a piece of a larger whole. Lone surrogates become question marks."""
-        cuts = {match.end() for match in _LONG_RUN.finditer(text)}
-        if self._markers:
-            cuts |= {match.end() for match in self._markers.finditer(text)}
-        edges = [0, *sorted(cuts), len(text)]
-        return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
-
     def _continuation(self, text: str) -> list[int]:
         lead = self._space_prefix
         if not lead or not text:
@@ -314,8 +312,7 @@ def physical_cores() -> int:
 def _window_tokens(description: ModelDescription, options: EngineOptions) -> int:
     """Tokens of prompt and answer: no more than the prompts for a model of this size need, for every cell costs."""
     window = description.context_window
-    budget = budget_for(window, description.size_bytes)
-    needed = budget.context + budget.prefix + budget.suffix + budget.answer + 32
+    needed = budget_for(window, description.size_bytes).total
     return min(window, options.n_ctx or -(-needed // 256) * 256)
 
 

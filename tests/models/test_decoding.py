@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import random
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,18 @@ def test_special_tokens_in_source_text_stay_text(make_gguf):
         path = make_gguf(specials=("<|a|>", "<|b|>", "<|c|>"), special_type=special_type, metadata=declared)
         llama, _, _ = load(path)
         assert b"".join(llama.pieces[token] for token in llama.tokenize("x<|a|><|b|><<|c|>y")) == b"x<|a|><|b|><<|c|>y"
+
+
+def test_counting_keeps_nothing(random_model):
+    """A workspace is counted once; its tokens would fill the memory."""
+    _, filler, _ = load(random_model)
+    texts = [f"{at:04}" + "x" * 20_000 for at in range(40)]
+    tracemalloc.start()
+    try:
+        assert filler.count(texts) == (20_004,) * 40
+        assert tracemalloc.get_traced_memory()[0] < 400_000, "less than three of the texts would leave behind"
+    finally:
+        tracemalloc.stop()
 
 
 def test_text_survives_tokenizing(random_model):
