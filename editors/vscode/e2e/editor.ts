@@ -115,8 +115,8 @@ export class Editor {
   async open(name: string): Promise<void> {
     await this.press("Control+P");
     const input = this.page.locator(".quick-input-widget input.input");
-    await input.fill(name);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+    await input.fill(this.file(name));
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: path.basename(name) }).first().waitFor();
     await this.press("Enter");
     await this.page.locator(`.tab.active[data-resource-name="${path.basename(name)}"]`).waitFor();
     await this.page.locator(".editor-instance .monaco-editor.focused").first().waitFor();
@@ -136,10 +136,10 @@ export class Editor {
     await this.page.locator(".quick-input-list .monaco-list-row", { hasText: label }).first().click();
   }
 
-  /** Closes the active editor without saving. */
-  async close(): Promise<void> {
+  /** Closes the active editor, which shows this file, without saving. */
+  async close(name: string): Promise<void> {
     await this.command("View: Revert and Close Editor");
-    await this.page.locator(".tab.active").waitFor({ state: "detached" });
+    await this.page.locator(`.tab[data-resource-name="${name}"]`).waitFor({ state: "detached" });
   }
 
   /** Waits for the file's bytes after saving. */
@@ -189,13 +189,18 @@ export class Editor {
   }
 
   /** Goes through the suggestions until the wanted one is shown: which comes first is the model's affair. */
-  async cycleTo(wanted: string): Promise<void> {
-    const seen = [await this.suggestion()];
-    while (seen.at(-1) !== wanted) {
-      assert.ok(seen.length < 12, `${JSON.stringify(wanted)} is not among ${JSON.stringify(seen)}`);
+  async cycleTo(wanted: string | RegExp): Promise<string> {
+    const isWanted = (text: string): boolean => (typeof wanted === "string" ? text === wanted : wanted.test(text));
+    const seen: string[] = [];
+    for (;;) {
+      const shown = await this.suggestion();
+      if (isWanted(shown)) {
+        return shown;
+      }
+      seen.push(shown);
+      assert.ok(seen.length < 12, `${String(wanted)} is not among ${JSON.stringify(seen)}`);
       await this.press("Alt+]");
       await sleep(300);
-      seen.push(await this.suggestion());
     }
   }
 

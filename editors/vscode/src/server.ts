@@ -17,12 +17,13 @@ import { Crashes } from "./logic/crashes";
 import { LateAnswers } from "./logic/late";
 import type { Explanation } from "./logic/report";
 import { explicitSettings } from "./logic/settings";
-import type { Life, ServerStatus } from "./logic/state";
+import { isBusy, type Life, type ServerStatus } from "./logic/state";
 
 type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
 const START_LIMIT_MS = 60_000;
 const REFRESH_MS = 500;
+const IDLE_REFRESH_MS = 3000;
 const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }];
 
 /** The language server's process and the client that speaks to it: found, started, watched, started again. */
@@ -229,11 +230,11 @@ export class Server implements vscode.Disposable {
     });
   }
 
-  private refreshSoon(): void {
+  private refreshSoon(delayMs = REFRESH_MS): void {
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = undefined;
       this.refresh();
-    }, REFRESH_MS);
+    }, delayMs);
   }
 
   /** Asks the server how it is, and again while that is about to change. */
@@ -249,7 +250,9 @@ export class Server implements vscode.Disposable {
         }
         const status = answer as ServerStatus;
         this.enter({ kind: "running", status });
-        if (["starting", "crashed"].includes(status.engine.state) || status.folders.some((folder) => !folder.ready)) {
+        if (status.engine.state === "idle") {
+          this.refreshSoon(IDLE_REFRESH_MS); // the first document wakes it
+        } else if (isBusy(status)) {
           this.refreshSoon();
         }
       },
@@ -279,6 +282,7 @@ function itemsOf(answer: Answer): readonly vscode.InlineCompletionItem[] {
   return Array.isArray(answer) ? answer : (answer?.items ?? []);
 }
 
+/** A document's version, a position in it, and what the completion menu has selected. */
 function placeOf(document: vscode.TextDocument, position: vscode.Position, selected = ""): string {
   return [document.uri.toString(), document.version, position.line, position.character, selected].join("\n");
 }
@@ -286,7 +290,7 @@ function placeOf(document: vscode.TextDocument, position: vscode.Position, selec
 /** Makes the editor ask again, if the cursor is still where the answer belongs. */
 async function showLateAnswer(place: string): Promise<void> {
   const editor = vscode.window.activeTextEditor;
-  if (editor?.selection.isEmpty === true && placeOf(editor.document, editor.selection.active) === place) {
+  if (editor?.selection.isEmpty === true && place.startsWith(placeOf(editor.document, editor.selection.active))) {
     await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
   }
 }

@@ -26,6 +26,11 @@ const LIVES = {
   stopped: { text: "$(circle-slash) repofill", tooltip: "The server is stopped", warns: false },
 } as const;
 
+/** Whether the server is on its way to another state. */
+export function isBusy({ engine, folders }: ServerStatus): boolean {
+  return engine.state === "starting" || engine.state === "crashed" || folders.some((folder) => !folder.ready);
+}
+
 /** The status item's text and tooltip. `on`: suggestions are on in the language of the active editor. */
 export function statusItem(life: Life, on: boolean): Shown {
   if (life.kind === "failed") {
@@ -45,8 +50,7 @@ export function statusItem(life: Life, on: boolean): Shown {
     ...(on ? [] : ["Suggestions are off in this language"]),
   ];
   const failed = engine.state === "failed";
-  const busy = reading || engine.state === "starting";
-  const icon = failed ? "$(error)" : !on ? "$(circle-slash)" : busy ? "$(sync~spin)" : "$(sparkle)";
+  const icon = failed ? "$(error)" : !on ? "$(circle-slash)" : isBusy(life.status) ? "$(sync~spin)" : "$(sparkle)";
   const latency = last_ms === null || failed ? "" : ` ${Math.round(last_ms)} ms`;
   return { text: `${icon} repofill${latency}`, tooltip: lines.join("\n"), warns: failed };
 }
