@@ -83,15 +83,49 @@ def _without_trailing_spaces(line: str) -> str:
 
 def _regex(glob: str) -> str | None:
     """None for a glob that is empty or matches nothing, such as one with an open bracket."""
-    parts, at = [], 0
+    tokens: list[tuple[str, str]] = []
+    at = 0
     while at < len(glob):
         token = _TOKEN.match(glob, at)
         part = None if token is None else _translated(token)
         if token is None or part is None:
             return None
-        parts.append(part)
+        tokens.append((str(token.lastgroup), part))
         at = token.end()
-    return "".join(parts) or None
+    return _folders(tokens) if tokens else None
+
+
+# A wildcard with another one of its kind behind it takes the first place where the fixed part after it fits, and keeps
+# to it (an atomic group, as in `fnmatch.translate`): the later one can make up for whatever an earlier one might take.
+# Without that, `*a*a*a*a*b` takes a time exponential in its stars.
+
+
+def _folders(tokens: list[tuple[str, str]]) -> str:
+    first, *others = _split(tokens, ("folders", "all"))
+    regex = _stars(first)
+    for at, part in enumerate(others):
+        wildcard, fixed = part[0][1], _stars(part[1:])
+        regex += wildcard + fixed if at == len(others) - 1 else f"(?>(?:.*?/)??{fixed})"
+    return regex
+
+
+def _stars(tokens: list[tuple[str, str]]) -> str:
+    first, *others = _split(tokens, ("some",))
+    regex = "".join(part for _, part in first)
+    for at, part in enumerate(others):
+        fixed = "".join(text for _, text in part[1:])
+        regex += f"[^/]*{fixed}" if at == len(others) - 1 else f"(?>[^/]*?{fixed})"
+    return regex
+
+
+def _split(tokens: list[tuple[str, str]], kinds: tuple[str, ...]) -> list[list[tuple[str, str]]]:
+    """Parts that begin with a token of `kinds`, but for the first."""
+    parts: list[list[tuple[str, str]]] = [[]]
+    for token in tokens:
+        if token[0] in kinds:
+            parts.append([])
+        parts[-1].append(token)
+    return parts
 
 
 def _translated(token: re.Match[str]) -> str | None:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from repofill.context.ignore import IgnorePatterns
 from repofill.context.scan import MAX_BYTES, IgnoreRules, is_secret, is_source, read_source, scan
 
 
@@ -72,9 +73,12 @@ def git(root: Path, arguments: Sequence[str], given: str = "") -> str:
     return done.stdout
 
 
-NAMES = st.sampled_from(["a", "b", "ab", "a.py", "b.py", "x y", "[a]"])
+NAMES = st.sampled_from(["a", "b", "ab", "abab", "a.py", "b.py", "x y", "[a]"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
-GLOBS = r"a|b|*|**|***|?|a*|*.py|?.py|*b|x y|x\ y|[ab]|[!a]*|[a-c]?|[a-]*|[[:alpha:]]|[]a]|[z-a]|[a|\[a\]|\a|a\|#a|\!a"
+GLOBS = (
+    r"a|b|*a*b*|*a*b|a*?b*[ab]|*|**|***|?|a*|*.py|?.py|*b|x y|x\ y|"
+    r"[ab]|[!a]*|[a-c]?|[a-]*|[[:alpha:]]|[]a]|[z-a]|[a|\[a\]|\a|a\|#a|\!a"
+)
 PATTERNS = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["", "", "!"]),
@@ -110,6 +114,15 @@ def test_ignore_files_are_read_as_git_reads_them(
     rules = IgnoreRules(root)
     assert {path for path in paths if rules.ignores(path, (root / path).is_dir())} == ignored - {""}
     assert set(scan(root)) == {path for path in paths if is_source(path) and (root / path).is_file()} - ignored
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("*a*a*a*a*a*a*a*a*b", "a" * 120), ("**/a/" * 9 + "b", "a/" * 120 + "c"), ("*a?*" * 9 + "b", "a" * 200)],
+)
+def test_no_pattern_takes_forever(pattern: str, path: str) -> None:
+    """Each of these takes a naive translation hours."""
+    assert IgnorePatterns(pattern).decide(path, is_dir=False) is None
 
 
 def _put(file: Path, text: str) -> None:
