@@ -54,11 +54,18 @@ class WorkspaceWatcher:
     directories, unless they are ignored.
 
     A directory that appeared, moved or vanished is delivered as the directory's own path, `root` as "". When the
-    operating system refuses more watches it polls instead; `notice` then holds the one sentence to show.
+    operating system refuses more watches it polls instead; `notice` then holds the one sentence to show,
+    which `on_notice` gets as well, on whatever thread found out.
     """
 
-    def __init__(self, root: Path, on_change: Callable[[frozenset[str]], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        on_change: Callable[[frozenset[str]], None],
+        on_notice: Callable[[str], object] = _log.warning,
+    ) -> None:
         self.notice: str | None = None
+        self._on_notice = on_notice
         self._root = Path(os.path.abspath(root))
         self._on_change = on_change
         self._ignore = IgnoreRules(self._root)
@@ -112,7 +119,7 @@ class WorkspaceWatcher:
         self.notice = (
             f"The system allows no more file watches ({error.strerror}): looking for changes every {POLL_S:.0f} s."
         )
-        _log.warning("%s", self.notice)
+        self._on_notice(self.notice)
 
     def _entries(self, folder: str | None) -> Iterator[os.DirEntry[str]]:
         """What polling looks at: nothing that is ignored, nothing behind a link, nothing that cannot be read."""

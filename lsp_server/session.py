@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -123,7 +124,8 @@ class Session:
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root)
-            folder = self._folders[root] = Folder(root, index, WorkspaceWatcher(root, index.refresh))
+            say = partial(asyncio.get_running_loop().call_soon_threadsafe, self.say)
+            folder = self._folders[root] = Folder(root, index, WorkspaceWatcher(root, index.refresh, say))
             self.run(self._build(folder))
         for document in self._documents.values():
             self._show(document)
@@ -160,8 +162,6 @@ class Session:
         finally:
             folder.ready = True
             report(None)
-        if folder.watcher.notice:
-            self.say(folder.watcher.notice)
         if truncated:
             self.say(f"{folder.root} has too many files: the first are read, and once. Open a smaller folder.")
         await self._warm()
