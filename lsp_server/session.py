@@ -115,6 +115,9 @@ class Session:
             _log.warning("%s", message)
             self._client.say(message)
 
+    def _say_from_thread(self, loop: asyncio.AbstractEventLoop, message: str) -> None:
+        loop.call_soon_threadsafe(self.say, message)
+
     # Folders
 
     def add_folders(self, roots: Iterable[str]) -> None:
@@ -124,8 +127,8 @@ class Session:
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root)
-            say = partial(asyncio.get_running_loop().call_soon_threadsafe, self.say)
-            folder = self._folders[root] = Folder(root, index, WorkspaceWatcher(root, index.refresh, say))
+            watcher = WorkspaceWatcher(root, index.refresh, partial(self._say_from_thread, asyncio.get_running_loop()))
+            folder = self._folders[root] = Folder(root, index, watcher)
             self.run(self._build(folder))
         for document in self._documents.values():
             self._show(document)
