@@ -22,6 +22,7 @@ const SETTINGS = {
   "extensions.ignoreRecommendations": true,
   "update.mode": "none",
   "security.workspace.trust.startupPrompt": "never",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
   "editor.minimap.enabled": false,
   "git.enabled": false,
   "files.autoSave": "off",
