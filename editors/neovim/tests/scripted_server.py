@@ -56,7 +56,7 @@ class Server:
         elif method in ("textDocument/didOpen", "textDocument/didChange"):
             document = params["textDocument"]
             text = document["text"] if method.endswith("Open") else params["contentChanges"][-1]["text"]
-            self.lines[document["uri"]] = text.replace("\r\n", "\n").split("\n")
+            self.lines[document["uri"]] = text.split("\n")
         elif method == "textDocument/inlineCompletion":
             self.running[id] = asyncio.get_running_loop().create_task(self.answer(id, params))
         elif method == "workspace/executeCommand":

@@ -18,8 +18,9 @@ SHAPES = "".join(
     f"def {name}(shape):\n    outline = shape.width * shape.height + shape.border\n    return outline\n\n\n"
     for name in ("first", "second", "third")
 )
-TYPED, REST = SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
-"""A line that the file itself continues three times over. Elsewhere in these tests a suggestion is what it is."""
+OTHERWISE = "def other(shape):\n    outline = shape.width * shape.height - shape.margin\n    return outline\n\n\n"
+TYPED, REST = OTHERWISE + SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
+"""A line that the file itself continues three times over, and once otherwise. Elsewhere a suggestion is what it is."""
 
 
 STATUS = """

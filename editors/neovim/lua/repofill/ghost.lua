@@ -155,9 +155,10 @@ end
 ---@return repofill.Candidate[]
 local function candidates(answer, at)
   local found = {} ---@type repofill.Candidate[]
-  for _, item in ipairs(type(answer) == "table" and (answer.items or answer) or {}) do
+  local items = type(answer) == "table" and (answer.items or answer)
+  for _, item in ipairs(type(items) == "table" and items or {}) do
     local range = item.range
-    local here = not range or vim.deep_equal(range.start, range["end"])
+    local here = type(range) ~= "table" or vim.deep_equal(range.start, range["end"])
     if here and type(item.insertText) == "string" then
       local inserted = text.in_buffer(item.insertText, vim.bo[at.bufnr].fileformat)
       if inserted ~= "" then
@@ -268,10 +269,12 @@ end
 
 -- What keys do
 
---- Whether ghost text is on the screen and continues what stands there now.
+--- Whether ghost text is on the screen and continues what stands there now; not so when only a candidate does that was
+--- not drawn yet.
 ---@return boolean
 function M.visible()
-  return drawn_in ~= nil and inserting() and rest_at(place()) ~= nil
+  local drawn = drawn_in and suggestion and suggestion.index
+  return drawn ~= nil and inserting() and rest_at(place()) ~= nil and suggestion.index == drawn
 end
 
 --- Inserts a part of the suggestion at the cursor; nothing when none is shown.
