@@ -259,7 +259,9 @@ suite("a model that is not there", () => {
       assert.match(messages[0] ?? "", /^repofill: .*\/nowhere\/absent\.gguf/);
       await editor.command("Choose a Model File");
       await editor.choose("The bundled model");
-      await until("the list to close", async () => !(await editor.page.locator(".quick-input-widget").isVisible()));
+      const settings = `${editor.folder}/data/Machine/settings.json`;
+      await until("the setting to change", () => !fs.readFileSync(settings, "utf-8").includes(missing));
+      await sleep(2000); // the server is told after that; nothing on the screen says when
       await editor.type("i");
       await editor.suggestion();
       await editor.status(/State: ready/);
