@@ -114,9 +114,18 @@ async def editor(workspace: Path, settings: Mapping[str, Any]) -> AsyncIterator[
         yield opened
         await client.shutdown_async(None)
         client.exit(None)
+    except BaseException:
+        _kill(client)  # `stop` waits for a server that nobody told to end
+        raise
     finally:
         await client.stop()  # type: ignore[no-untyped-call]
         drain.cancel()
+
+
+def _kill(client: LanguageClient) -> None:
+    process = client._server
+    if process is not None and process.returncode is None:
+        process.kill()
 
 
 async def _drain(client: LanguageClient) -> None:

@@ -6,24 +6,20 @@ lifted.
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex
+from repofill.evaluation.figures import BenchmarkError
+from repofill.evaluation.figures import show as show_figures
 from repofill.evaluation.holes import Hole, sample
 from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered
 from repofill.lsp_server.settings import Settings
 from repofill.models.rank import Ranked
-
-_log = logging.getLogger(__name__)
 
 LEVELS = (0.25, 0.5, 0.75)
 
@@ -46,7 +42,7 @@ def unhurried(settings: Settings) -> Settings:
 async def gather_cases(
     completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
 ) -> list[Case]:
-    """`per_folder` holes of each folder, each in finished code and in writing order."""
+    """`per_folder` holes of each folder, each in finished code and in writing order. Raises BenchmarkError."""
     settings = unhurried(settings)
     cases = []
     for folder in folders:
@@ -61,8 +57,10 @@ async def gather_cases(
                 gathered = await completer.gather(index, cursor, settings)
                 index.close(shown.path)
                 if gathered is None:
-                    raise RuntimeError(f"the engine gave no answer at {shown.path}:{shown.offset}")
+                    raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
                 cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
+    if not cases:
+        raise BenchmarkError("there is no code to measure on: no file with ten lines, some of them not blank")
     return cases
 
 
@@ -108,13 +106,4 @@ def _figures(cases: Sequence[Case]) -> dict[str, float]:
 
 def show(figures: dict[str, dict[str, float]], *, as_json: bool) -> None:
     """Print a table, or JSON."""
-    if as_json:
-        print(json.dumps(figures, indent=2))
-        return
-    table = Table(title="Rest of line, exact match and shares in percent")
-    table.add_column("")
-    for order in figures:
-        table.add_column(order, justify="right")
-    for name in next(iter(figures.values())):
-        table.add_row(name, *(f"{figures[order][name]:.1f}" for order in figures))
-    Console().print(table)
+    show_figures("Rest of line, exact match and shares in percent", figures, as_json=as_json)

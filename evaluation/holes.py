@@ -4,10 +4,13 @@ but for reading files."""
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repofill.context.index import WorkspaceIndex
+
+_WHOLE_LINE = re.compile(r"\S.*\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +28,15 @@ class Hole:
 
 
 def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
-    """`count` rest-of-line holes at random places of random files (by size), the same for the same seed and texts."""
+    """`count` rest-of-line holes at random places of random files (by size), the same for the same seed and texts; none
+    where no file has ten lines, some of them not blank."""
     generator = random.Random(seed)
-    texts = {path: index.text(path) or "" for path in sorted(index.ordered())}
-    texts = {path: text for path, text in texts.items() if text.count("\n") >= 10}
+    texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
+    texts = {path: text for path, text in texts.items() if text.count("\n") >= 10 and _WHOLE_LINE.search(text)}
     paths, weights = list(texts), [len(text) for text in texts.values()]
     while count > 0 and paths:
         path = generator.choices(paths, weights)[0]
-        text = texts[path].replace("\r\n", "\n")
+        text = texts[path]
         start = text.rfind("\n", 0, generator.randrange(len(text))) + 1
         end = text.find("\n", start)
         line = text[start:end]
@@ -40,6 +44,5 @@ def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
             continue
         column = generator.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
         target = line[column:].rstrip()
-        if target.strip():
-            yield Hole(path=path, text=text[: start + column] + text[end:], offset=start + column, target=target)
-            count -= 1
+        yield Hole(path=path, text=text[: start + column] + text[end:], offset=start + column, target=target)
+        count -= 1

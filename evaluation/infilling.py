@@ -14,15 +14,12 @@ from pathlib import Path
 
 from rich.progress import track
 
+from repofill.evaluation.figures import BenchmarkError as BenchmarkError
 from repofill.evaluation.fill import exact
 from repofill.models.engine import Engine
 from repofill.models.protocol import FillRequest
 
 _DEADLINE_S = 60.0
-
-
-class BenchmarkError(Exception):
-    """A benchmark file that cannot be read; its text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,14 @@ Both ways are measured in the same run, keystroke by keystroke in turn, so that 
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.editor import Editor, editor
+from repofill.evaluation.editor import Editor, EditorError, editor
+from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.holes import Hole, sample
 
 _TYPED = 10
@@ -24,24 +22,33 @@ _OTHER = "elsewhere.py"
 _OTHER_TEXT = "import os\n\n\ndef home():\n    return os."
 
 
-def run(folders: Sequence[Path], places: int, *, as_json: bool) -> None:
-    """Type ten characters at `places` places of each folder, and print what each keystroke cost."""
+def run(folders: Sequence[Path], places: int, *, model: str | None = None, as_json: bool) -> None:
+    """Type ten characters at `places` places of each folder, and print what each keystroke cost. `model`: path of a
+    model file, the settings' by default. Raises BenchmarkError and EditorError."""
+    settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}}
+    if model is not None:
+        settings["model"] = {"path": str(Path(model).expanduser().absolute())}
     warm: list[dict[str, float]] = []
     cold: list[dict[str, float]] = []
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
         holes = [hole for hole in sample(index, places * 20, 1) if len(hole.target) >= _TYPED][:places]
-        asyncio.run(_measure(folder, holes, warm, cold))
+        asyncio.run(_measure(folder, settings, holes, warm, cold))
+    if not warm:
+        raise BenchmarkError(f"there is no code to measure on: no place with {_TYPED} characters to type")
     figures = {"cache": _figures(warm), "no cache": _figures(cold)}
-    if as_json:
-        print(json.dumps(figures, indent=2))
-    else:
-        _show(figures)
+    show("From request to ghost text, per keystroke", figures, as_json=as_json)
 
 
-async def _measure(folder: Path, holes: list[Hole], warm: list[dict[str, float]], cold: list[dict[str, float]]) -> None:
-    async with editor(folder, {"suggest": {"deadline_ms": _DEADLINE_MS}}) as server:
+async def _measure(
+    folder: Path,
+    settings: dict[str, Any],
+    holes: list[Hole],
+    warm: list[dict[str, float]],
+    cold: list[dict[str, float]],
+) -> None:
+    async with editor(folder, settings) as server:
         server.open(_OTHER, _OTHER_TEXT)
         for hole in holes:
             server.open(hole.path, hole.text)
@@ -60,6 +67,8 @@ async def _measure(folder: Path, holes: list[Hole], warm: list[dict[str, float]]
 async def _ask(server: Editor, path: str, text: str, offset: int) -> dict[str, float]:
     _, milliseconds = await server.suggestions(path, text, offset)
     last = (await server.explain(path, text, offset))["last"]
+    if last is None:
+        raise EditorError("the server has no model that answers; `repofill doctor` says what is wrong")
     evaluated = last["prompt_tokens"] - last["cached_tokens"]
     return {"milliseconds": milliseconds, "prompt_tokens": last["prompt_tokens"], "evaluated_tokens": evaluated}
 
@@ -74,13 +83,3 @@ def _figures(rows: Sequence[dict[str, float]]) -> dict[str, float]:
         "prompt tokens, mean": statistics.fmean(row["prompt_tokens"] for row in rows),
         "evaluated tokens, mean": statistics.fmean(row["evaluated_tokens"] for row in rows),
     }
-
-
-def _show(figures: dict[str, dict[str, float]]) -> None:
-    table = Table(title="From request to ghost text, per keystroke")
-    table.add_column("")
-    for name in figures:
-        table.add_column(name, justify="right")
-    for row in next(iter(figures.values())):
-        table.add_row(row, *(f"{figures[name][row]:.1f}" for name in figures))
-    Console().print(table)

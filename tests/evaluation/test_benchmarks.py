@@ -1,0 +1,75 @@
+"""Benchmarks: figures as a table or JSON, the model that was asked for, and one line where nothing can be measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from repofill.evaluation import fill, keystrokes
+from repofill.evaluation.editor import EditorError, editor
+from repofill.evaluation.figures import BenchmarkError, show
+from repofill.lsp_server.completion import Completer
+from repofill.lsp_server.server import bundled_model, make_engine
+from repofill.lsp_server.settings import Settings
+
+CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace beside the working directory's `model.gguf`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.gguf").symlink_to(bundled_model())
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "shapes.py").write_text(CODE, "utf-8")
+    return tmp_path / "project"
+
+
+def test_figures_are_shown_as_json_or_table(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {"one": {"cases": 2.0, "exact": 50.0}, "other": {"cases": 4.0, "exact": 25.04}}
+    show("Title", figures, as_json=True)
+    assert json.loads(capsys.readouterr().out) == figures
+    show("Title", figures, as_json=False)
+    rows = [line.strip("│┃ ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["cases", "│", "2.0", "│", "4.0"] in rows
+    assert ["exact", "│", "50.0", "│", "25.0"] in rows
+    show("Title", {}, as_json=False)
+
+
+def test_keystrokes_are_measured_with_and_without_the_cache(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And with the model that was named, relative to this process, not to the server's."""
+    keystrokes.run([project], 1, model="model.gguf", as_json=True)
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["cache"]["keystrokes"] == figures["no cache"]["keystrokes"] == 10
+    assert figures["cache"]["evaluated tokens, mean"] < figures["no cache"]["evaluated tokens, mean"]
+
+
+def test_without_an_answer_there_are_no_figures(project: Path) -> None:
+    with pytest.raises(EditorError, match="doctor"):
+        keystrokes.run([project], 1, model="missing.gguf", as_json=True)
+
+
+def test_nothing_to_measure_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "blank.py").write_text("\n" * 40, "utf-8")
+    with pytest.raises(BenchmarkError, match="no code"):
+        keystrokes.run([tmp_path], 1, as_json=True)
+    with pytest.raises(BenchmarkError, match="no code"):
+        asyncio.run(gather(tmp_path))
+
+
+async def gather(folder: Path) -> list[fill.Case]:
+    engine = make_engine(Settings())
+    try:
+        return await fill.gather_cases(Completer(engine), [folder], 1, Settings())
+    finally:
+        await engine.close()
+
+
+async def test_an_error_in_a_session_ends_the_server(project: Path) -> None:
+    """Instead of waiting for it to end by itself."""
+    with pytest.raises(ZeroDivisionError):
+        async with editor(project, {}):
+            raise ZeroDivisionError

@@ -1,0 +1,45 @@
+"""Holes: where the rest of a line was, the same for the same seed, and none where there is nothing to cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repofill.context.index import WorkspaceIndex
+from repofill.evaluation.holes import Hole, sample
+
+LINES = st.lists(st.sampled_from(["", "   ", "a = 1", "    return a  ", "\tb", "\f"]), min_size=8, max_size=14)
+
+
+def holes(text: str, count: int = 20, seed: int = 1) -> list[Hole]:
+    index = WorkspaceIndex(Path("nowhere"))
+    index.open("a.py", text)
+    return list(sample(index, count, seed))
+
+
+@given(lines=LINES, end=st.sampled_from(["\n", "\r\n"]), last=st.sampled_from(["", "a = 1"]))
+def test_a_hole_filled_with_its_target_is_the_line_again(lines: list[str], end: str, last: str) -> None:
+    """White space at its end aside. There are as many as asked for, or none: without ten lines, or in blank ones."""
+    text = end.join([*lines, last])
+    found = holes(text)
+    assert len(found) == (20 if len(lines) >= 10 and any(line.strip() for line in lines) else 0)
+    for hole in found:
+        before, after = hole.text[: hole.offset], hole.text[hole.offset :]
+        assert hole.target.strip()
+        assert after.startswith("\n")
+        whole = (before + hole.target + after).split("\n")
+        assert [line.rstrip() for line in whole] == [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+        assert hole.in_writing_order().text == before
+
+
+def test_the_same_seed_gives_the_same_holes() -> None:
+    text = "value = compute(argument)\n" * 20
+    assert holes(text, seed=3) == holes(text, seed=3) != holes(text, seed=4)
+
+
+@pytest.mark.parametrize("text", ["\n" * 40, "", "x" * 100, "\n" * 40 + "a = 1"])
+def test_nothing_to_cut(text: str) -> None:
+    assert holes(text) == []
