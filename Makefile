@@ -29,9 +29,12 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	editors/neovim/tests/run check
+	editors/vscode/e2e/check
 
 e2e: install
-	@echo "no editor end-to-end tests yet: the editor plugins do not exist"
+	editors/neovim/tests/run test
+	editors/vscode/e2e/run
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -56,7 +56,7 @@ async def gather_cases(
                 cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
                 gathered = await completer.gather(index, cursor, settings)
                 index.close(shown.path)
-                if gathered is None:
+                if gathered.answer is None:
                     raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
                 cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
     if not cases:

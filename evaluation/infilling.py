@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.progress import track
 
-from repofill.evaluation.figures import BenchmarkError as BenchmarkError
+from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.fill import exact
 from repofill.models.engine import Engine
 from repofill.models.protocol import FillRequest

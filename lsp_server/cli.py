@@ -20,6 +20,7 @@ from rich.table import Table
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.evaluation import demo, fill, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
+from repofill.evaluation.figures import BenchmarkError
 from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
 from repofill.lsp_server.documents import offset_at, position_at
@@ -44,7 +45,7 @@ _EXPECTED = (
     EngineUnavailable,
     EditorError,
     packages.FetchError,
-    infilling.BenchmarkError,
+    BenchmarkError,
 )
 
 
@@ -232,7 +233,8 @@ def _bench_infill(options: argparse.Namespace) -> None:
 
 
 def _bench_keystrokes(options: argparse.Namespace) -> None:
-    keystrokes.run(_folders(options, packages.REPORTED), options.holes, as_json=options.json)
+    folders = _folders(options, packages.REPORTED)
+    keystrokes.run(folders, options.holes, model=options.model, as_json=options.json)
 
 
 def _bench_tune(options: argparse.Namespace) -> None:

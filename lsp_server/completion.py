@@ -228,14 +228,14 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
-    complete = answer is not None and answer.ended != "deadline"
     if gathered.scored and answer is not None:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         others = zip(gathered.alternatives, answer.alternatives, strict=True)
-        own = [(written, answer.logprob, answer.tokens)] if complete else []
+        ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
+        own = [(written, answer.logprob, answer.tokens)] if ended else []
         return rank(merge(gathered.copies, scores, [*own, *((t, other.logprob, other.tokens) for t, other in others)]))
     ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), []))
-    if answer is None or not (written and complete):
+    if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
     best = Ranked(
