@@ -4,6 +4,7 @@ BIN := .venv/bin
 # The editable install is a tree of links, one per file: a changed list of files needs a new install.
 FILES := $(shell git ls-files -co --exclude-standard -- '*.py' '*.gguf' '*.toml' '*.typed' | sort | sha256sum | cut -c1-16)
 DEPS := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-16)
+VSCODE := editors/vscode
 LINKS := .venv/links-$(FILES)-$(DEPS)
 
 .PHONY: install demo test check e2e clean
@@ -25,16 +26,20 @@ demo: install
 test: install
 	$(BIN)/python -m pytest
 
-check: install
+$(VSCODE)/node_modules: $(VSCODE)/package-lock.json
+	npm --prefix $(VSCODE) ci --silent && touch $@
+
+check: install $(VSCODE)/node_modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	editors/neovim/tests/run check
-	editors/vscode/e2e/check
+	npm --prefix $(VSCODE) run --silent check
+	npm --prefix $(VSCODE) test --silent
 
-e2e: install
+e2e: install $(VSCODE)/node_modules
 	editors/neovim/tests/run test
-	editors/vscode/e2e/run
+	$(VSCODE)/e2e/run
 
 clean:
 	rm -rf .venv build dist *.egg-info
