@@ -95,7 +95,8 @@ async def answered(
     try:
         completion = await session.completer.complete(index, cursor, session.settings, explicit=explicit)
     except ModelFileError as error:
-        session.say(str(error))
+        session.trouble = str(error)
+        session.say(session.trouble)
         return None
     except EngineUnavailable:
         _say_failure(session)
@@ -106,7 +107,7 @@ async def answered(
     _say_failure(session)
     if session.document(document.uri) is not document:
         return None
-    session.last = completion or session.last
+    session.last, session.trouble = completion or session.last, ""
     return completion
 
 

@@ -69,6 +69,7 @@ class Session:
         self.inline = False
         self.settings = Settings()
         self.last: Completion | None = None
+        self.trouble = ""
         self.accepted = 0
         self._client = client
         self._make_engine = make_engine
@@ -104,6 +105,7 @@ class Session:
             self.run(self.engine.close())
             self.engine = self._make_engine(settings)
             self.completer = Completer(self.engine)
+            self.trouble = ""
             self.settings = settings
             self.run(self._warm())
         self.settings = settings
@@ -175,7 +177,8 @@ class Session:
         """The editor opened a document."""
         self._take(document)
         self.run(self.settled(document.uri))
-        if all(folder.ready for folder in self._folders.values()):  # otherwise once they are
+        in_use = time.monotonic() - self._asked_at < _IN_USE_S
+        if not in_use and all(folder.ready for folder in self._folders.values()):  # otherwise once they are
             self.run(self._warm())
 
     def change(self, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
@@ -253,7 +256,7 @@ class Session:
     async def _warm(self) -> None:
         """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
         document = self._documents.get(self._newest)
-        if document is None or not self.settings.suggest.enabled or time.monotonic() - self._asked_at < _IN_USE_S:
+        if document is None or not self.settings.suggest.enabled:
             return
         index, path = self.locate(document.uri)
         if index.is_secret(path):
@@ -262,8 +265,12 @@ class Session:
         try:
             await self.settled(document.uri)
             await self.completer.warm(index, Cursor(path=path, text=document.text, offset=0), self.settings)
-        except (ModelFileError, EngineUnavailable) as error:
-            _log.info("not warmed: %s", error)  # the first request says it, where a suggestion is missed
+        except ModelFileError as error:
+            self.trouble = str(error)  # the first request says it, where a suggestion is missed
+        except EngineUnavailable as error:
+            _log.info("not warmed: %s", error)
+        else:
+            self.trouble = ""
         finally:
             if report is not None:
                 report(None)
@@ -276,9 +283,11 @@ class Session:
             {"root": str(f.root), "ready": f.ready, "files": f.index.stats().files, "edges": f.index.stats().edges}
             for f in self._folders.values()
         ]
+        state = "failed" if self.trouble else self.engine.state
+        reason = self.trouble or self.engine.reason
         return {
-            "ready": all(folder.ready for folder in self._folders.values()) and self.engine.state != "failed",
-            "engine": {"state": self.engine.state, "reason": self.engine.reason, "pid": self.engine.process_id},
+            "ready": all(folder.ready for folder in self._folders.values()) and state != "failed",
+            "engine": {"state": state, "reason": reason, "pid": self.engine.process_id},
             "log": str(log_path(self.settings.log)),
             "folders": folders,
             "accepted": self.accepted,

@@ -16,7 +16,7 @@ import platformdirs
 
 FILE_NAME = "repofill.toml"
 
-_UNTRUSTED = frozenset({"model.path", "log.file"})
+UNTRUSTED = frozenset({"model.path", "log.file"})
 """What a workspace's file may not name: opening someone's project must not load a file of their choosing, nor write
 one."""
 
@@ -124,7 +124,7 @@ def apply(settings: Settings, layer: object, where: str, *, trusted: bool = True
         if described is None:
             problems.append(f"{where}: there is no setting repofill.{name}; it is ignored.")
             continue
-        if not trusted and name in _UNTRUSTED:
+        if not trusted and name in UNTRUSTED:
             problems.append(f"{where}: repofill.{name} counts only in your own settings, not in a workspace's.")
             continue
         wrong = _wrong(described, value)

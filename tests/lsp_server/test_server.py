@@ -442,8 +442,11 @@ async def test_a_missing_model_is_said_once_and_requests_are_answered(project: P
         (message,) = one.said
         assert "absent.gguf" in message
         assert "\n" not in message
+        engine = (await one.status())["engine"]
+        assert (engine["state"], engine["reason"]) == ("failed", message.removeprefix("repofill: "))
         (tmp_path / "absent.gguf").write_bytes(bundled_model().read_bytes())
         assert "height + shape.border_thickness" in [item.insert_text for item in await one.inline("new.py")]
+        assert (await one.status())["engine"]["state"] == "ready"
 
 
 # Settings and clients

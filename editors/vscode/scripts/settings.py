@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from repofill.lsp_server.settings import _UNTRUSTED, LOG_LEVELS, Described, describe_settings
+from repofill.lsp_server.settings import LOG_LEVELS, UNTRUSTED, Described, describe_settings
 
 MANIFEST = Path(__file__).resolve().parent.parent / "package.json"
 OWN = {
@@ -45,7 +45,7 @@ def _property(setting: Described) -> dict[str, Any]:
         schema["enum"] = list(LOG_LEVELS)
     bounds = {"minimum": setting.least, "maximum": setting.most}
     schema |= {name: bound for name, bound in bounds.items() if bound is not None}
-    scope = "machine" if setting.name in _UNTRUSTED else "window"
+    scope = "machine" if setting.name in UNTRUSTED else "window"
     return {**schema, "description": setting.description, "scope": scope}
 
 
