@@ -150,7 +150,7 @@ class Session:
         await asyncio.gather(*(self._build(folder) for folder in self._folders.values()))
 
     async def _build(self, folder: Folder) -> None:
-        """Read a folder, watch it from then on, and catch up with what changed in between."""
+        """Read a folder; the first time watch it from then on, and catch up with what changed in between."""
         loop = asyncio.get_running_loop()
         report = self._client.working("repofill: reading the project")
 
@@ -161,7 +161,7 @@ class Session:
             since_s = time.time()
             await self._in_thread(folder.index.build, counted)
             truncated = folder.index.stats().truncated
-            if not truncated:  # a tree that large, `/` for example, would take every watch there is
+            if not (truncated or folder.ready):  # a tree that large, `/` for example, would take every watch there is
                 await self._in_thread(folder.watcher.start)
                 await self._in_thread(folder.index.catch_up, since_s)
         finally:

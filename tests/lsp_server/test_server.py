@@ -304,6 +304,7 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
 async def test_the_plan_shows_dependencies_first_and_sees_the_disk_change(shared: Editor) -> None:
     shared.open("user.py", "import model\nimport generated\n")
     assert await shared.context("user.py") == ["utils.py", "model.py"]
+    await shared.command("repofill.reindex")
     (shared.workspace / "generated.py").write_text("def made():\n    return 1\n")
 
     async def seen() -> bool:
