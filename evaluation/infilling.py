@@ -39,9 +39,10 @@ def read_tasks(file: Path) -> Iterator[Task]:
         text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8")
         for line in text.splitlines():
             entry = json.loads(line)
+            joint = "" if entry["canonical_solution"].endswith("\n") else "\n"  # Santa-FIM leaves the line ends out
             yield Task(
-                prompt=entry["prompt"],
-                suffix=entry["suffix"],
+                prompt=entry["prompt"] + joint,
+                suffix=joint + entry["suffix"],
                 solution=entry["canonical_solution"],
                 language=entry.get("language", "py"),
             )
