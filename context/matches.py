@@ -35,7 +35,7 @@ _LINE = re.compile(rf"[^\n\0]{{0,{_LINE_CHARACTERS}}}+(?=[\n\0]|\Z)")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A text to copy from, with LF line ends; NUL ends a file where several are joined. `origin` names how near it is:
-    "before" and "after" the cursor, "open", "near", "project"."""
+    "before" and "after" the cursor, "open", "project"."""
 
     text: str
     origin: str

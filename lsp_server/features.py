@@ -107,7 +107,8 @@ async def answered(
     _say_failure(session)
     if session.document(document.uri) is not document:
         return None
-    session.last, session.trouble = completion or session.last, ""
+    if completion is not None:
+        session.last, session.trouble = completion, ""
     return completion
 
 

@@ -139,21 +139,19 @@ def _register_life(server: Server) -> None:
 
 
 def _register_documents(server: Server) -> None:
-    # Coroutines, although nothing is awaited: they begin in the order of their messages, as those of requests do, so
-    # that a request sees the document as it was when the editor sent it.
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    async def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
         opened = params.text_document
         ls.session.open(
             Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
         )
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
-    async def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+    def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
         ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
-    async def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+    def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
         ls.session.close_document(params.text_document.uri)
 
 

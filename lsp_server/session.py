@@ -101,14 +101,13 @@ class Session:
             self.say(problem)
         if settings.log != self.settings.log:
             log_to_file(settings.log)
-        if (settings.model, settings.context) != (self.settings.model, self.settings.context):
+        before, self.settings = self.settings, settings
+        if (settings.model, settings.context) != (before.model, before.context):
             self.run(self.engine.close())
             self.engine = self._make_engine(settings)
             self.completer = Completer(self.engine)
             self.trouble = ""
-            self.settings = settings
             self.run(self._warm())
-        self.settings = settings
 
     def say(self, message: str) -> None:
         """Tell the user something once."""
