@@ -1,17 +1,19 @@
 """Which file imports which. Pure; kept up by `context.index` and built once per package by training.
 
-Incremental equals fresh: a change re-resolves exactly the files whose imports could mean something else now.
+Incremental equals fresh: `languages.tree` knows what each file's resolution was based on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from repofill.context.languages import BY_NAME
-from repofill.context.languages.support import FileTree, Resolution
-from repofill.context.outline import Outline
+from repofill.context.languages.support import Resolution
+from repofill.context.languages.tree import FileTree
+from repofill.context.outline import Interface
 
-_NOTHING = Resolution(imports=frozenset(), origins=frozenset(), consulted=frozenset())
+_NOTHING = Resolution()
 
 
 class ImportGraph:
@@ -20,52 +22,47 @@ class ImportGraph:
 
     def __init__(self) -> None:
         self.generation = 0
-        self._outlines: dict[str, Outline] = {}
+        self._languages: dict[str, str] = {}
         self._resolutions: dict[str, Resolution] = {}
-        self._tree = FileTree({})
+        self._tree = FileTree()
 
     @property
-    def edges(self) -> Mapping[str, frozenset[str]]:
+    def resolutions(self) -> Mapping[str, Resolution]:
+        """Every file with what its imports resolve to. A new mapping after every change."""
+        return self._resolutions
+
+    @property
+    def edges(self) -> dict[str, frozenset[str]]:
         """Every file with the files it depends on."""
-        return {path: self.dependencies(path) for path in self._outlines}
+        return {path: resolution.dependencies for path, resolution in self._resolutions.items()}
 
     def imports(self, path: str) -> frozenset[str]:
-        """What running the import statements of `path` loads, nothing else: Python's own edges."""
+        """What the import statements of `path` name, nothing else: the edges that the language's own tools see."""
         return self._resolutions.get(path, _NOTHING).imports
 
     def dependencies(self, path: str) -> frozenset[str]:
         """What `path` imports, and the files that define names which the imported ones only pass on."""
-        resolution = self._resolutions.get(path, _NOTHING)
-        return resolution.imports | resolution.origins
+        return self._resolutions.get(path, _NOTHING).dependencies
 
-    def dependents(self, path: str) -> frozenset[str]:
-        """The files that depend on `path`."""
-        return frozenset(other for other in self._outlines if path in self.dependencies(other))
+    def update(
+        self, interfaces: Mapping[str, Interface | None], configs: Mapping[str, str | None] = MappingProxyType({})
+    ) -> None:
+        """Take over new interfaces and texts of configuration files in one batch; None removes a file."""
+        known = self._languages.keys()
+        languages = {**self._languages, **{path: i.language for path, i in interfaces.items() if i is not None}}
+        for path in (path for path, interface in interfaces.items() if interface is None):
+            languages.pop(path, None)
+        dropped = self._tree.update(interfaces, configs)
+        affected = {arguments[0] for query, arguments in dropped if query is _resolve} & languages.keys()
+        affected |= languages.keys() - known
+        resolutions = {path: resolution for path, resolution in self._resolutions.items() if path in languages}
+        resolutions |= {path: self._tree.ask(_resolve, path, languages[path]) for path in sorted(affected)}
+        self.generation += resolutions.keys() != self._resolutions.keys() or any(
+            resolutions[path].dependencies != self.dependencies(path) for path in affected
+        )
+        self._languages, self._resolutions = languages, resolutions
 
-    def update(self, changes: Mapping[str, Outline | None]) -> None:
-        """Take over new outlines in one batch; None removes a file."""
-        before, after = self._outlines, dict(self._outlines)
-        for path, outline in changes.items():
-            if outline is None:
-                after.pop(path, None)
-            else:
-                after[path] = outline
-        changed = {path for path in changes if before.get(path) != after.get(path)}
-        if not changed:
-            return
-        if after.keys() == before.keys():
-            before.update(after)  # the tree looks at the same mapping; where names lead can only change through it
-            affected = changed | {p for p, r in self._resolutions.items() if not changed.isdisjoint(r.consulted)}
-        else:
-            self._outlines, self._tree = after, FileTree(after)
-            affected = set(after)
-        resolutions = {path: self._resolve(path) for path in affected}
-        kept = {path: resolution for path, resolution in self._resolutions.items() if path in after} | resolutions
-        if kept != self._resolutions:
-            self.generation += 1
-        self._resolutions = kept
 
-    def _resolve(self, path: str) -> Resolution:
-        outline = self._outlines[path]
-        support = BY_NAME[outline.language].support
-        return _NOTHING if support is None else support.resolve(path, outline, self._tree)
+def _resolve(tree: FileTree, path: str, language: str) -> Resolution:
+    support = BY_NAME[language].support
+    return _NOTHING if support is None else support.resolve(path, tree)

@@ -16,12 +16,13 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from repofill.context import matches
+from repofill.context.forms import definitions_form
 from repofill.context.graph import ImportGraph
 from repofill.context.languages import path_comment
 from repofill.context.order import dependency_order
 from repofill.context.outline import Outline
 from repofill.context.pack import Dependency
-from repofill.context.parse import definitions_form, parse
+from repofill.context.parse import parse
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_secret, read_source, scan
 
 MAX_FILES = 20_000
@@ -211,7 +212,7 @@ class WorkspaceIndex:
                 files.pop(path, None)
             else:
                 files[path] = _File(text, outlines[path], self._version)
-        self._graph.update(outlines)
+        self._graph.update({path: None if o is None else o.interface for path, o in outlines.items()})
         self._publish(files, changed.keys(), opened)
 
     def _publish(self, files: Mapping[str, _File], changed: Iterable[str], opened: frozenset[str]) -> None:
@@ -337,7 +338,7 @@ def lf(text: str) -> str:
 def _dependency(name: str, depth: int, position: int, file: _File) -> Dependency:
     header = path_comment(name) + "\n"
     definitions = None if file.outline is None else definitions_form(file.text, file.outline)
-    names = frozenset() if file.outline is None else frozenset(d.name for d in file.outline.definitions)
+    names = frozenset() if file.outline is None else file.outline.interface.names
     return Dependency(
         path=name,
         depth=depth,

@@ -3,7 +3,7 @@ everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["function", "class", "variable"]
@@ -11,42 +11,70 @@ Kind = Literal["function", "class", "variable"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """One imported module as it is written: `import a.b as c`, or `from ..a import b, c`.
+    """One imported module as it is written: `import a.b as c`, `from ..a import b, c`, `#include "a.h"`, `use a::b`.
 
-    `level` counts leading dots; `names` are the names taken out of the module, ("*",) for all, () when the module
-    itself is imported; `bound` are the local names; `line` is 0-based.
+    `names` are the names taken out of the module, ("*",) for all, () when the module itself is imported; `bound` are
+    the local names, one for each of `names` or one for the module. `level` counts Python's leading dots; `kind` is the
+    language's own word for the variety of the statement, for its resolver alone. `line` is 0-based and no part of what
+    is imported.
     """
 
     module: str
-    level: int
-    names: tuple[str, ...]
-    bound: tuple[str, ...]
-    line: int
+    names: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+    level: int = 0
+    kind: str = ""
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A definition at the top level of a file or of a class.
+    """A definition at the top level of a file or of a class. A "class" is whatever has members: a struct, a trait, an
+    interface, an enumeration, a namespace, a module of Ruby.
 
-    Lines are 0-based with exclusive ends: `start_line` includes decorators, `header_end` is the line after the
-    signature. `parent` is the dotted name of the enclosing class, "" at the top level. `doc` is the first line of the
-    docstring.
+    Offsets are in code points of the text, ends are exclusive. `start` includes a doc comment ahead of it, `signature`
+    begins after that, at the decorators if there are any. From `body_start` to `body_end` stands what a skeleton leaves
+    out, without braces or `end`; the two are equal where there is nothing to leave out. `parent` is the dotted name of
+    the enclosing class, "" at the top level. `doc` is the first line of the docstring or doc comment, without markers.
     """
 
     name: str
     kind: Kind
     parent: str
-    start_line: int
-    header_end: int
-    end_line: int
+    start: int
+    signature: int
+    body_start: int
+    body_end: int
+    end: int
     doc: str = ""
+
+    @property
+    def qualified(self) -> str:
+        """The dotted name."""
+        return f"{self.parent}.{self.name}" if self.parent else self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """What of a file decides where names lead, its own and those of others; nothing of where in the text it stands.
+
+    `scope` is what the file declares itself to be part of: a Java package, a C# or PHP namespace, a Go package's name.
+    `names` are its top-level definitions. `references` are names that the file mentions, for languages in which files
+    see one another without an import; () where the language has no need of it.
+    """
+
+    language: str
+    scope: str = ""
+    imports: tuple[Import, ...] = ()
+    names: frozenset[str] = frozenset()
+    references: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """Imports and definitions in order of their places; `has_error` says that the text does not parse as a whole."""
+    """`definitions` in order of their places, an outer one before what is in it; `has_error` says that the text does
+    not parse as a whole."""
 
-    language: str
-    imports: tuple[Import, ...]
+    interface: Interface
     definitions: tuple[Definition, ...]
     has_error: bool

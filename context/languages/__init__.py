@@ -22,6 +22,11 @@ class Language:
     closing: str = ""
     support: Support | None = None
 
+    @property
+    def comment(self) -> tuple[str, str]:
+        """What stands before and after the text of a comment."""
+        return self.opening, self.closing
+
 
 LANGUAGES = (
     Language(name="python", suffixes=(".py", ".pyi", ".pyw"), opening="# ", support=python.SUPPORT),

@@ -10,23 +10,25 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from repofill.context.languages.support import FileTree, Resolution
-from repofill.context.outline import Import, Outline
+from repofill.context.languages.support import Binding, Resolution
+from repofill.context.languages.tree import FileTree
+from repofill.context.outline import Import, Interface
 
 _USUAL_ROOTS = ("src", "lib", "python")
 _MOST_HOPS = 8
 """Re-exports followed at most; real chains have one or two links."""
 
 
-def resolve(path: str, outline: Outline, tree: FileTree) -> Resolution:
+def resolve(path: str, tree: FileTree) -> Resolution:
     """See `support.Support`. Unresolvable names (installed packages, typing mistakes) resolve to nothing."""
+    interface = tree.interface(path)
     found = _Found(path=path, tree=tree)
-    for statement in outline.imports:
+    for statement in interface.imports if interface is not None else ():
         found.add(statement)
     return Resolution(
         imports=frozenset(found.imports - {path}),
         origins=frozenset(found.origins - found.imports - {path}),
-        consulted=frozenset(found.consulted),
+        bindings=tuple(dict.fromkeys(binding for binding in found.bindings if binding.path != path)),
     )
 
 
@@ -36,7 +38,7 @@ class _Found:
     tree: FileTree
     imports: set[str] = field(default_factory=set)
     origins: set[str] = field(default_factory=set)
-    consulted: set[str] = field(default_factory=set)
+    bindings: list[Binding] = field(default_factory=list)
 
     def add(self, statement: Import) -> None:
         module = _module(self.path, statement, self.tree)
@@ -44,41 +46,51 @@ class _Found:
             return
         files = [*module.loaded, *([module.file] if module.file is not None else ())]
         self._load(files)
-        for name in statement.names:
-            self._add_name(module, name)
+        for name, local in zip(statement.names, statement.bound or ("*",), strict=False):
+            self._add_name(module, name, local)
+        if not statement.names and module.file is not None:
+            self.bindings += [Binding(local=local, path=module.file, name="") for local in statement.bound]
 
     def _load(self, files: Iterable[str]) -> None:
         self.imports.update(file for file in files if not _encloses(file, self.path))
 
-    def _add_name(self, module: _Module, name: str) -> None:
+    def _add_name(self, module: _Module, name: str, local: str) -> None:
         submodule = None if name == "*" else _find(module.directories, name, self.tree)[0]
         if submodule is not None:
             self._load([submodule])
+            self.bindings.append(Binding(local=local, path=submodule, name=""))
         elif module.file is not None:
             self.imports.add(module.file)
-            if name != "*":
-                self._follow(module.file, name)
-
-    def _follow(self, file: str, name: str) -> None:
-        """Add the file that defines `name`, which `file` may only pass on."""
-        seen = {(file, name)}
-        waiting = [(file, name)]
-        while waiting and len(seen) <= _MOST_HOPS:
-            file, name = waiting.pop()
-            self.consulted.add(file)
-            outline = self.tree.outlines[file]
-            if any(d.name == name and not d.parent for d in outline.definitions):
-                self.origins.add(file)
-                continue
-            for source, origin in _passed_on(file, outline, name, self.tree):
-                if (source, origin) not in seen:
-                    seen.add((source, origin))
-                    waiting.append((source, origin))
+            origins = () if name == "*" else self.tree.ask(_origins, module.file, name)
+            self.origins.update(file for file, _ in origins)
+            for file, original in origins or [(module.file, name)]:
+                self.bindings.append(Binding(local=local, path=file, name=original))
 
 
-def _passed_on(file: str, outline: Outline, name: str, tree: FileTree) -> Iterable[tuple[str, str]]:
+def _origins(tree: FileTree, file: str, name: str) -> tuple[tuple[str, str], ...]:
+    """The files that define `name`, which `file` may only pass on, and its name there; two where one is the other's
+    substitute (`try: from fast import f`, `except ImportError: from slow import f`)."""
+    seen = {(file, name)}
+    waiting = [(file, name)]
+    found = []
+    while waiting and len(seen) <= _MOST_HOPS:
+        file, name = waiting.pop()
+        interface = tree.interface(file)
+        if interface is None:
+            continue
+        if name in interface.names:
+            found.append((file, name))
+            continue
+        for source in _passed_on(file, interface, name, tree):
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return tuple(found)
+
+
+def _passed_on(file: str, interface: Interface, name: str, tree: FileTree) -> Iterable[tuple[str, str]]:
     """Where `file` takes `name` from: (file, name there), through `from m import name` or `from m import *`."""
-    for statement in outline.imports:
+    for statement in interface.imports:
         star = statement.names == ("*",)
         if not star and name not in statement.bound:
             continue
@@ -103,15 +115,12 @@ class _Module:
 
 def _module(path: str, statement: Import, tree: FileTree) -> _Module | None:
     parts = tuple(statement.module.split(".")) if statement.module else ()
-    key = (_folder(path) if statement.level else _source_root(_folder(path), tree), statement.level, parts)
-    if key not in tree.cache:
-        tree.cache[key] = _relative(*key, tree) if statement.level else _absolute(key[0], parts, tree)
-    module = tree.cache[key]
-    assert module is None or isinstance(module, _Module)
-    return module
+    if statement.level:
+        return tree.ask(_relative, _folder(path), statement.level, parts)
+    return tree.ask(_absolute, tree.ask(_source_root, _folder(path)), parts)
 
 
-def _relative(folder: str, level: int, parts: tuple[str, ...], tree: FileTree) -> _Module | None:
+def _relative(tree: FileTree, folder: str, level: int, parts: tuple[str, ...]) -> _Module | None:
     for _ in range(level - 1):
         if not folder:
             return None
@@ -119,10 +128,10 @@ def _relative(folder: str, level: int, parts: tuple[str, ...], tree: FileTree) -
     return _descend((folder,), parts, tree) if parts else _Module(_init(folder, tree), (folder,), ())
 
 
-def _absolute(source_root: str, parts: tuple[str, ...], tree: FileTree) -> _Module | None:
+def _absolute(tree: FileTree, source_root: str, parts: tuple[str, ...]) -> _Module | None:
     if not parts or not parts[0]:
         return None
-    roots = [source_root] if parts[0] in sys.stdlib_module_names else _roots(source_root, tree)
+    roots = [source_root] if parts[0] in sys.stdlib_module_names else tree.ask(_roots, source_root)
     return _descend(tuple(roots), parts, tree)
 
 
@@ -147,36 +156,23 @@ def _find(directories: Iterable[str], name: str, tree: FileTree) -> tuple[str | 
         file = _file(directory, tree)
         if file is not None:
             return file, ((directory,) if file == _init(directory, tree) else ())
-    return None, tuple(directory for directory in inner if directory in tree.directories)
+    return None, tuple(directory for directory in inner if tree.is_directory(directory))
 
 
-def _roots(source_root: str, tree: FileTree) -> list[str]:
+def _roots(tree: FileTree, source_root: str) -> tuple[str, ...]:
     """Directories that could be on `sys.path`, the nearest to the importing file's own source root first."""
-    key = ("roots", source_root)
-    if key not in tree.cache:
-        tree.cache[key] = sorted(
-            _package_parents(tree) | {"", source_root},
-            key=lambda root: (root != source_root, -_shared(root, source_root), root),
-        )
-    roots = tree.cache[key]
-    assert isinstance(roots, list)
-    return roots
+    roots = tree.ask(_package_parents) | {"", source_root}
+    return tuple(sorted(roots, key=lambda root: (root != source_root, -_shared(root, source_root), root)))
 
 
 def _package_parents(tree: FileTree) -> frozenset[str]:
     """Every directory that holds a top-level package, and the usual source folders."""
-    key = "package parents"
-    if key not in tree.cache:
-        packages = (folder for folder in tree.directories if folder and _init(folder, tree) is not None)
-        parents = {_folder(package) for package in packages}
-        tops = {folder for folder in parents if _init(folder, tree) is None}
-        tree.cache[key] = frozenset(tops | {root for root in _USUAL_ROOTS if root in tree.directories})
-    parents_found = tree.cache[key]
-    assert isinstance(parents_found, frozenset)
-    return parents_found
+    packages = {_folder(init) for name in ("__init__.py", "__init__.pyi") for init in tree.named(name)} - {""}
+    tops = {parent for parent in map(_folder, packages) if parent not in packages and _init(parent, tree) is None}
+    return frozenset(tops | {root for root in _USUAL_ROOTS if tree.is_directory(root)})
 
 
-def _source_root(folder: str, tree: FileTree) -> str:
+def _source_root(tree: FileTree, folder: str) -> str:
     """The nearest directory above, or at, `folder` that is not a package: Python finds the file's own package from
     there."""
     while folder and _init(folder, tree) is not None:

@@ -1,49 +1,55 @@
-"""What a language module provides: the way from text to outline and from an import to files of the workspace."""
+"""What a language module provides: the way from text to outline and from a file to the files it imports."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Outline
 
 
-class FileTree:
-    """The files and directories of a workspace, to look names up in. A new tree is made when files come or go.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A name that an import brings into a file. `local` is the name there, `path` the file that defines it (behind
+    re-exports), `name` its name in that file: "" for the file or module itself, "*" (with `local` "*" too) for every
+    name at its top level, as a star import, an `#include` or a neighbour in the same package brings them."""
 
-    `outlines` maps every path to its outline; `cache` is for the language modules.
-    """
-
-    def __init__(self, outlines: Mapping[str, Outline]) -> None:
-        self.outlines = outlines
-        self.directories: set[str] = {""}
-        self.cache: dict[object, object] = {}
-        for path in outlines:
-            parent = path.rpartition("/")[0]
-            while parent not in self.directories:
-                self.directories.add(parent)
-                parent = parent.rpartition("/")[0]
-
-    def __contains__(self, path: str) -> bool:
-        return path in self.outlines
+    local: str
+    path: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What a file's imports resolve to. `imports`: files that running its import statements loads. `origins`: files
-    that define names which the imported ones only pass on. `consulted`: files whose outlines were looked at on the
-    way; no part of what was found."""
+    """What a file's imports resolve to. `imports`: the files that its statements name, as the language's own tools
+    see it. `origins`: files that define names which the imported ones only pass on. `bindings`: what that brings into
+    the file's scope. None of them is the file itself."""
 
-    imports: frozenset[str]
-    origins: frozenset[str]
-    consulted: frozenset[str] = field(compare=False)
+    imports: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    bindings: tuple[Binding, ...] = ()
+
+    @property
+    def dependencies(self) -> frozenset[str]:
+        """All of it: the edges of the dependency order."""
+        return self.imports | self.origins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """`outline`: UTF-8 source to outline. `definitions_form`: text and outline to the file as its definitions.
-    `resolve`: path, outline and tree to the files it imports; never itself."""
+    """`outline`: path and UTF-8 source to outline; never raises, whatever the source. `resolve`: path and tree to the
+    files it imports, asking nothing but the tree. `configs`: patterns (fnmatch, on the file's name) of configuration
+    files that the resolver reads through `FileTree.config`.
 
-    outline: Callable[[bytes], Outline]
-    definitions_form: Callable[[str, Outline], str]
-    resolve: Callable[[str, Outline, FileTree], Resolution]
+    In a skeleton `empty_body` stands for a body that is left out, `doc_body` for one whose first line of documentation
+    ("{doc}") belongs inside, "" where documentation stands ahead as a comment; `empty_value` stands for a constant's
+    value. "\\n" begins a line indented like the definition, "\\t" after it indents by one level more.
+    """
+
+    outline: Callable[[str, bytes], Outline]
+    resolve: Callable[[str, FileTree], Resolution]
+    configs: tuple[str, ...] = ()
+    empty_body: str = ""
+    doc_body: str = ""
+    empty_value: str = ""

@@ -24,9 +24,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from repofill.context.forms import definitions_form
 from repofill.context.graph import ImportGraph
 from repofill.context.order import dependency_order
-from repofill.context.parse import Outline, definitions_form, parse
+from repofill.context.outline import Outline
+from repofill.context.parse import parse
 from repofill.context.scan import read_source, scan
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
@@ -203,7 +205,7 @@ def limited(texts: Mapping[str, str], most_bytes: int) -> dict[str, str]:
 def ordered(package: str, texts: Mapping[str, str]) -> list[Document]:
     outlines: dict[str, Outline | None] = {path: parse(path, text) for path, text in texts.items()}
     graph = ImportGraph()
-    graph.update(outlines)
+    graph.update({path: None if outline is None else outline.interface for path, outline in outlines.items()})
     documents = []
     for path in (path for subgraph in dependency_order(graph.edges) for path in subgraph):
         outline = outlines[path]

@@ -10,23 +10,24 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Interface
 from repofill.context.parse import parse
 
 
 def graph_of(files: Mapping[str, str]) -> ImportGraph:
     graph = ImportGraph()
-    graph.update(outlines_of(files))
+    graph.update(interfaces_of(files))
     return graph
 
 
-def outlines_of(files: Mapping[str, str]) -> dict[str, Outline | None]:
-    return {path: outline_of(path, text) for path, text in files.items()}
+def interfaces_of(files: Mapping[str, str]) -> dict[str, Interface | None]:
+    return {path: interface_of(path, text) for path, text in files.items()}
 
 
 @lru_cache
-def outline_of(path: str, text: str) -> Outline | None:
-    return parse(path, text)
+def interface_of(path: str, text: str) -> Interface | None:
+    outline = parse(path, text)
+    return None if outline is None else outline.interface
 
 
 def check(files: Mapping[str, str], path: str, imports: str, origins: str = "") -> None:
@@ -211,12 +212,33 @@ def test_names_that_are_passed_on(files: dict[str, str], text: str, imports: str
     check({"main.py": text, **files}, "main.py", imports, origins)
 
 
-def test_dependents() -> None:
-    """The other way round."""
-    graph = graph_of({"a.py": "import b", "b.py": "", "c.py": "from b import x", "d.py": "import a"})
-    assert graph.dependents("b.py") == {"a.py", "c.py"}
-    assert graph.dependents("gone.py") == frozenset()
-    assert graph.dependencies("gone.py") == graph.imports("gone.py") == frozenset()
+def test_a_file_that_is_gone() -> None:
+    """It has neither imports nor dependencies."""
+    graph = graph_of({"a.py": "import b", "b.py": ""})
+    graph.update({"a.py": None})
+    assert graph.dependencies("a.py") == graph.imports("a.py") == frozenset()
+
+
+def bindings(files: Mapping[str, str], path: str) -> set[tuple[str, str, str]]:
+    return {(b.local, b.path, b.name) for b in graph_of(files).resolutions[path].bindings}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import a", {("a", "a.py", "")}),
+        ("import p.m as q", {("q", "p/m.py", "")}),
+        ("from p import m", {("m", "p/m.py", "")}),
+        ("from p.m import f as g", {("g", "p/m.py", "f")}),
+        ("from p import f", {("f", "p/m.py", "f")}),
+        ("from a import *", {("*", "a.py", "*")}),
+        ("from a import missing", {("missing", "a.py", "missing")}),
+    ],
+)
+def test_bindings(text: str, expected: set[tuple[str, str, str]]) -> None:
+    """The names that imports bring, with the files that define them."""
+    files = {"a.py": "x = 1", "p/__init__.py": "from .m import f", "p/m.py": "def f(): pass", "main.py": text}
+    assert bindings(files, "main.py") == expected
 
 
 def test_a_chain_longer_than_the_stack() -> None:
@@ -254,7 +276,7 @@ def test_incremental_equals_fresh(first: dict[str, str | None], batches: list[di
                 files.pop(path, None)
             else:
                 files[path] = text
-        graph.update({path: None if text is None else outline_of(path, text) for path, text in batch.items()})
+        graph.update({path: None if text is None else interface_of(path, text) for path, text in batch.items()})
         after = shape(graph)
         assert after == shape(graph_of(files))
         assert (graph.generation > generation) == (after != before)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from repofill.context.forms import definitions_form
 from repofill.context.outline import Import
-from repofill.context.parse import definitions_form, parse
+from repofill.context.parse import parse
 
 
 def check(
@@ -18,7 +19,7 @@ def check(
     """Imports as (module, level, names, line), definitions as (parent, kind, name)."""
     outline = parse("a.py", text)
     assert outline is not None
-    assert [(i.module, i.level, i.names, i.line) for i in outline.imports] == imports
+    assert [(i.module, i.level, i.names, i.line) for i in outline.interface.imports] == imports
     assert [(d.parent, d.kind, d.name) for d in outline.definitions] == definitions
 
 
@@ -64,7 +65,7 @@ def test_outline(
     assert outline is not None
     check(
         text,
-        [(i.module, i.level, i.names, i.line) for i in outline.imports] if imports is None else imports,
+        [(i.module, i.level, i.names, i.line) for i in outline.interface.imports] if imports is None else imports,
         [(d.parent, d.kind, d.name) for d in outline.definitions] if definitions is None else definitions,
     )
 
@@ -73,8 +74,8 @@ def test_bound_names() -> None:
     """The local names that an import binds."""
     outline = parse("a.py", "import a.b\nimport c.d as e\nfrom f import g, h as i\n")
     assert outline is not None
-    assert [i.bound for i in outline.imports] == [("a",), ("e",), ("g", "i")]
-    assert isinstance(outline.imports[0], Import)
+    assert [i.bound for i in outline.interface.imports] == [("a",), ("e",), ("g", "i")]
+    assert isinstance(outline.interface.imports[0], Import)
 
 
 FORMS = [

@@ -1,0 +1,182 @@
+"""From a tree-sitter grammar and a query to the definitions of an outline: what the language modules have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
+
+from repofill.context.outline import Definition, Kind
+
+_KINDS: tuple[Kind, ...] = ("function", "class", "variable")
+_MARKERS = re.compile(r"^\s*(?:/\*+!?|\*+/|\*+|//+!?|#+|--+(?:\[=*\[)?|;+)?\s?")
+_TAGGED = re.compile(r"<[^<>]*>")
+
+
+@dataclass(slots=True)
+class Source:
+    """A text as its grammar reads it. Offsets of nodes are in bytes, those of outlines in code points."""
+
+    encoded: bytes
+    tree: Tree
+    _ascii: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ascii = self.encoded.isascii()
+
+    @property
+    def root(self) -> Node:
+        """The tree's root."""
+        return self.tree.root_node
+
+    def offset(self, byte: int) -> int:
+        """The code point at a byte."""
+        return byte if self._ascii else len(self.encoded[:byte].decode("utf-8", "ignore"))
+
+    def text(self, node: Node | None) -> str:
+        """The text of a node, "" of none."""
+        if node is None:
+            return ""
+        return self.encoded[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def read(language: Language, source: bytes) -> Source:
+    """Parse; broken text gives a tree with errors."""
+    return Source(source, Parser(language).parse(source))
+
+
+def captures(query: Query, source: Source) -> dict[str, list[Node]]:
+    """All nodes that a query captures, by the names it gives them."""
+    return QueryCursor(query).captures(source.root)
+
+
+Span = tuple[int, int]
+
+
+_CLOSING = {"{": "}", "[": "]", "(": ")"}
+
+
+def bracketed(source: Source, body: Node) -> Span:
+    """What is inside of a body in braces or brackets, in bytes; nothing of a body without them."""
+    children = body.children
+    if len(children) >= 2 and _CLOSING.get(children[0].type) == children[-1].type:
+        return children[0].end_byte, children[-1].start_byte
+    return body.end_byte, body.end_byte
+
+
+def definitions(
+    query: Query,
+    source: Source,
+    *,
+    inside: Callable[[Source, Node], Span] = bracketed,
+    wrappers: frozenset[str] = frozenset(),
+    comments: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"}),
+    doc: Callable[[Source, Node], str] | None = None,
+    qualifier: Callable[[Source, Node], str] | None = None,
+) -> tuple[Definition, ...]:
+    """Every match of `query`, except what is local to a function.
+
+    A pattern captures the defining node as @function, @class or @variable, its name as @name, and what a skeleton
+    leaves out, where there is something, as @body, of which `inside` takes off the delimiters. Parents of a type in
+    `wrappers` (decorators, `export`) belong to the definition that is in them, comments directly ahead of it are its
+    documentation; `doc` reads the first line of a docstring inside of a body instead. `qualifier` gives the dotted name
+    of a class that a definition belongs to without standing in it (a method of Go, an `impl` of Rust), "" for none.
+    """
+    found = sorted(_matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte))
+    made: list[Definition] = []
+    around: list[tuple[int, Kind, str]] = []  # of the definitions that are open here: end, kind, dotted name
+    last: Node | None = None
+    for match in found:
+        if match.node == last:
+            continue  # two patterns for one node: the first counts
+        last = match.node
+        while around and around[-1][0] <= match.node.start_byte:
+            around.pop()
+        if any(kind != "class" for _, kind, _ in around):
+            continue
+        own = qualifier(source, match.node) if qualifier is not None else ""
+        parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
+        definition = _definition(source, match, parent, inside, wrappers, comments, doc)
+        if not definition.name:
+            continue  # broken code
+        around.append((match.node.end_byte, match.kind, definition.qualified))
+        made.append(definition)
+    return tuple(sorted(made, key=lambda d: (d.signature, -d.end)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    kind: Kind
+    node: Node
+    name: Node | None
+    body: Node | None
+
+
+def _matches(query: Query, source: Source) -> Iterator[_Match]:
+    for _, nodes in QueryCursor(query).matches(source.root):
+        for kind in _KINDS:
+            if kind in nodes:
+                yield _Match(kind, nodes[kind][0], _first(nodes.get("name")), _first(nodes.get("body")))
+
+
+def _first(nodes: Sequence[Node] | None) -> Node | None:
+    return nodes[0] if nodes else None
+
+
+def _definition(
+    source: Source,
+    match: _Match,
+    parent: str,
+    inside: Callable[[Source, Node], Span],
+    wrappers: frozenset[str],
+    comments: frozenset[str],
+    doc: Callable[[Source, Node], str] | None,
+) -> Definition:
+    outer = match.node
+    while outer.parent is not None and outer.parent.type in wrappers:
+        outer = outer.parent
+    signature = outer.start_byte
+    first = outer if doc is not None else _first_comment(outer, comments)
+    documentation = source.encoded[first.start_byte : signature].decode("utf-8", "replace") if first != outer else ""
+    if doc is not None and match.body is not None:
+        documentation = doc(source, match.body)
+    body_start, body_end = inside(source, match.body) if match.body is not None else (outer.end_byte, outer.end_byte)
+    return Definition(
+        name=source.text(match.name),
+        kind=match.kind,
+        parent=parent,
+        start=source.offset(first.start_byte),
+        signature=source.offset(signature),
+        body_start=source.offset(body_start),
+        body_end=source.offset(body_end),
+        end=source.offset(outer.end_byte),
+        doc=documentation if doc is not None else first_line(documentation),
+    )
+
+
+def _first_comment(node: Node, comments: frozenset[str]) -> Node:
+    """The first of the comments that stand directly above a node, each on lines of its own; the node itself without."""
+    first = node
+    while (before := first.prev_sibling) is not None and before.type in comments:
+        # The end of a line comment may lie on the next line's first column.
+        gap = first.start_point.row - before.end_point.row - (before.end_point.column > 0)
+        if gap > 0 or _shares_its_line(before):
+            break
+        first = before
+    return first
+
+
+def _shares_its_line(comment: Node) -> bool:
+    before = comment.prev_sibling
+    return before is not None and before.end_point.row == comment.start_point.row and before.end_point.column > 0
+
+
+def first_line(documentation: str) -> str:
+    """The first line that says something, without the markers of comments and tags."""
+    for line in documentation.splitlines():
+        plain = _TAGGED.sub("", _MARKERS.sub("", line, count=1)).replace("*/", "").strip()
+        if any(map(str.isalpha, plain)) and not plain.startswith("@"):
+            return plain
+    return ""

@@ -1,0 +1,182 @@
+"""The files of a workspace as resolvers see them: facts to ask for and memoised queries over them.
+
+Incremental equals fresh, by construction: every fact that a query reads is recorded, and a fact that changes drops
+exactly the answers that were based on it, directly or through other queries (the idea of "Build Systems à la Carte",
+Mokhov et al. 2018). A resolver is written as plain functions of a tree; nobody else needs to know what to redo when.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar, TypeVarTuple
+
+from repofill.context.outline import Interface
+
+_Arguments = TypeVarTuple("_Arguments")
+_Answer = TypeVar("_Answer")
+_Query = tuple[Callable[..., Any], tuple[Any, ...]]
+_Fact = tuple[str, str]
+
+
+class FileTree:
+    """Source files with their interfaces, configuration files with their texts. Paths are relative to the workspace,
+    with forward slashes; "" is the root. One thread at a time.
+
+    A query is a function of a tree and hashable arguments that asks nothing but the tree; it may ask other queries, but
+    never, not even through others, itself with the same arguments: follow chains of files with a loop and a set of
+    those seen.
+    """
+
+    def __init__(self) -> None:
+        self._interfaces: dict[str, Interface] = {}
+        self._configs: dict[str, str] = {}
+        self._entries: dict[str, list[str]] = {"": []}  # of each directory: what is directly in it, "name/" a directory
+        self._named: dict[str, list[str]] = {}
+        self._scopes: dict[tuple[str, str], list[str]] = {}
+        self._answers: dict[_Query, Any] = {}
+        self._readers: dict[Hashable, set[_Query]] = {}
+        self._reading: list[set[Hashable]] = []
+
+    # Facts
+
+    def __contains__(self, path: str) -> bool:
+        """Whether there is such a source file."""
+        self._read(("file", path))
+        return path in self._interfaces
+
+    def interface(self, path: str) -> Interface | None:
+        """The interface of a source file."""
+        self._read(("interface", path))
+        return self._interfaces.get(path)
+
+    def is_directory(self, path: str) -> bool:
+        """Whether any source or configuration file is in or below `path`."""
+        self._read(("directory", path))
+        return path in self._entries
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Names of source files, configuration files and, with a "/" at the end, directories directly in
+        `directory`, sorted."""
+        self._read(("entries", directory))
+        return tuple(self._entries.get(directory, ()))
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """Paths of source and configuration files with this last component, anywhere, sorted."""
+        self._read(("named", name))
+        return tuple(self._named.get(name, ()))
+
+    def in_scope(self, language: str, scope: str) -> tuple[str, ...]:
+        """Paths of the files of a language whose interface declares this scope, sorted."""
+        self._read(("scope", f"{language} {scope}"))
+        return tuple(self._scopes.get((language, scope), ()))
+
+    def config(self, path: str) -> str | None:
+        """The text of a configuration file."""
+        self._read(("config", path))
+        return self._configs.get(path)
+
+    # Queries
+
+    def ask(self, query: Callable[[FileTree, *_Arguments], _Answer], *arguments: *_Arguments) -> _Answer:
+        """`query(tree, *arguments)`, computed once for as long as what it is based on stays the same."""
+        key: _Query = (query, arguments)
+        self._read(key)
+        if key not in self._answers:
+            self._reading.append(set())
+            try:
+                self._answers[key] = query(self, *arguments)
+            finally:
+                for fact in self._reading.pop():
+                    self._readers.setdefault(fact, set()).add(key)
+        answer: _Answer = self._answers[key]
+        return answer
+
+    def _read(self, fact: Hashable) -> None:
+        if self._reading:
+            self._reading[-1].add(fact)
+
+    # Changes
+
+    def update(self, interfaces: Mapping[str, Interface | None], configs: Mapping[str, str | None]) -> set[_Query]:
+        """Take over what is new or changed; None removes a file. Returns the queries whose answers were dropped."""
+        facts: set[_Fact] = set()
+        for path, interface in interfaces.items():
+            facts |= self._change_interface(path, interface)
+        for path, text in configs.items():
+            if text != self._configs.get(path):
+                facts.add(("config", path))
+                if _set_or_remove(self._configs, path, text):
+                    facts |= self._change_place(path, text is not None)
+        return self._drop(facts)
+
+    def _change_interface(self, path: str, interface: Interface | None) -> set[_Fact]:
+        before = self._interfaces.get(path)
+        if interface == before:
+            return set()
+        facts: set[_Fact] = {("interface", path)}
+        if _set_or_remove(self._interfaces, path, interface):
+            facts |= {("file", path), *self._change_place(path, interface is not None)}
+        for key, present in ((_scope(before), False), (_scope(interface), True)):
+            if key is not None and _scope(before) != _scope(interface):
+                _insert_or_remove(self._scopes, key, path, present)
+                facts.add(("scope", " ".join(key)))
+        return facts
+
+    def _change_place(self, path: str, present: bool) -> set[_Fact]:
+        """A file came or went; a directory is there for as long as anything is in it."""
+        folder, _, name = path.rpartition("/")
+        facts = {("named", name)}
+        _insert_or_remove(self._named, name, path, present)
+        while True:
+            facts.add(("entries", folder))
+            was_there = folder in self._entries
+            _insert_or_remove(self._entries, folder, name, present)
+            self._entries.setdefault("", [])
+            if was_there == (folder in self._entries):
+                return facts
+            facts.add(("directory", folder))
+            folder, _, last = folder.rpartition("/")
+            name = f"{last}/"
+
+    def _drop(self, facts: Iterable[Hashable]) -> set[_Query]:
+        dropped: set[_Query] = set()
+        waiting = list(facts)
+        while waiting:
+            for query in self._readers.pop(waiting.pop(), ()):
+                if query in self._answers:
+                    del self._answers[query]
+                    dropped.add(query)
+                    waiting.append(query)
+        return dropped
+
+
+_Value = TypeVar("_Value")
+_Key = TypeVar("_Key")
+
+
+def _set_or_remove(values: dict[str, _Value], path: str, value: _Value | None) -> bool:
+    """Whether `path` came or went."""
+    was_there = path in values
+    if value is None:
+        values.pop(path, None)
+    else:
+        values[path] = value
+    return was_there != (value is not None)
+
+
+def _insert_or_remove(lists: dict[_Key, list[str]], key: _Key, name: str, present: bool) -> None:
+    """Keep a sorted list of names under `key`; none when it is empty."""
+    names = lists.setdefault(key, [])
+    at = bisect_left(names, name)
+    if present:
+        if names[at : at + 1] != [name]:
+            insort(names, name)
+    elif names[at : at + 1] == [name]:
+        del names[at]
+    if not names:
+        del lists[key]
+
+
+def _scope(interface: Interface | None) -> tuple[str, str] | None:
+    return (interface.language, interface.scope) if interface is not None and interface.scope else None
