@@ -41,6 +41,11 @@ def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collec
     return "".join(f"{line}\n" for number in members[-1] for line in form.lines(number, ""))
 
 
+def shows_value(text: str, constant: Definition) -> bool:
+    """Whether the skeleton of a constant has its value."""
+    return text.count("\n", constant.signature, constant.end) < _LONGEST_CONSTANT
+
+
 def enclosing(outline: Outline) -> list[int]:
     """For each definition the number of the innermost one around it, -1 at the top level."""
     around: list[int] = []
@@ -70,7 +75,8 @@ class _Form:
             return _moved(self.text[definition.start : definition.end], own, base)
         head = self.text[definition.signature : definition.body_start]
         if definition.body_start >= definition.body_end:
-            return [*self._comment(definition, base), *_moved(head, own, base)]
+            whole = self.text[definition.signature : definition.end]
+            return [*self._comment(definition, base), *_moved(whole, own, base)]
         signature = [*self._comment(definition, base), *_moved(head.rstrip(), own, base)]
         tail = self.text[definition.body_end : definition.end].strip()
         inner = base + self._deeper(definition, own)
@@ -81,7 +87,7 @@ class _Form:
             shown = [line for member in members for line in self.lines(member, inner)]
             return [*signature, *docs, *shown, *([base + tail] if tail else [])]
         if definition.kind == "variable":
-            if self.text.count("\n", definition.signature, definition.end) < _LONGEST_CONSTANT:
+            if shows_value(self.text, definition):
                 return _moved(self.text[definition.signature : definition.end], own, base)
             filler = self.support.empty_value if head.rstrip() == head else f" {self.support.empty_value}"
         else:

@@ -10,26 +10,25 @@ from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from repofill.context import matches
-from repofill.context.forms import definitions_form
 from repofill.context.graph import ImportGraph
-from repofill.context.languages import path_comment
+from repofill.context.languages.support import Resolution
 from repofill.context.order import dependency_order
 from repofill.context.outline import Outline
-from repofill.context.pack import Dependency
+from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_secret, read_source, scan
+from repofill.context.select import pieces
 
 MAX_FILES = 20_000
 """Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
 
 _FIRST_BATCH = 64
-_MAX_DEPENDENCIES = 48
 _COPY_CHARACTERS = 8_000_000
 """Text the longest match searches at most: the bound on the time of one look-up."""
 _COPY_ONE_FILE = 400_000
@@ -51,7 +50,6 @@ class IndexStats:
 class _File:
     text: str
     outline: Outline | None
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,40 @@ class _Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
-    """What the index knows, as a whole; never changed, only replaced."""
+    """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing."""
 
     files: Mapping[str, _File] = field(default_factory=dict)
-    edges: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
+    defined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generation: int = -1
     pool: _Pool = _Pool()
     stats: IndexStats = IndexStats()
+
+    def outline(self, path: str) -> Outline | None:
+        """The outline of a file."""
+        file = self.files.get(path)
+        return None if file is None else file.outline
+
+    def text(self, path: str) -> str | None:
+        """The text that its outline was made from."""
+        file = self.files.get(path)
+        return None if file is None else file.text
+
+    def resolution(self, path: str) -> Resolution:
+        """What its imports lead to."""
+        return self.resolutions.get(path, _NOTHING)
+
+    def defining(self, name: str) -> tuple[str, ...]:
+        """The files with a definition of this name."""
+        return self.defined.get(name, ())
+
+    def position(self, path: str) -> int:
+        """A file's place in the one dependency order."""
+        return self.positions.get(path, 0)
+
+
+_NOTHING = Resolution()
 
 
 class WorkspaceIndex:
@@ -90,7 +114,7 @@ class WorkspaceIndex:
         self._rules = IgnoreRules(self.root)
         self._writing = Lock()
         self._graph = ImportGraph()
-        self._version = 0
+        self._defined: dict[str, tuple[str, ...]] = {}
         self._truncated = False
         self._stopped = False
         self._now = _Snapshot()
@@ -205,37 +229,44 @@ class WorkspaceIndex:
             opened = frozenset(self._open)
         if self._stopped or not (changed or opened != now.pool.left_out):
             return
-        self._version += 1
         files = dict(now.files)
         for path, text in changed.items():
             if text is None:
                 files.pop(path, None)
             else:
-                files[path] = _File(text, outlines[path], self._version)
+                files[path] = _File(text, outlines[path])
         self._graph.update({path: None if o is None else o.interface for path, o in outlines.items()})
+        self._define({path: now.outline(path) for path in changed}, outlines)
         self._publish(files, changed.keys(), opened)
+
+    def _define(self, before: Mapping[str, Outline | None], after: Mapping[str, Outline | None]) -> None:
+        """Keep up which files define a name. In place: who reads it meanwhile finds a whole tuple of either time."""
+        gone, come = _defined_names(before), _defined_names(after)
+        for name in gone.keys() | come.keys():
+            leaving, entering = gone.get(name, set()), come.get(name, set())
+            paths = [path for path in self._defined.get(name, ()) if path not in leaving]
+            if paths or entering:
+                self._defined[name] = (*paths, *sorted(entering))
+            else:
+                self._defined.pop(name, None)
 
     def _publish(self, files: Mapping[str, _File], changed: Iterable[str], opened: frozenset[str]) -> None:
         now, graph = self._now, self._graph
-        edges, positions, subgraphs = now.edges, now.positions, now.stats.subgraphs
+        positions, stats = now.positions, now.stats
         if graph.generation != now.generation:
             edges = graph.edges
             ordered = dependency_order(edges)
-            subgraphs = len(ordered)
             positions = {path: at for at, path in enumerate(path for subgraph in ordered for path in subgraph)}
+            stats = replace(stats, edges=sum(map(len, edges.values())), subgraphs=len(ordered))
         keeps_pool = opened == now.pool.left_out and opened.issuperset(changed)
         self._now = _Snapshot(
             files=files,
-            edges=edges,
+            resolutions=graph.resolutions,
             positions=positions,
+            defined=self._defined,
             generation=graph.generation,
             pool=now.pool if keeps_pool else _join(files, opened),
-            stats=IndexStats(
-                files=len(files),
-                characters=sum(len(file.text) for file in files.values()),
-                edges=sum(map(len, edges.values())),
-                subgraphs=subgraphs,
-            ),
+            stats=replace(stats, files=len(files), characters=sum(len(file.text) for file in files.values())),
         )
 
     # What asks it
@@ -260,16 +291,27 @@ class WorkspaceIndex:
         """Whether a file, by its own name and those of the folders around it, is known to hold secrets."""
         return is_secret((self.root / path).as_posix())
 
-    def signature(self, path: str) -> tuple[object, ...]:
-        """As long as it stays the same, so does what `dependencies(path)` gives."""
+    def plan(
+        self, path: str, before: str, after: str, budget_characters: int, previous: Sequence[Chosen] = ()
+    ) -> tuple[Chosen, ...]:
+        """What of other files the prompt for a cursor between `before` and `after` in `path` shows, in prompt order. As
+        much of the `previous` context as is worth it stays at its beginning."""
         now = self._now
-        return (now.generation, *((name, now.files[name].version) for name in _levels(now, path)))
+        return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)
 
-    def dependencies(self, path: str) -> list[Dependency]:
-        """What `path` imports, then what that imports, breadth first, nearest first."""
+    def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:
+        """Whether a plan for `path` shows the files as they are, and the imports lead where they led."""
         now = self._now
-        levels = _levels(now, path)
-        return [_dependency(name, depth, now.positions.get(name, 0), now.files[name]) for name, depth in levels.items()]
+        return now.resolution(path) == resolution and all(now.text(c.path) == c.source for c in chosen)
+
+    def resolution(self, path: str) -> Resolution:
+        """What the imports of `path` lead to."""
+        return self._now.resolution(path)
+
+    def dependencies(self, path: str) -> list[str]:
+        """The files that `path` depends on directly, in prompt order."""
+        now = self._now
+        return sorted(now.resolution(path).dependencies, key=lambda path: (now.position(path), path))
 
     def copy_candidates(
         self, path: str | None, before: str, after: str, *, limit: int = 10, block_indent: int | None = None
@@ -292,16 +334,12 @@ class WorkspaceIndex:
         )
 
 
-def _levels(now: _Snapshot, path: str) -> dict[str, int]:
-    """What `path` depends on with the number of imports on the way, the fewest first."""
-    levels: dict[str, int] = {}
-    depth, frontier = 1, [path]
-    while frontier and len(levels) < _MAX_DEPENDENCIES:
-        found = {target for name in frontier for target in now.edges.get(name, ())}
-        frontier = sorted(name for name in found if name != path and name not in levels and name in now.files)
-        levels.update((name, depth) for name in frontier[: _MAX_DEPENDENCIES - len(levels)])
-        depth += 1
-    return levels
+def _defined_names(outlines: Mapping[str, Outline | None]) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = {}
+    for path, outline in outlines.items():
+        for definition in outline.definitions if outline is not None else ():
+            names.setdefault(definition.name, set()).add(path)
+    return names
 
 
 def _join(files: Mapping[str, _File], opened: frozenset[str]) -> _Pool:
@@ -333,25 +371,6 @@ def _changed_s(file: Path) -> float:
 def lf(text: str) -> str:
     """`text` with LF line ends only."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def _dependency(name: str, depth: int, position: int, file: _File) -> Dependency:
-    header = path_comment(name) + "\n"
-    definitions = None if file.outline is None else definitions_form(file.text, file.outline)
-    names = frozenset() if file.outline is None else file.outline.interface.names
-    return Dependency(
-        path=name,
-        depth=depth,
-        position=position,
-        names=names,
-        whole=header + _one_end(file.text),
-        definitions=header + _one_end(definitions) if definitions and definitions.strip() else None,
-    )
-
-
-def _one_end(text: str) -> str:
-    """Exactly one line feed at the end: the form of the training data."""
-    return text.strip("\n") + "\n"
 
 
 def relative_path(root: Path, file: Path) -> str | None:

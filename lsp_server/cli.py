@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.pack import ContextFile
 from repofill.evaluation import demo, fill, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError
 from repofill.lsp_server import doctor
-from repofill.lsp_server.completion import Completer, Completion, Cursor, Plan
+from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import offset_at, position_at
 from repofill.lsp_server.features import completion_figures, plan_figures
 from repofill.lsp_server.log import log_to_file
@@ -170,7 +171,7 @@ def _context(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(plan_figures(plan), indent=2))
     else:
-        _print_plan(plan)
+        _print_files(plan.files)
 
 
 def _index(options: argparse.Namespace) -> None:
@@ -180,7 +181,7 @@ def _index(options: argparse.Namespace) -> None:
     index.build()
     stats, ordered = index.stats(), index.ordered()
     if options.json:
-        edges = {path: sorted(d.path for d in index.dependencies(path) if d.depth == 1) for path in ordered}
+        edges = {path: sorted(index.dependencies(path)) for path in ordered}
         print(json.dumps({**asdict(stats), "order": ordered, "edges_by_file": edges}, indent=2))
         return
     for path in ordered:
@@ -311,17 +312,17 @@ def _project_around(file: Path) -> Path:
     return next(marked, file.parent)
 
 
-def _print_plan(plan: Plan) -> None:
-    table = Table(title=f"{plan.tokens} tokens of other files, in prompt order")
+def _print_files(files: Sequence[ContextFile]) -> None:
+    table = Table(title=f"{sum(file.tokens for file in files)} tokens of other files, in prompt order")
     for column in ("file", "form", "tokens"):
         table.add_column(column)
-    for file in plan.files:
+    for file in files:
         table.add_row(file.path, file.form, str(file.tokens))
     Console().print(table)
 
 
 def _print_explained(completion: Completion) -> None:
-    _print_plan(Plan(files=completion.context, tokens=sum(file.tokens for file in completion.context)))
+    _print_files(completion.context)
     print(f"prompt: {completion.prompt_tokens} tokens, {completion.cached_tokens} of them cached")
     print("ms: " + ", ".join(f"{stage} {value:.1f}" for stage, value in completion.timings_ms.items()))
     for item in completion.items:

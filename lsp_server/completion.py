@@ -10,14 +10,15 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakKeyDictionary
 
 from repofill.context.index import WorkspaceIndex, lf
 from repofill.context.languages import path_comment
+from repofill.context.languages.support import Resolution
 from repofill.context.matches import Candidate
-from repofill.context.pack import ContextFile, by_relevance, pack, prefix_window, suffix_window
+from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
@@ -35,6 +36,9 @@ _CANDIDATES = 10
 _ALTERNATIVES = 3
 _LINE_TOKENS = 48
 _PLANS = 64
+_TIGHTER = 0.97
+_PLACE_LINES = 40
+"""A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,27 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The other files of a prompt, in prompt order, and their tokens in all."""
+    """The other files of a prompt, in prompt order, and their tokens in all; `shared_tokens` at their beginning are
+    those of the plan before. `chosen` is what they are made of, `resolution` what the current file's imports led to."""
 
-    files: tuple[ContextFile, ...]
-    tokens: int
+    files: tuple[ContextFile, ...] = ()
+    shared_tokens: int = 0
+    chosen: tuple[Chosen, ...] = ()
+    resolution: Resolution = field(default_factory=Resolution)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all files."""
+        return sum(file.tokens for file in self.files)
+
+
+@dataclass(slots=True)
+class _Planned:
+    """A plan, the place it was made for, and the budget it was made within."""
+
+    plan: asyncio.Task[Plan]
+    line: int
+    budget_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +123,7 @@ class Completer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, tuple[object, asyncio.Task[Plan]]]]
+        self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
         self._plans = WeakKeyDictionary()
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
@@ -156,7 +177,7 @@ class Completer:
 
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES
-        plan, answer = Plan(files=(), tokens=0), None
+        plan, answer = Plan(), None
         if planning.done():
             plan = planning.result()
             answer = await self._engine.fill(
@@ -184,25 +205,58 @@ class Completer:
         )
 
     def _planned(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> asyncio.Task[Plan]:
-        """The plan of the cursor's file: the one made before, for as long as it is good."""
+        """The plan of the cursor's place: the one made before, for as long as it is good. A new one keeps what it can
+        of the one before, be it another file's."""
         plans = self._plans.setdefault(index, OrderedDict())
-        signature = (budget.context, index.signature(cursor.path))
-        known_signature, plan = plans.get(cursor.path, (None, None))
-        if plan is None or known_signature != signature or (plan.done() and (plan.cancelled() or plan.exception())):
-            plan = asyncio.get_running_loop().create_task(self._plan(index, cursor, budget))
-            plans[cursor.path] = signature, plan
+        line = cursor.text.count("\n", 0, cursor.offset)
+        known = plans.get(cursor.path)
+        if known is None or known.budget_tokens != budget.context or not _good(known, index, cursor.path, line):
+            last = next(reversed(plans.values()), None) if known is None else known
+            previous = _result(last)
+            plan = asyncio.get_running_loop().create_task(self._plan(index, cursor, budget, previous))
+            known = plans[cursor.path] = _Planned(plan, line, budget.context)
         plans.move_to_end(cursor.path)
         if len(plans) > _PLANS:
             plans.popitem(last=False)
-        return plan
+        return known.plan
 
-    async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> Plan:
-        ranked = by_relevance(index.dependencies(cursor.path), cursor.text)
-        texts = [text for d in ranked for text in (d.definitions, d.whole) if text is not None]
-        worth_counting = [text for text in texts if len(text) <= budget.context * 8]
-        counts = dict(zip(worth_counting, await self._engine.count_tokens(worth_counting), strict=True))
-        files = pack(ranked, counts, budget.context)
-        return Plan(files=files, tokens=sum(file.tokens for file in files))
+    async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget, previous: Plan) -> Plan:
+        resolution = index.resolution(cursor.path)
+        before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
+        characters = budget.context * _CHARACTERS_PER_TOKEN
+        while True:
+            chosen = await asyncio.to_thread(index.plan, cursor.path, before, after, characters, previous.chosen)
+            counts = await self._engine.count_tokens([c.text for c in chosen])
+            if (total := sum(counts)) <= budget.context:
+                break
+            characters = int(characters * budget.context / total * _TIGHTER)
+        same = [a.text == b.text for a, b in zip(chosen, previous.chosen, strict=False)]
+        shared = same.index(False) if False in same else len(same)
+        return Plan(
+            files=tuple(
+                ContextFile(path=c.path, tokens=tokens, form=c.form, text=c.text)
+                for c, tokens in zip(chosen, counts, strict=True)
+            ),
+            shared_tokens=sum(counts[:shared]),
+            chosen=chosen,
+            resolution=resolution,
+        )
+
+
+def _good(known: _Planned, index: WorkspaceIndex, path: str, line: int) -> bool:
+    """Whether a plan serves a line: it is being made, or was made for a place near by from what is still true."""
+    if not known.plan.done():
+        return True
+    if known.plan.cancelled() or known.plan.exception() is not None:
+        return False
+    plan = known.plan.result()
+    return abs(line - known.line) <= _PLACE_LINES and index.still_true(path, plan.resolution, plan.chosen)
+
+
+def _result(planned: _Planned | None) -> Plan:
+    if planned is None or not planned.plan.done() or planned.plan.cancelled() or planned.plan.exception() is not None:
+        return Plan()
+    return planned.plan.result()
 
 
 def _budget(model: ModelDescription, settings: Settings) -> Budget:

@@ -122,7 +122,7 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
     """The prompt plan that would be used at `{textDocument, position}`, and the figures of the last answer."""
     uri, position = place["textDocument"]["uri"], place["position"]
     document = session.document(uri)
-    plan = Plan(files=(), tokens=0)
+    plan = Plan()
     index, path = session.locate(uri)
     if document is not None and not index.is_secret(path):
         await session.settled(uri)

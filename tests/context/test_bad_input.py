@@ -8,7 +8,6 @@ import pytest
 
 from repofill.context import index as index_module
 from repofill.context.index import IndexStats, WorkspaceIndex
-from repofill.context.pack import by_relevance, pack
 
 MARKER = "marker_name = compute(value)\n"
 
@@ -27,17 +26,18 @@ def check(root: Path, text: str) -> None:
     index = built(root)
     index.open("bad.py", "typed = soon\n")
     index.open("bad.py", text + "\n" + MARKER)
-    (bad,) = index.dependencies("main.py")
+    assert index.dependencies("main.py") == ["bad.py"]
     lines = f"{text}\n{MARKER}".replace("\r\n", "\n").replace("\r", "\n")
-    assert bad.whole == "# bad.py\n" + lines.lstrip("\n")
+    assert index.text("bad.py") == lines
     copies = [(copy.text, copy.origin) for copy in index.copy_candidates("main.py", "marker_name = comp", "")]
     assert copies == [("ute(value)", "open")] or len(text) > 300_000  # not every text is searched to its end
     assert index.copy_candidates("bad.py", "marker_name = comp", text) == ()
     index.copy_candidates("bad.py", text, text, block_indent=0)
-    counts = {form: len(form) for form in (bad.whole, bad.definitions) if form is not None}
-    for budget_tokens, forms in [(0, []), (10 * len(bad.whole), ["whole"])]:
-        files = pack(by_relevance([bad], text), counts, budget_tokens)
-        assert [file.form for file in files] == forms
+    for budget in (0, 300, 3000, 10 * len(lines)):
+        shown = index.plan("main.py", "import bad\nbad.marker", "", budget)
+        assert [chosen.path for chosen in shown] in ([], ["bad.py"])
+        assert sum(len(chosen.text) for chosen in shown) <= budget
+        assert all(chosen.text.startswith("# bad.py\n") and chosen.text.endswith("\n") for chosen in shown)
     index.close("bad.py")
     assert index.text("bad.py") == "value = disk\n"
     assert index.copy_candidates("main.py", "marker_name = comp", "") == ()
@@ -93,9 +93,9 @@ def test_files(tmp_path: Path, content: bytes) -> None:
     """As on disk, without the byte order mark and in LF lines."""
     (tmp_path / "bad.py").write_bytes(content)
     (tmp_path / "main.py").write_text("import bad\n", "utf-8")
-    (bad,) = built(tmp_path).dependencies("main.py")
-    text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    assert bad.whole == "# bad.py\n" + (text or "\n")
+    index = built(tmp_path)
+    assert index.dependencies("main.py") == ["bad.py"]
+    assert index.text("bad.py") == content.decode("utf-8-sig").replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"value = '\0'\n", b"value = '\xed\xa0\x80'\n", b"1234567890\n" * 9])
@@ -107,7 +107,7 @@ def test_files_that_do_not_count(tmp_path: Path, content: bytes) -> None:
     assert index.ordered() == ["main.py"]
     assert index.dependencies("main.py") == []
     index.open("bad.py", "value = word\n")
-    assert [dependency.path for dependency in index.dependencies("main.py")] == ["bad.py"]
+    assert index.dependencies("main.py") == ["bad.py"]
 
 
 def test_an_empty_workspace(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_empty_workspace(tmp_path: Path) -> None:
         assert index.dependencies("a.py") == []
         assert index.copy_candidates("a.py", "value = ", "") == index.copy_candidates(None, "", "") == ()
         assert index.text("a.py") is None
-        assert index.signature("a.py") == index.signature("b.py")
+        assert index.plan("a.py", MARKER, "", 1000) == ()
         index.refresh(["", "a.py", "sub"])
         index.close("a.py")
         index.settle()
@@ -137,7 +137,7 @@ def test_a_file_that_is_deleted_while_it_is_open(tmp_path: Path) -> None:
     (tmp_path / "a.py").unlink()
     index.refresh(["a.py"])
     assert index.text("a.py") == MARKER
-    assert [dependency.path for dependency in index.dependencies("main.py")] == ["a.py"]
+    assert index.dependencies("main.py") == ["a.py"]
     index.close("a.py")
     assert index.text("a.py") is None
     assert index.ordered() == ["main.py"]

@@ -37,10 +37,9 @@ def test_order_of_the_deepseek_readme_example(tmp_path: Path) -> None:
     write(tmp_path, README)
     index = built(tmp_path)
     assert index.ordered() == ["utils.py", "model.py", "main.py"]
-    found = sorted(index.dependencies("main.py"), key=lambda d: d.position)
-    assert [(d.path, d.depth) for d in found] == [("utils.py", 1), ("model.py", 1)]
-    assert found[0].whole == "# utils.py\n" + README["utils.py"]
-    assert "def load_data" in (found[0].definitions or "")
+    assert index.dependencies("main.py") == ["utils.py", "model.py"]
+    shown = index.plan("main.py", README["main.py"], "", 10_000)
+    assert [c.text for c in shown] == [f"# {path}\n{README[path]}" for path in ("utils.py", "model.py")]
 
 
 def test_open_text_wins_over_disk(tmp_path: Path) -> None:
@@ -48,7 +47,7 @@ def test_open_text_wins_over_disk(tmp_path: Path) -> None:
     write(tmp_path, README)
     index = built(tmp_path)
     index.open("model.py", "import main\n")
-    assert [d.path for d in index.dependencies("model.py")] == ["main.py", "utils.py"]
+    assert index.dependencies("model.py") == ["main.py"]
     write(tmp_path, {"model.py": "value = one\n"})
     index.refresh(["model.py"])
     assert index.text("model.py") == "import main\n"
@@ -58,29 +57,39 @@ def test_open_text_wins_over_disk(tmp_path: Path) -> None:
 
 
 def test_typing_leaves_the_plan_alone_until_it_settles(tmp_path: Path) -> None:
-    """A keystroke changes neither graph nor signature; a new import does, at the next pause."""
+    """A keystroke changes neither graph nor resolution; a new import does, at the next pause."""
     write(tmp_path, README)
     index = built(tmp_path)
     index.open("utils.py", README["utils.py"])
-    before = index.signature("utils.py")
+    before = index.resolution("utils.py")
     index.change("utils.py", README["utils.py"] + "value = one\n")
     index.settle()
-    assert index.signature("utils.py") == before
+    assert index.resolution("utils.py") == before
     index.change("utils.py", "import model\n" + README["utils.py"])
-    assert index.signature("utils.py") == before
+    assert index.resolution("utils.py") == before
     index.settle()
-    assert index.signature("utils.py") != before
+    assert index.resolution("utils.py") != before
 
 
-def test_a_changed_dependency_changes_the_signature(tmp_path: Path) -> None:
-    """What the prompt would show has changed, so the plan must be made anew."""
+@pytest.mark.parametrize(
+    ("path", "text", "true"),
+    [
+        ("utils.py", README["utils.py"] + "\nLIMIT = 3\n", False),
+        ("main.py", "import utils\n", False),
+        ("main.py", README["main.py"] + "print(1)\n", True),
+        ("other.py", "import main\n", True),
+    ],
+)
+def test_a_plan_is_true_until_what_it_shows_changes(tmp_path: Path, path: str, text: str, true: bool) -> None:
+    """Or until the imports lead elsewhere; then it must be made anew."""
     write(tmp_path, README)
     index = built(tmp_path)
-    before = index.signature("main.py")
-    write(tmp_path, {"utils.py": README["utils.py"] + "\nLIMIT = 3\n"})
-    index.refresh(["utils.py"])
-    assert index.signature("main.py") != before
-    assert any("LIMIT" in d.whole for d in index.dependencies("main.py"))
+    plan, resolution = index.plan("main.py", README["main.py"], "", 10_000), index.resolution("main.py")
+    assert plan
+    assert index.still_true("main.py", resolution, plan)
+    write(tmp_path, {path: text})
+    index.refresh([path])
+    assert index.still_true("main.py", resolution, plan) == true
 
 
 def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     """A moved directory arrives as one path and takes its files along."""
     write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "value = one\n", "main.py": "from pkg import a\n"})
     index = built(tmp_path)
-    assert {d.path for d in index.dependencies("main.py")} == {"pkg/__init__.py", "pkg/a.py"}
+    assert set(index.dependencies("main.py")) == {"pkg/__init__.py", "pkg/a.py"}
     (tmp_path / "pkg").rename(tmp_path / "lib")
     index.refresh(["pkg", "lib"])
     assert sorted(index.ordered()) == ["lib/__init__.py", "lib/a.py", "main.py"]
@@ -193,7 +202,7 @@ def test_asking_never_waits_for_a_writer(tmp_path: Path) -> None:
     with index._writing:
         index.change("main.py", "import utils\n")
         assert index.text("main.py") == "import utils\n"
-        assert [d.path for d in index.dependencies("main.py")] == ["model.py", "utils.py"]
+        assert index.dependencies("main.py") == ["utils.py", "model.py"]
         assert index.copy_candidates("main.py", "class Iris", "")
 
 
@@ -208,9 +217,9 @@ def test_what_changed_before_anybody_watched_is_caught_up_with(tmp_path: Path) -
     index.catch_up(since)
     assert index.ordered() == built(tmp_path).ordered()
     assert index.text("utils.py") == "value = one\n"
-    before = index.signature("new.py")
+    before = index.resolution("new.py")
     index.catch_up(time.time() + 60)
-    assert index.signature("new.py") == before
+    assert index.resolution("new.py") is before
 
 
 def test_an_ignored_file_stays_out_when_it_is_opened(tmp_path: Path) -> None:

@@ -1,62 +1,143 @@
-"""Packing: within the budget, the relevant first, laid out in dependency order, windows that do not slide."""
+"""Packing: within the budget, the most valuable first, in dependency order, keeping what it can of the context before;
+windows that do not slide."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repofill.context.pack import Dependency, by_relevance, pack, prefix_window, suffix_window
+from repofill.context.languages.support import Resolution
+from repofill.context.outline import Outline
+from repofill.context.pack import Chosen, pack, prefix_window, suffix_window
+from repofill.context.parse import parse
+from repofill.context.select import Piece
+
+POINT = '''class Point:
+    """A place."""
+    x: int
+
+    def move(self, by):
+        """Go there."""
+        self.x += by
+        return self
+
+    def _check(self):
+        assert self.x
+'''
+TABLE = """SIZES = {
+    1: 'one',
+    2: 'two',
+    3: 'three',
+}
 
 
-def dependency(path: str, depth: int, position: int, whole: int, definitions: int | None, *names: str) -> Dependency:
-    """A dependency whose texts are as many words as their token counts."""
-    return Dependency(
-        path=path,
-        depth=depth,
-        position=position,
-        names=frozenset(names),
-        whole=f"# {path}\n" + "w " * whole,
-        definitions=None if definitions is None else f"# {path}\n" + "d " * definitions,
-    )
+def size(n):
+    return SIZES[n] or size(n - 1)
+"""
+LONG = "import os\n\n\ndef first():\n" + "    work()\n" * 100 + "\n\ndef second():\n" + "    work()\n" * 100
+FILES = {"a/point.py": POINT, "b/table.py": TABLE, "c/long.py": LONG}
 
 
-A = dependency("a.py", 1, 2, 100, 20, "Alpha")
-B = dependency("b.py", 1, 0, 40, 10, "Beta")
-C = dependency("c.py", 2, 1, 30, 5)
-D = dependency("data.toml", 1, 3, 8, None)
+class Files:
+    """A workspace of texts."""
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self.files = files
+
+    def text(self, path: str) -> str | None:
+        return self.files.get(path)
+
+    def outline(self, path: str) -> Outline | None:
+        return parse(path, self.files[path]) if path in self.files else None
+
+    def resolution(self, path: str) -> Resolution:
+        return Resolution()
+
+    def defining(self, name: str) -> Sequence[str]:
+        return ()
 
 
-def check(files: list[Dependency], budget: int, expected: list[tuple[str, str]], current: str = "") -> None:
-    ranked = by_relevance(files, current)
-    counts = {text: len(text.split()) for d in files for text in (d.whole, d.definitions) if text is not None}
-    packed = pack(ranked, counts, budget)
-    assert [(file.path, file.form) for file in packed] == expected
-    assert sum(file.tokens for file in packed) <= budget
-    assert all(file.text.startswith(f"# {file.path}\n") for file in packed)
+def packed(values: Mapping[str, float], budget: int, previous: Sequence[Chosen] = ()) -> tuple[Chosen, ...]:
+    """`values`: "path name" to probability."""
+    view = Files(FILES)
+    ranked = []
+    for place, value in values.items():
+        path, name = place.split()
+        outline = view.outline(path)
+        assert outline is not None
+        number = next(n for n, d in enumerate(outline.definitions) if d.qualified == name)
+        ranked.append(Piece(path=path, number=number, value=value))
+    return pack(view, ranked, budget, sorted(FILES).index, previous)
+
+
+def check(values: Mapping[str, float], budget: int, expected: str) -> None:
+    chosen = packed(values, budget)
+    assert "".join(c.text for c in chosen) == expected
+    assert len(expected) <= budget
 
 
 @pytest.mark.parametrize(
-    ("files", "budget", "expected", "current"),
+    ("values", "budget", "expected"),
     [
-        ([], 100, [], ""),
-        ([A, B, C], 0, [], ""),
-        # room for everything: whole files, dependencies first
-        ([A, B, C], 1000, [("b.py", "whole"), ("c.py", "whole"), ("a.py", "whole")], ""),
-        # little room: definitions, the direct ones first
-        ([A, B, C], 40, [("b.py", "definitions"), ("a.py", "definitions")], ""),
-        # the file whose names the current text mentions is served first
-        ([A, B, C], 25, [("a.py", "definitions")], "Alpha()"),
-        ([A, B, C], 25, [("b.py", "definitions"), ("c.py", "definitions")], "Beta()"),
-        # a file larger than its share stays at its definitions
-        ([A, B], 150, [("b.py", "whole"), ("a.py", "definitions")], ""),
-        # a file without definitions enters whole or not at all
-        ([D], 10, [("data.toml", "whole")], ""),
-        ([D], 9, [], ""),
+        ({}, 1000, ""),
+        ({"a/point.py Point.move": 0.9}, 0, ""),
+        ({"a/point.py Point.move": 0.9}, 20, ""),
+        ({"a/point.py Point.move": 0.001}, 1000, ""),  # when in doubt, nothing
+        # a member stands in its class
+        (
+            {"a/point.py Point.move": 0.9},
+            110,
+            '# a/point.py\nclass Point:\n    """A place."""\n    def move(self, by):\n        """Go there."""\n',
+        ),
+        # a constant too long for a skeleton
+        ({"b/table.py SIZES": 0.9}, 60, "# b/table.py\nSIZES = ...\n"),
+        # with room the body too
+        ({"b/table.py size": 0.9}, 90, "# b/table.py\ndef size(n):\n    return SIZES[n] or size(n - 1)\n"),
+        # a small file of which most is wanted is shown whole
+        ({"b/table.py SIZES": 0.9, "b/table.py size": 0.9}, 1000, "# b/table.py\n" + TABLE),
+        # dependency order, not that of the values
+        (
+            {"c/long.py second": 0.9, "a/point.py Point": 0.5},
+            150,
+            '# a/point.py\nclass Point:\n    """A place."""\n# c/long.py\ndef second():\n    ...\n',
+        ),
+        ({"c/long.py first": 0.1, "c/long.py second": 0.9}, 45, "# c/long.py\ndef second():\n    ...\n"),
     ],
 )
-def test_pack(files: list[Dependency], budget: int, expected: list[tuple[str, str]], current: str) -> None:
-    check(files, budget, expected, current)
+def test_pack(values: Mapping[str, float], budget: int, expected: str) -> None:
+    """What is worth most for its characters, within them."""
+    check(values, budget, expected)
+
+
+PLACES = ["a/point.py Point", "a/point.py Point.move", "b/table.py SIZES", "b/table.py size", "c/long.py first"]
+VALUES = st.dictionaries(st.sampled_from(PLACES), st.floats(0.001, 1), max_size=5)
+
+
+@given(first=VALUES, second=VALUES, budget=st.integers(0, 3000))
+def test_a_plan_keeps_to_its_budget_and_to_what_was_there(
+    first: dict[str, float], second: dict[str, float], budget: int
+) -> None:
+    """Whatever stood there before; and the same cursor again changes nothing."""
+    before = packed(first, budget)
+    after = packed(second, budget, before)
+    for chosen in (before, after):
+        assert sum(len(c.text) for c in chosen) <= budget
+        assert len({c.text for c in chosen}) == len(chosen)
+    assert packed(first, budget, before)[: len(before)] == before
+    assert packed(second, budget) == packed(dict(reversed(second.items())), budget)
+
+
+def test_what_is_new_follows_what_is_kept() -> None:
+    """So the tokens before it stay in the cache; a file that has changed since is shown anew."""
+    before = packed({"c/long.py second": 0.5}, 400)
+    after = packed({"c/long.py second": 0.5, "a/point.py Point": 0.2}, 400, before)
+    assert [c.path for c in after] == ["c/long.py", "a/point.py"]
+    stale = [Chosen(path=c.path, shown=c.shown, whole=c.whole, form=c.form, text=c.text, source="") for c in before]
+    again = packed({"c/long.py second": 0.5, "a/point.py Point": 0.2}, 400, stale)
+    assert [c.path for c in again] == ["a/point.py", "c/long.py"]
 
 
 @given(lines=st.lists(st.text(alphabet="abc ", max_size=30), max_size=80), size=st.integers(20, 400))
