@@ -16,8 +16,8 @@ import tomllib
 import warnings
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +33,10 @@ from repofill.context.scan import read_source, scan
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 
-_PACKAGE_BYTES = 4_000_000
+_BATCH, _DOWNLOADS = 12, 4
+"""Wheels fetched by one call of pip, and calls at a time."""
+
+_PACKAGE_BYTES = 4_200_000
 """No package gives more: variety beats the bulk of a few huge ones."""
 
 _TEST_SHARE = 10
@@ -90,7 +93,9 @@ def build_corpus(manifest: Manifest, cache: Path, output: Path) -> Counter[str]:
 
     Raises CalledProcessError where a release cannot be fetched.
     """
-    roots = {release: unpack(release, cache) for release in (*manifest.held_out, *manifest.packages)}
+    releases = (*manifest.held_out, *manifest.packages)
+    fetch(releases, cache / "wheels")
+    roots = {release: unpack(release, cache) for release in releases}
     fate: Counter[str] = Counter()
     seen = NearDuplicates()
     with ProcessPoolExecutor(2) as pool, output.open("w", encoding="utf-8") as file:
@@ -115,27 +120,34 @@ def read_corpus(path: Path) -> Iterator[Document]:
             yield Document(**{**entry, "dependencies": tuple(entry["dependencies"])})
 
 
+def fetch(releases: Sequence[Release], wheels: Path) -> None:
+    """Download the wheels that are missing, several at a time."""
+    missing = [release.requirement for release in releases if not any(_wheels_of(release, wheels))]
+    platforms = [option for platform in _PLATFORMS for option in ("--platform", platform)]
+    options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.11", *platforms, "--dest", str(wheels)]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", *options]
+    batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        for done in [pool.submit(subprocess.run, [*command, *batch], check=True) for batch in batches]:
+            done.result()
+
+
 def unpack(release: Release, cache: Path) -> Path:
-    """The folder with the release's Python files, fetched and unpacked on first use.
+    """The folder with the release's Python files, unpacked from its wheel on first use.
 
     A third of them lie under `src/`, as in many repositories: paths in prompts look like that, too.
     """
     root = cache / "packages" / release.requirement
     if root.exists():
         return root
-    wheels = cache / "wheels"
-    if not any(_wheels_of(release, wheels)):
-        platforms = [option for platform in _PLATFORMS for option in ("--platform", platform)]
-        options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.11", *platforms]
-        command = [sys.executable, "-m", "pip", "download", "--quiet", *options, "--dest", str(wheels)]
-        subprocess.run([*command, release.requirement], check=True)
+    wheel = next(_wheels_of(release, cache / "wheels"))
     partial = root.with_name(root.name + ".part")
     inside = partial / "src" if number(release.name) % 3 == 0 else partial
     inside.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(next(_wheels_of(release, wheels))) as wheel:
-        for name in wheel.namelist():
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
             if name.endswith(".py") and not _foreign(name):
-                wheel.extract(name, inside)
+                archive.extract(name, inside)
     return partial.rename(root)
 
 

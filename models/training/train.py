@@ -18,6 +18,9 @@ from repofill.models.training.rows import PADDING, read_rows
 from repofill.models.training.schedule import rate_factor
 
 PEAK_RATE = 3.5e-3
+WARM_PEAK_RATE = 1.5e-3
+"""Of a run that goes on from trained weights: the full rate undoes what they have learned before it teaches more."""
+
 _TOKENS_PER_STEP = 16_384
 _LONG_FROM = 0.8
 """From this share of the budget on, rows are as long as the longest prompts."""
@@ -50,7 +53,8 @@ def train(
     goes on from that checkpoint if there is one. `on_save` is called after each checkpoint with its path.
     `trained_tokens` were seen by an earlier run: this one begins with the rows behind them.
     """
-    optimizers = optimisers(network, PEAK_RATE)
+    peak_rate = WARM_PEAK_RATE if trained_tokens else PEAK_RATE
+    optimizers = optimisers(network, peak_rate)
     first, _ = windows
     progress = Progress(tokens=trained_tokens, position=dict.fromkeys(windows, 0) | {first: trained_tokens // first})
     checkpoint = folder / "checkpoint.pt"
@@ -64,7 +68,7 @@ def train(
         share = progress.elapsed_s / budget_s
         window = windows[share >= _LONG_FROM]
         batch = _next_batch(rows[window], window, progress)
-        rate = PEAK_RATE * rate_factor(share)
+        rate = peak_rate * rate_factor(share)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
