@@ -19,9 +19,9 @@ from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
-from repofill.evaluation import demo, fill, infilling, keystrokes, packages, tune
+from repofill.evaluation import demo, fill, graphs, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
-from repofill.evaluation.figures import BenchmarkError
+from repofill.evaluation.figures import BenchmarkError, show
 from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import offset_at, position_at
@@ -126,6 +126,11 @@ def _add_bench(parts: Any) -> None:
     part.add_argument("file", type=Path, metavar="FILE", help="JSON lines with prompt, suffix, canonical_solution")
     part.add_argument("--language", default="py", metavar="NAME", help="as the benchmark names it (py)")
     part.add_argument("--model", metavar="PATH")
+    text = "the import graph of real projects against their languages' own tools: precision and recall"
+    part = parts.add_parser("graphs", help=text, description=text)
+    part.set_defaults(run=_bench_graphs)
+    part.add_argument("languages", nargs="*", metavar="LANGUAGE", help=f"default: {', '.join(graphs.LANGUAGES)}")
+    part.add_argument("--json", action="store_true")
 
 
 def _natural(text: str) -> int:
@@ -231,6 +236,11 @@ def _bench_infill(options: argparse.Namespace) -> None:
             await engine.close()
 
     print(json.dumps(asyncio.run(measure()), indent=2))
+
+
+def _bench_graphs(options: argparse.Namespace) -> None:
+    languages = tuple(options.languages) or graphs.LANGUAGES
+    show("Import graphs", graphs.report(languages), as_json=options.json)
 
 
 def _bench_keystrokes(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from repofill.context.languages import python
+from repofill.context.languages import php, python
 from repofill.context.languages.support import Support
 
 
@@ -41,7 +41,7 @@ LANGUAGES = (
     Language(name="cpp", suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), opening="// "),
     Language(name="csharp", suffixes=(".cs",), opening="// "),
     Language(name="swift", suffixes=(".swift",), opening="// "),
-    Language(name="php", suffixes=(".php",), opening="// "),
+    Language(name="php", suffixes=(".php",), opening="// ", support=php.SUPPORT),
     Language(name="ruby", suffixes=(".rb", ".rake"), opening="# "),
     Language(name="shell", suffixes=(".sh", ".bash", ".zsh"), opening="# "),
     Language(name="perl", suffixes=(".pl", ".pm"), opening="# "),

@@ -1,0 +1,84 @@
+"""Source packages of Debian, fetched by apt-get with lists of its own: nothing of the system is changed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import platformdirs
+
+from repofill.evaluation.figures import BenchmarkError
+
+_SUITE = "bookworm"
+
+
+def source(package: str, version: str) -> Path:
+    """The folder of an upstream source tree, without Debian's patches; downloaded on first use."""
+    folder = platformdirs.user_cache_path("repofill") / "packages" / f"{package}-{version}"
+    if not folder.is_dir():
+        apt = folder.with_name("apt")
+        command = _apt(apt)
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        _run([*command, "update"], apt)
+        _run([*command, "source", "--download-only", f"{package}={version}"], part)
+        _run(
+            [
+                "dpkg-source",
+                "--no-check",
+                "--skip-patches",
+                "-x",
+                next(str(file) for file in part.glob("*.dsc")),
+                "tree",
+            ],
+            part,
+        )
+        (part / "tree").rename(folder)
+        shutil.rmtree(part)
+    return folder
+
+
+def program(name: str, package: str) -> str:
+    """The path of an installed program, or an error that says which package has it."""
+    path = shutil.which(name)
+    if path is None:
+        raise BenchmarkError(f"{name} is missing: install Debian's {package}, or what your system calls it")
+    return path
+
+
+def _apt(home: Path) -> list[str]:
+    """apt-get with lists and caches under `home`, and the mirror that the system uses, for sources."""
+    program("dpkg-source", "dpkg-dev")
+    for folder in ("lists/partial", "archives/partial"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    mirrors = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"], home).split()
+    if not mirrors:
+        raise BenchmarkError("apt-get knows no mirror of Debian's archive")
+    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (home / "sources.list").write_text(f"deb-src [signed-by={keys}] {mirrors[0]} {_SUITE} main\n")
+    options = {
+        "Dir::Etc::sourcelist": home / "sources.list",
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Etc::preferencesparts": "/dev/null",
+        "Dir::State": home,
+        "Dir::State::lists": home / "lists",
+        "Dir::Cache::archives": home / "archives",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Debug::NoLocking": "1",
+        "APT::Sandbox::User": "root",
+    }
+    return ["apt-get", "-qq", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
+
+
+def _run(command: list[str], folder: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise BenchmarkError(f"{command[0]} is missing: the projects are Debian's source packages") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise BenchmarkError(f"{command[0]} failed, check the network and apt's settings: {reason}")
+    return done.stdout
