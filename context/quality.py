@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import string
 from pathlib import PurePosixPath
 
 _LONGEST_LINE = 1000
@@ -14,6 +15,7 @@ _HTML_VISIBLE = 0.2
 _HTML_CHARACTERS = 100
 _DATA_CHARACTERS = range(50, 5001)
 
+_ASCII_LETTERS = string.ascii_letters.encode()
 _INVISIBLE = re.compile(
     r"<(script|style)\b.*?(</\1\s*>|\Z)|<!--.*?(-->|\Z)|<[^>]*(>|\Z)",  # open to the end: every character is read once
     re.DOTALL | re.IGNORECASE,
@@ -28,7 +30,7 @@ def passes_filter(path: str, text: str) -> bool:
     lengths = [len(line) for line in text.splitlines()]
     if max(lengths) > _LONGEST_LINE or sum(lengths) > _AVERAGE_LINE * len(lengths):
         return False
-    if sum(map(str.isalpha, text)) < _LETTERS * len(text):
+    if _letters(text) < _LETTERS * len(text):
         return False
     if "<?xml version=" in text[:100] and suffix not in (".xsl", ".xslt"):
         return False
@@ -38,3 +40,9 @@ def passes_filter(path: str, text: str) -> bool:
     if suffix in (".json", ".yaml", ".yml"):
         return len(text) in _DATA_CHARACTERS
     return True
+
+
+def _letters(text: str) -> int:
+    if not text.isascii():
+        return sum(map(str.isalpha, text))
+    return len(text) - len(text.encode().translate(None, _ASCII_LETTERS))

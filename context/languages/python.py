@@ -13,10 +13,11 @@ from repofill.context.languages.syntax import Source, Span, captures, definition
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_python.language())
-_IMPORTS = Query(_LANGUAGE, "(import_statement) @import (import_from_statement) @from")
-_DEFINITIONS = Query(
+_QUERY = Query(
     _LANGUAGE,
     """
+    (import_statement) @import
+    (import_from_statement) @from
     (function_definition name: (identifier) @name body: (block) @body) @function
     (class_definition name: (identifier) @name body: (block) @body) @class
     (module (expression_statement (assignment left: (identifier) @name right: (_)? @body) @variable))
@@ -29,10 +30,10 @@ _DEFINITIONS = Query(
 def outline(path: str, source: bytes) -> Outline:
     """Imports anywhere in the file; functions, classes and plain assignments at the top level or in a class."""
     parsed = read(_LANGUAGE, source)
-    found = captures(_IMPORTS, parsed)
+    found = captures(_QUERY, parsed)
     imports = [made for node in found.get("import", []) for made in _plain_imports(parsed, node)]
     imports += [_from_import(parsed, node) for node in found.get("from", [])]
-    defined = definitions(_DEFINITIONS, parsed, inside=_inside, wrappers=frozenset({"decorated_definition"}), doc=_doc)
+    defined = definitions(_QUERY, parsed, inside=_inside, wrappers=frozenset({"decorated_definition"}), doc=_doc)
     return Outline(
         interface=Interface(
             language="python",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 
 from repofill.context.outline import Definition, Kind
@@ -15,25 +17,28 @@ _MARKERS = re.compile(r"^\s*(?:/\*+!?|\*+/|\*+|//+!?|#+|--+(?:\[=*\[)?|;+)?\s?")
 _TAGGED = re.compile(r"<[^<>]*>")
 
 
-@dataclass(slots=True)
 class Source:
     """A text as its grammar reads it. Offsets of nodes are in bytes, those of outlines in code points."""
 
-    encoded: bytes
-    tree: Tree
-    _ascii: bool = field(init=False)
+    def __init__(self, encoded: bytes, tree: Tree) -> None:
+        self.encoded = encoded
+        self.root = tree.root_node
+        self._matches: dict[int, list[dict[str, list[Node]]]] = {}
+        self._code_points: NDArray[np.int64] | None = None
+        if not encoded.isascii():  # every byte but a continuation begins a code point
+            begins = np.frombuffer(encoded, np.uint8) & 0xC0 != 0x80
+            self._code_points = np.concatenate([[0], np.cumsum(begins)])
 
-    def __post_init__(self) -> None:
-        self._ascii = self.encoded.isascii()
-
-    @property
-    def root(self) -> Node:
-        """The tree's root."""
-        return self.tree.root_node
+    def matches(self, query: Query) -> list[dict[str, list[Node]]]:
+        """The captures of every match of a query, which runs once: one query for all that is wanted of a file costs
+        least."""
+        if id(query) not in self._matches:
+            self._matches[id(query)] = [nodes for _, nodes in QueryCursor(query).matches(self.root)]
+        return self._matches[id(query)]
 
     def offset(self, byte: int) -> int:
         """The code point at a byte."""
-        return byte if self._ascii else len(self.encoded[:byte].decode("utf-8", "ignore"))
+        return byte if self._code_points is None else int(self._code_points[byte])
 
     def text(self, node: Node | None) -> str:
         """The text of a node, "" of none."""
@@ -49,7 +54,11 @@ def read(language: Language, source: bytes) -> Source:
 
 def captures(query: Query, source: Source) -> dict[str, list[Node]]:
     """All nodes that a query captures, by the names it gives them."""
-    return QueryCursor(query).captures(source.root)
+    found: dict[str, list[Node]] = {}
+    for match in source.matches(query):
+        for name, nodes in match.items():
+            found.setdefault(name, []).extend(nodes)
+    return found
 
 
 Span = tuple[int, int]
@@ -115,7 +124,7 @@ class _Match:
 
 
 def _matches(query: Query, source: Source) -> Iterator[_Match]:
-    for _, nodes in QueryCursor(query).matches(source.root):
+    for nodes in source.matches(query):
         for kind in _KINDS:
             if kind in nodes:
                 yield _Match(kind, nodes[kind][0], _first(nodes.get("name")), _first(nodes.get("body")))
