@@ -1,0 +1,119 @@
+"""The store: what goes in comes out, for as long as the code that made it is the same; a bad file is replaced."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repofill.context import store as store_module
+from repofill.context.parse import parse
+from repofill.context.store import Entry, Stamp, Store, digest_of
+
+
+def entry(path: str, text: str, modified_ns: int = 1) -> Entry:
+    stamp = Stamp(modified_ns=modified_ns, size=len(text))
+    return Entry(stamp=stamp, digest=digest_of(text), text=text, outline=parse(path, text))
+
+
+@given(st.dictionaries(st.sampled_from(["a.py", "b/é.py", "c.toml"]), st.text(), max_size=3))
+def test_what_goes_in_comes_out(texts: dict[str, str]) -> None:
+    """Text, outline and stamp, together; never those of another text."""
+    store = Store()
+    entries = {path: entry(path, text) for path, text in texts.items()}
+    store.write(entries)
+    assert {path: (known.stamp, known.digest) for path, known in store.known().items()} == {
+        path: (e.stamp, e.digest) for path, e in entries.items()
+    }
+    for path, e in entries.items():
+        assert store.read(path, e.digest) == (e.text, e.outline)
+        assert store.read(path, digest_of(e.text + "x")) is None
+        assert store.known()[path].interface == (None if e.outline is None else e.outline.interface)
+    assert dict(store.defined()) == {
+        path: {d.name for d in e.outline.definitions} for path, e in entries.items() if e.outline is not None
+    }
+    store.write(dict.fromkeys(texts))
+    assert store.known() == {}
+    store.close()
+
+
+TEXT = "import os\n\n\ndef f(x):\n    '''What.'''\n    return os.path\n"
+
+
+def test_it_outlives_the_process(tmp_path: Path) -> None:
+    """In a folder that need not exist; two at a time see each other's files."""
+    path = tmp_path / "new" / "index.db"
+    first = Store(path)
+    first.write({"a.py": entry("a.py", TEXT)})
+    second = Store(path)
+    assert second.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
+    first.close()
+    second.write({"a.py": entry("a.py", TEXT, modified_ns=2)})
+    assert Store(path).known()["a.py"].stamp.modified_ns == 2
+
+
+def test_other_code_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outlines do not count."""
+    path = tmp_path / "index.db"
+    Store(path).write({"a.py": entry("a.py", TEXT)})
+    monkeypatch.setattr(store_module, "fingerprint", lambda: "another version")
+    store = Store(path)
+    assert store.known() == {}
+    assert not store.rebuilt
+
+
+def nonsense(path: Path) -> None:
+    path.write_bytes(b"nonsense" * 1000)
+
+
+def another_program(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE file (colour TEXT)")
+    database.commit()
+
+
+def half(path: Path) -> None:
+    Store(path).write({f"{n}.py": entry("a.py", f"x = {n}\n" * 500) for n in range(200)})
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 3] + b"\xff" * 5000)
+
+
+@pytest.mark.parametrize("spoil", [nonsense, another_program, half])
+def test_a_bad_file_is_replaced(tmp_path: Path, spoil: object) -> None:
+    """And what is written from then on is kept."""
+    path = tmp_path / "index.db"
+    spoil(path)  # type: ignore[operator]
+    store = Store(path)
+    store.write({"a.py": entry("a.py", TEXT)})
+    assert store.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
+    again = Store(path)
+    assert again.read("a.py", digest_of(TEXT)) is not None or store.rebuilt
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """Then it lasts as long as the process."""
+    (tmp_path / "file").write_text("not a folder")
+    store = Store(tmp_path / "file" / "index.db")
+    store.write({"a.py": entry("a.py", TEXT)})
+    assert store.read("a.py", digest_of(TEXT)) is not None
+
+
+def test_writers_on_many_threads(tmp_path: Path) -> None:
+    """Of two servers on one workspace: everything arrives."""
+    stores = [Store(tmp_path / "index.db") for _ in range(2)]
+
+    def work(number: int) -> None:
+        for step in range(20):
+            stores[number % 2].write({f"{number}-{step}.py": entry("a.py", f"x = {step}\n")})
+
+    threads = [Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stores[0].known().keys() == stores[1].known().keys() == {f"{n}-{s}.py" for n in range(6) for s in range(20)}
