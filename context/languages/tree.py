@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, TypeVarTuple
 
 from repofill.context.outline import Interface
@@ -49,6 +50,19 @@ class FileTree:
         """The interface of a source file."""
         self._read(("interface", path))
         return self._interfaces.get(path)
+
+    def names(self, path: str) -> frozenset[str]:
+        """The names at the top level of a source file: all that a query over many files should ask of them, so that it
+        stays when anything else of one changes."""
+        self._read(("names", path))
+        interface = self._interfaces.get(path)
+        return interface.names if interface is not None else frozenset()
+
+    def surface(self, path: str) -> Interface | None:
+        """The interface without its references: what other files build on, which changes less often than a file does
+        under the user's hands."""
+        self._read(("surface", path))
+        return _surface(self._interfaces.get(path))
 
     def is_directory(self, path: str) -> bool:
         """Whether any source or configuration file is in or below `path`."""
@@ -115,6 +129,10 @@ class FileTree:
         if interface == before:
             return set()
         facts: set[_Fact] = {("interface", path)}
+        if _surface(interface) != _surface(before):
+            facts.add(("surface", path))
+        if (before.names if before is not None else None) != (interface.names if interface is not None else None):
+            facts.add(("names", path))
         if _set_or_remove(self._interfaces, path, interface):
             facts |= {("file", path), *self._change_place(path, interface is not None)}
         for key, present in ((_scope(before), False), (_scope(interface), True)):
@@ -176,6 +194,12 @@ def _insert_or_remove(lists: dict[_Key, list[str]], key: _Key, name: str, presen
         del names[at]
     if not names:
         del lists[key]
+
+
+def _surface(interface: Interface | None) -> Interface | None:
+    if interface is None or not interface.references:
+        return interface
+    return replace(interface, references=frozenset())
 
 
 def _scope(interface: Interface | None) -> tuple[str, str] | None:
