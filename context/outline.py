@@ -30,7 +30,8 @@ class Import:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A definition at the top level of a file or of a class. A "class" is whatever has members: a struct, a trait, an
-    interface, an enumeration, a namespace, a module of Ruby.
+    interface, an enumeration, a namespace, a module of Ruby. One without a name only holds others together: `const (…)`
+    of Go, an `impl` of Rust, whose `parent` is the type that it is for.
 
     Offsets are in code points of the text, ends are exclusive. `start` includes a doc comment ahead of it, `signature`
     begins after that, at the decorators if there are any. From `body_start` to `body_end` stands what a skeleton leaves
@@ -51,7 +52,7 @@ class Definition:
     @property
     def qualified(self) -> str:
         """The dotted name."""
-        return f"{self.parent}.{self.name}" if self.parent else self.name
+        return ".".join(part for part in (self.parent, self.name) if part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,10 +90,13 @@ def definitions(
     A pattern captures the defining node as @function, @class or @variable, its name as @name, and what a skeleton
     leaves out, where there is something, as @body, of which `inside` takes off the delimiters. Parents of a type in
     `wrappers` (decorators, `export`) belong to the definition that is in them, comments directly ahead of it are its
-    documentation; `doc` reads the first line of a docstring inside of a body instead. `qualifier` gives the dotted name
-    of a class that a definition belongs to without standing in it (a method of Go, an `impl` of Rust), "" for none.
+    documentation; `doc` reads the first line of a docstring inside of a body instead. @group is what stands around
+    definitions without a name of its own (`const (…)`, an `impl`). `qualifier` gives the dotted name of a class that a
+    definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none.
     """
-    found = sorted(_matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte))
+    found = sorted(
+        _matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group)
+    )
     made: list[Definition] = []
     around: list[tuple[int, Kind, str]] = []  # of the definitions that are open here: end, kind, dotted name
     last: Node | None = None
@@ -108,7 +111,7 @@ def definitions(
         own = qualifier(source, match.node) if qualifier is not None else ""
         parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
         definition = _definition(source, match, parent, inside, wrappers, comments, doc)
-        if not definition.name:
+        if not definition.name and not match.is_group:
             continue  # broken code
         around.append((match.node.end_byte, match.kind, definition.qualified))
         made.append(definition)
@@ -121,6 +124,7 @@ class _Match:
     node: Node
     name: Node | None
     body: Node | None
+    is_group: bool = False
 
 
 def _matches(query: Query, source: Source) -> Iterator[_Match]:
@@ -128,6 +132,8 @@ def _matches(query: Query, source: Source) -> Iterator[_Match]:
         for kind in _KINDS:
             if kind in nodes:
                 yield _Match(kind, nodes[kind][0], _first(nodes.get("name")), _first(nodes.get("body")))
+        if "group" in nodes:
+            yield _Match("class", nodes["group"][0], None, _first(nodes.get("body")), is_group=True)
 
 
 def _first(nodes: Sequence[Node] | None) -> Node | None:
