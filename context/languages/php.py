@@ -13,7 +13,7 @@ from repofill.context.languages.syntax import Source, Span, bracketed, captures,
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_php.language_php())
-_NAMES = Query(
+_QUERY = Query(
     _LANGUAGE,
     """
     (namespace_definition name: (namespace_name) @namespace)
@@ -30,11 +30,6 @@ _NAMES = Query(
     (scoped_property_access_expression scope: [(name) (qualified_name)] @type)
     (binary_expression operator: "instanceof" right: [(name) (qualified_name)] @type)
     (function_call_expression function: [(name) (qualified_name)] @call)
-    """,
-)
-_DEFINITIONS = Query(
-    _LANGUAGE,
-    """
     (function_definition name: (name) @name body: (compound_statement) @body) @function
     (class_declaration name: (name) @name body: (declaration_list) @body) @class
     (interface_declaration name: (name) @name body: (declaration_list) @body) @class
@@ -63,10 +58,10 @@ def outline(path: str, source: bytes) -> Outline:
     """`use`, `include` and its kin anywhere in the file; functions, types and their members, constants and the
     variables of the top level. A file belongs to the first namespace that it declares."""
     parsed = read(_LANGUAGE, source)
-    found = captures(_NAMES, parsed)
+    found = captures(_QUERY, parsed)
     imports = [made for node in found.get("use", []) for made in _uses(parsed, node)]
     imports += [made for node in found.get("include", []) for made in _includes(parsed, node)]
-    defined = definitions(_DEFINITIONS, parsed, inside=_inside)
+    defined = definitions(_QUERY, parsed, inside=_inside)
     references = {parsed.text(node) for node in found.get("type", [])}
     references |= {f"{parsed.text(node)}()" for node in found.get("call", [])}
     return Outline(
