@@ -36,7 +36,8 @@ def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collec
             number = parents[number]
     members: dict[int, list[int]] = {-1: [], **{number: [] for number in wanted}}
     for number in sorted(wanted):
-        members[parents[number]].append(number)
+        if not _in_head(outline, number, parents[number]):
+            members[parents[number]].append(number)
     form = _Form(text, outline.definitions, members, frozenset(whole), language.support, language.comment)
     return "".join(f"{line}\n" for number in members[-1] for line in form.lines(number, ""))
 
@@ -44,6 +45,12 @@ def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collec
 def shows_value(text: str, constant: Definition) -> bool:
     """Whether the skeleton of a constant has its value."""
     return text.count("\n", constant.signature, constant.end) < _LONGEST_CONSTANT
+
+
+def _in_head(outline: Outline, number: int, parent: int) -> bool:
+    """Whether a member stands ahead of its class's body, where it is shown with the signature: the constants of Java's
+    enumerations."""
+    return parent >= 0 and outline.definitions[number].end <= outline.definitions[parent].body_start
 
 
 def enclosing(outline: Outline) -> list[int]:
@@ -88,7 +95,8 @@ class _Form:
             return [*signature, *docs, *shown, *([base + tail] if tail else [])]
         if definition.kind == "variable":
             if shows_value(self.text, definition):
-                return _moved(self.text[definition.signature : definition.end], own, base)
+                whole = self.text[definition.signature : definition.end]
+                return [*self._comment(definition, base), *_moved(whole, own, base)]
             filler = self.support.empty_value if head.rstrip() == head else f" {self.support.empty_value}"
         else:
             inside = self.support.doc_body if definition.doc else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from repofill.context.languages import php, python
+from repofill.context.languages import java, php, python
 from repofill.context.languages.support import Support
 
 
@@ -32,7 +32,7 @@ LANGUAGES = (
     Language(name="python", suffixes=(".py", ".pyi", ".pyw"), opening="# ", support=python.SUPPORT),
     Language(name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// "),
     Language(name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// "),
-    Language(name="java", suffixes=(".java",), opening="// "),
+    Language(name="java", suffixes=(".java",), opening="// ", support=java.SUPPORT),
     Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
     Language(name="scala", suffixes=(".scala",), opening="// "),
     Language(name="go", suffixes=(".go",), opening="// "),

@@ -51,13 +51,6 @@ class FileTree:
         self._read(("interface", path))
         return self._interfaces.get(path)
 
-    def names(self, path: str) -> frozenset[str]:
-        """The names at the top level of a source file: all that a query over many files should ask of them, so that it
-        stays when anything else of one changes."""
-        self._read(("names", path))
-        interface = self._interfaces.get(path)
-        return interface.names if interface is not None else frozenset()
-
     def surface(self, path: str) -> Interface | None:
         """The interface without its references: what other files build on, which changes less often than a file does
         under the user's hands."""
@@ -131,8 +124,6 @@ class FileTree:
         facts: set[_Fact] = {("interface", path)}
         if _surface(interface) != _surface(before):
             facts.add(("surface", path))
-        if (before.names if before is not None else None) != (interface.names if interface is not None else None):
-            facts.add(("names", path))
         if _set_or_remove(self._interfaces, path, interface):
             facts |= {("file", path), *self._change_place(path, interface is not None)}
         for key, present in ((_scope(before), False), (_scope(interface), True)):
