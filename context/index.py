@@ -3,17 +3,20 @@ from.
 
 One per workspace folder. The editor's open text wins over the disk. Thread-safe: one writer at a time reads, parses and
 orders, and then publishes all of it at once; nobody who asks ever waits for that. The language server calls `change`,
-`release` and what asks on its loop, everything else on a worker thread.
+`release` and what asks on its loop, everything else on a worker thread. Texts and outlines of closed files lie in a
+`Store`; memory holds what resolving names takes.
 """
 
 from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from threading import Lock
+from types import MappingProxyType
 
 from repofill.context import matches
 from repofill.context.graph import ImportGraph
@@ -22,8 +25,10 @@ from repofill.context.order import dependency_order
 from repofill.context.outline import Outline
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
-from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_secret, read_source, scan
+from repofill.context.reader import Reading, lf, read, read_many, shown_to_others, stamp_of
+from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
 from repofill.context.select import pieces
+from repofill.context.store import Known, Stamp, Store, describe, digest_of
 
 MAX_FILES = 20_000
 """Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
@@ -32,6 +37,12 @@ _FIRST_BATCH = 64
 _COPY_CHARACTERS = 8_000_000
 """Text the longest match searches at most: the bound on the time of one look-up."""
 _COPY_ONE_FILE = 400_000
+_LOADED_CHARACTERS = 8_000_000
+"""Text of closed files kept at hand."""
+
+_NOTHING = Resolution()
+_NONE: Mapping[str, str] = MappingProxyType({})
+_Content = tuple[str, Outline | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +55,6 @@ class IndexStats:
     edges: int = 0
     subgraphs: int = 0
     truncated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    text: str
-    outline: Outline | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +74,39 @@ class _Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
-    """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing."""
+    """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing. `opened` are
+    the texts that the editor shows; `load` gets those of closed files."""
 
-    files: Mapping[str, _File] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
+    opened: Mapping[str, _Content] = field(default_factory=dict)
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
     defined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generation: int = -1
     pool: _Pool = _Pool()
     stats: IndexStats = IndexStats()
+    load: Callable[[str, bytes], _Content | None] = lambda path, digest: None
+
+    def _content(self, path: str) -> _Content | None:
+        if path in self.opened:
+            return self.opened[path]
+        known = self.known.get(path)
+        return None if known is None else self.load(path, known.digest)
 
     def outline(self, path: str) -> Outline | None:
         """The outline of a file."""
-        file = self.files.get(path)
-        return None if file is None else file.outline
+        content = self._content(path)
+        return None if content is None else content[1]
 
     def text(self, path: str) -> str | None:
         """The text that its outline was made from."""
-        file = self.files.get(path)
-        return None if file is None else file.text
+        content = self._content(path)
+        return None if content is None else content[0]
+
+    def digest(self, path: str) -> bytes | None:
+        """What identifies that text."""
+        known = self.known.get(path)
+        return None if known is None else known.digest
 
     def resolution(self, path: str) -> Resolution:
         """What its imports lead to."""
@@ -102,61 +121,83 @@ class _Snapshot:
         return self.positions.get(path, 0)
 
 
-_NOTHING = Resolution()
-
-
 class WorkspaceIndex:
     """See the module. `root` is the workspace folder; paths are relative to it, with forward slashes; texts have LF
-    line ends."""
+    line ends. Without a `store` one of this process alone is used."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, store: Store | None = None) -> None:
         self.root = Path(os.path.abspath(root))
+        self._store = store or Store()
         self._rules = IgnoreRules(self.root)
         self._writing = Lock()
         self._graph = ImportGraph()
+        self._on_disk: dict[str, Known] = {}
         self._defined: dict[str, tuple[str, ...]] = {}
         self._truncated = False
         self._stopped = False
-        self._now = _Snapshot()
-        self._lock = Lock()  # of the two below; never held while working
+        self._now = _Snapshot(load=self._load)
+        self._lock = Lock()  # of what follows; never held while working
         self._open: dict[str, str] = {}
         self._stale: set[str] = set()
+        self._loaded: OrderedDict[tuple[str, bytes], _Content] = OrderedDict()
+        self._loaded_characters = 0
 
     # What changes it
 
     def build(self, progress: Callable[[int], None] | None = None) -> None:
-        """Read and parse everything. Blocking; meanwhile the index answers with what it has so far."""
-        batch: list[str] = []
-        seen: set[str] = set()
+        """Take over everything on disk: what the store has already as it is, the rest is read and parsed. Blocking;
+        meanwhile the index answers with what it has so far. Again, it takes over what has changed since."""
+        report = progress or (lambda files: None)
         self._rules = IgnoreRules(self.root)
-        for path in scan(self.root):
+        stamps = dict(self._stamps())
+        with self._writing:
+            stored = self._on_disk or self._store.known()
+            same = {path: known for path, known in stored.items() if stamps.get(path) == known.stamp}
+            gone = stored.keys() - stamps.keys()
+            self._take_over({**same, **dict.fromkeys(gone)})
+        self._store.write([], gone)
+        report(len(same))
+        batch: dict[str, Reading | None] = {}
+        for chunk in read_many(self.root, [path for path in stamps if path not in same]):
             if self._stopped:
                 return
-            if len(seen) >= MAX_FILES:
-                self._truncated = True
-                break
-            seen.add(path)
-            batch.append(path)
-            if len(batch) >= max(_FIRST_BATCH, len(seen) // 2):  # each batch resolves all imports anew, so they double
-                self._refresh_files(batch)
-                batch.clear()
-                if progress is not None:
-                    progress(len(seen))
-        self._refresh_files([*batch, *(self._now.files.keys() - seen)])
-        if progress is not None:
-            progress(len(seen))
+            batch |= chunk
+            if len(batch) >= max(_FIRST_BATCH, len(self._on_disk) // 2):  # every batch is ordered anew, so they double
+                self._keep(batch)
+                report(len(self._on_disk))
+                batch = {}
+        self._keep(batch)
+        report(len(self._on_disk))
 
-    def catch_up(self, since_s: float) -> None:
-        """Take over what changed on disk since a time, in seconds since the epoch: what happened during `build`, before
-        anybody watched."""
-        present, known = set(scan(self.root)), self._now.files.keys()
-        newer = {path for path in present & known if _changed_s(self.root / path) >= since_s}
-        self._refresh_files(newer | (present ^ known))
+    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+        """The files that count, with their stamps."""
+        for number, path in enumerate(scan(self.root)):
+            self._truncated = number >= MAX_FILES
+            if self._truncated or self._stopped:
+                return
+            if (stamp := stamp_of(self.root, path)) is not None:
+                yield path, stamp
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
         everything that was or is in it. Unchanged text changes nothing."""
-        self._refresh_files(self._files_at(set(paths)))
+        files = sorted(self._files_at(set(paths)))
+        ignored = {path for path in files if self._rules.ignores(path)}
+        self._keep(dict.fromkeys(ignored))
+        for chunk in read_many(self.root, [path for path in files if path not in ignored]):
+            self._keep(chunk)
+
+    def _files_at(self, paths: set[str]) -> set[str]:
+        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
+            self._rules = IgnoreRules(self.root)
+            paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
+        known = self._on_disk.keys()
+        files = paths & known
+        if folders := paths - known:
+            files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
+            for path in folders:
+                files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
+        return files
 
     def open(self, path: str, text: str) -> None:
         """The editor opened a file: from now on its text counts, not the disk's."""
@@ -187,87 +228,122 @@ class WorkspaceIndex:
         """Take over what was changed and released since the last call; the server calls it when typing pauses."""
         with self._writing:
             with self._lock:
-                texts = {path: self._open.get(path) for path in self._stale}
+                typed = {path: self._open.get(path) for path in self._stale}
                 self._stale.clear()
-            self._take_over({path: self._read(path) if text is None else text for path, text in texts.items()})
+            closed = {p: self._read(p) for p, text in typed.items() if text is None}
+            self._store.write(made[1] for made in closed.values() if made is not None)
+            self._take_over(
+                {path: None if made is None else made[0] for path, made in closed.items()},
+                {path: text for path, text in typed.items() if text is not None},
+            )
 
     def stop(self) -> None:
         """For good: whatever is being read and parsed is left as it is."""
         self._stopped = True
 
-    def _refresh_files(self, files: Iterable[str]) -> None:
+    @property
+    def rebuilt(self) -> bool:
+        """Whether what was kept of the workspace could not be used."""
+        return self._store.rebuilt
+
+    def _read(self, path: str) -> Reading | None:
+        return None if self._stopped or self._rules.ignores(path) else read(self.root, path)
+
+    def _keep(self, readings: Mapping[str, Reading | None]) -> None:
+        """Take over what was read from disk."""
         with self._writing:
-            with self._lock:
-                closed = set(files) - self._open.keys()
-            self._take_over({path: self._read(path) for path in closed if not self._stopped})
+            rows = [made[1] for made in readings.values() if made is not None]
+            self._store.write(rows, [path for path, made in readings.items() if made is None])
+            self._take_over({path: None if made is None else made[0] for path, made in readings.items()})
 
-    def _files_at(self, paths: set[str]) -> set[str]:
-        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
-            self._rules = IgnoreRules(self.root)
-            paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
-        known = self._now.files.keys()
-        files = paths & known
-        if folders := paths - known:
-            files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
-            for path in folders:
-                files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
-        return files
-
-    def _read(self, path: str) -> str | None:
-        text = None if self._rules.ignores(path) else read_source(self.root, path)
-        return None if text is None else lf(text)
-
-    def _take_over(self, texts: Mapping[str, str | None]) -> None:
-        """Parse what is new in `texts` (None: no such file), and publish it."""
-        now = self._now
-        known = {path: now.files[path].text if path in now.files else None for path in texts}
-        changed = {path: text for path, text in texts.items() if text != known[path] and not self._stopped}
-        outlines: dict[str, Outline | None] = {}
-        for path, text in changed.items():
-            outlines[path] = None if text is None or self._stopped else parse(path, text)
-        with self._lock:
-            opened = frozenset(self._open)
-        if self._stopped or not (changed or opened != now.pool.left_out):
+    def _take_over(self, on_disk: Mapping[str, Known | None], typed: Mapping[str, str] = _NONE) -> None:
+        """Publish what is new of files on disk (None: no such file) and of open ones. The editor's text wins."""
+        if self._stopped:
             return
-        files = dict(now.files)
-        for path, text in changed.items():
-            if text is None:
-                files.pop(path, None)
+        now = self._now
+        for path, known in on_disk.items():
+            if known is None:
+                self._on_disk.pop(path, None)
             else:
-                files[path] = _File(text, outlines[path])
-        self._graph.update({path: None if o is None else o.interface for path, o in outlines.items()})
-        self._define({path: now.outline(path) for path in changed}, outlines)
-        self._publish(files, changed.keys(), opened)
+                self._on_disk[path] = known
+        with self._lock:
+            opened_paths = self._open.keys() | typed.keys()
+        opened = {path: content for path, content in now.opened.items() if path in opened_paths}
+        current: dict[str, Known | None] = {path: k for path, k in on_disk.items() if path not in opened_paths}
+        for path, text in typed.items():
+            shown = shown_to_others(text)
+            if path not in opened or opened[path][0] != shown:
+                opened[path] = shown, parse(path, shown)
+                current[path] = describe(shown, opened[path][1])
+        current |= {path: self._on_disk.get(path) for path in now.opened.keys() - opened.keys()}
+        changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
+        configs = {path: self._config(path, typed.get(path)) for path in {*on_disk, *typed} if is_config(path)}
+        if changed or configs or opened.keys() != now.opened.keys():
+            self._graph.update({path: None if k is None else k.interface for path, k in changed.items()}, configs)
+            self._define(changed)
+            self._publish(changed, opened)
 
-    def _define(self, before: Mapping[str, Outline | None], after: Mapping[str, Outline | None]) -> None:
+    def _config(self, path: str, typed: str | None) -> str | None:
+        return typed if typed is not None else read_config(self.root, path)
+
+    def _define(self, changed: Mapping[str, Known | None]) -> None:
         """Keep up which files define a name. In place: who reads it meanwhile finds a whole tuple of either time."""
-        gone, come = _defined_names(before), _defined_names(after)
-        for name in gone.keys() | come.keys():
-            leaving, entering = gone.get(name, set()), come.get(name, set())
-            paths = [path for path in self._defined.get(name, ()) if path not in leaving]
-            if paths or entering:
-                self._defined[name] = (*paths, *sorted(entering))
+        leaving, entering = _by_name({path: self._now.known.get(path) for path in changed}), _by_name(changed)
+        for name in leaving.keys() | entering.keys():
+            gone = leaving.get(name, set())
+            paths = [path for path in self._defined.get(name, ()) if path not in gone]
+            if paths or name in entering:
+                self._defined[name] = (*paths, *sorted(entering.get(name, ())))
             else:
                 self._defined.pop(name, None)
 
-    def _publish(self, files: Mapping[str, _File], changed: Iterable[str], opened: frozenset[str]) -> None:
+    def _publish(self, changed: Mapping[str, Known | None], opened: Mapping[str, _Content]) -> None:
         now, graph = self._now, self._graph
+        known = {**now.known, **{path: k for path, k in changed.items() if k is not None}}
+        for path in (path for path, k in changed.items() if k is None):
+            known.pop(path, None)
         positions, stats = now.positions, now.stats
         if graph.generation != now.generation:
             edges = graph.edges
             ordered = dependency_order(edges)
             positions = {path: at for at, path in enumerate(path for subgraph in ordered for path in subgraph)}
             stats = replace(stats, edges=sum(map(len, edges.values())), subgraphs=len(ordered))
-        keeps_pool = opened == now.pool.left_out and opened.issuperset(changed)
-        self._now = _Snapshot(
-            files=files,
+        more = sum(_characters(k) - _characters(now.known.get(path)) for path, k in changed.items())
+        keeps_pool = opened.keys() == now.pool.left_out and opened.keys() >= changed.keys()
+        snapshot = replace(
+            now,
+            known=known,
+            opened=opened,
             resolutions=graph.resolutions,
             positions=positions,
             defined=self._defined,
             generation=graph.generation,
-            pool=now.pool if keeps_pool else _join(files, opened),
-            stats=replace(stats, files=len(files), characters=sum(len(file.text) for file in files.values())),
+            stats=replace(stats, files=len(known), characters=stats.characters + more),
         )
+        self._now = snapshot if keeps_pool else replace(snapshot, pool=_join(snapshot))
+
+    def _load(self, path: str, digest: bytes) -> _Content | None:
+        """The text and the outline of a closed file: from memory, the store, or the disk, if it is still that text."""
+        with self._lock:
+            if (content := self._loaded.get((path, digest))) is not None:
+                self._loaded.move_to_end((path, digest))
+                return content
+        content = self._store.read(path, digest) or self._reread(path, digest)
+        if content is not None:
+            with self._lock:
+                if (path, digest) not in self._loaded:
+                    self._loaded[path, digest] = content
+                    self._loaded_characters += len(content[0])
+                while self._loaded_characters > _LOADED_CHARACTERS and len(self._loaded) > 1:
+                    _, (text, _) = self._loaded.popitem(last=False)
+                    self._loaded_characters -= len(text)
+        return content
+
+    def _reread(self, path: str, digest: bytes) -> _Content | None:
+        """For a store that could not keep it, or that another server has overwritten."""
+        text = read_source(self.root, path)
+        shown = None if text is None else shown_to_others(text)
+        return (shown, parse(path, shown)) if shown is not None and digest_of(shown) == digest else None
 
     # What asks it
 
@@ -284,8 +360,7 @@ class WorkspaceIndex:
         with self._lock:
             if path in self._open:
                 return self._open[path]
-        file = self._now.files.get(path)
-        return None if file is None else file.text
+        return self._now.text(path)
 
     def is_secret(self, path: str) -> bool:
         """Whether a file, by its own name and those of the folders around it, is known to hold secrets."""
@@ -302,7 +377,7 @@ class WorkspaceIndex:
     def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:
         """Whether a plan for `path` shows the files as they are, and the imports lead where they led."""
         now = self._now
-        return now.resolution(path) == resolution and all(now.text(c.path) == c.source for c in chosen)
+        return now.resolution(path) == resolution and all(now.digest(c.path) == c.digest for c in chosen)
 
     def resolution(self, path: str) -> Resolution:
         """What the imports of `path` lead to."""
@@ -334,43 +409,38 @@ class WorkspaceIndex:
         )
 
 
-def _defined_names(outlines: Mapping[str, Outline | None]) -> dict[str, set[str]]:
+def _digest(known: Known | None) -> bytes | None:
+    return None if known is None else known.digest
+
+
+def _characters(known: Known | None) -> int:
+    return 0 if known is None else known.characters
+
+
+def _by_name(files: Mapping[str, Known | None]) -> dict[str, set[str]]:
     names: dict[str, set[str]] = {}
-    for path, outline in outlines.items():
-        for definition in outline.definitions if outline is not None else ():
-            names.setdefault(definition.name, set()).add(path)
+    for path, known in files.items():
+        for name in known.defined if known is not None else ():
+            names.setdefault(name, set()).add(path)
     return names
 
 
-def _join(files: Mapping[str, _File], opened: frozenset[str]) -> _Pool:
+def _join(now: _Snapshot) -> _Pool:
     paths, starts, parts, size = [], [], [], 0
-    for path in sorted(files.keys() - opened):
-        text = files[path].text
-        if size + len(text) > _COPY_CHARACTERS:
+    for path in sorted(now.known.keys() - now.opened.keys()):
+        if size + now.known[path].characters > _COPY_CHARACTERS:
             break
-        paths.append(path)
-        starts.append(size)
-        parts.append(text)
-        size += len(text) + 2
-    return _Pool("\n\0".join(parts), tuple(paths), tuple(starts), opened)
+        if (text := now.text(path)) is not None:
+            paths.append(path)
+            starts.append(size)
+            parts.append(text)
+            size += len(text) + 2
+    return _Pool("\n\0".join(parts), tuple(paths), tuple(starts), frozenset(now.opened))
 
 
 def _folders_of(path: str) -> Iterable[str]:
     """ "" included."""
     return ("", *(parent.as_posix() for parent in PurePosixPath(path).parents))
-
-
-def _changed_s(file: Path) -> float:
-    try:
-        stat = file.stat()
-    except OSError:
-        return float("inf")
-    return max(stat.st_mtime, stat.st_ctime)
-
-
-def lf(text: str) -> str:
-    """`text` with LF line ends only."""
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def relative_path(root: Path, file: Path) -> str | None:

@@ -42,14 +42,14 @@ class ContextFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What a context shows of one file: the numbers of its definitions as skeletons and with their bodies. `text` is
-    the result with its path comment, `source` the file's text that it was made from."""
+    the result with its path comment, `digest` identifies the file's text that it was made from."""
 
     path: str
     shown: frozenset[int]
     whole: frozenset[int]
     form: Form
     text: str
-    source: str
+    digest: bytes | None
 
 
 def pack(
@@ -105,7 +105,7 @@ def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
     """The files up to the first one that has changed."""
     kept = []
     for chosen in previous:
-        if view.text(chosen.path) != chosen.source:
+        if view.digest(chosen.path) != chosen.digest:
             break
         kept.append(chosen)
     return kept
@@ -148,12 +148,12 @@ class _Packing:
             outline, text = self.view.outline(path), self.view.text(path)
             assert outline is not None
             assert text is not None
-            self.files[path] = _File(path, text, outline, enclosing(outline))
+            self.files[path] = _File(path, text, outline, enclosing(outline), self.view.digest(path))
         return self.files[path]
 
     def rendered(self) -> Iterable[Chosen]:
         """What was chosen, file by file."""
-        for file in self.files.values():
+        for _, file in sorted(self.files.items()):
             if file.shown:
                 chosen = file.rendered(self.left)
                 self.left -= max(len(chosen.text) - file.spent, 0)
@@ -166,6 +166,7 @@ class _File:
     source: str
     outline: Outline
     parents: list[int]
+    digest: bytes | None
     shown: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     spent: float = 0.0
@@ -220,7 +221,7 @@ class _File:
             whole=frozenset(self.whole),
             form=form,
             text=text,
-            source=self.source,
+            digest=self.digest,
         )
 
 

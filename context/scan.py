@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from repofill.context.ignore import IgnorePatterns
-from repofill.context.languages import language_of
+from repofill.context.languages import CONFIG_NAMES, language_of
 from repofill.context.quality import passes_filter
 
 MAX_BYTES = 1 << 20
@@ -161,8 +161,8 @@ class IgnoreRules:
 
 
 def scan(root: Path, under: str = "") -> Iterator[str]:
-    """Paths of the source files below `root / under`, lazily and in a fixed order; unreadable directories and links to
-    directories are skipped."""
+    """Paths of the source and configuration files below `root / under`, lazily and in a fixed order; unreadable
+    directories and links to directories are skipped."""
     rules = IgnoreRules(root)
     if under and (rules.ignores(under, is_dir=True) or _through_link(root, under)):
         return
@@ -206,6 +206,24 @@ def is_source(path: str) -> bool:
     )
 
 
+def is_config(path: str) -> bool:
+    """Whether it is, by its name, a configuration file that the way from an import to a file depends on."""
+    name = path.rpartition("/")[2]
+    return CONFIG_NAMES.fullmatch(name) is not None and not is_secret(path) and _UNPRINTABLE.search(path) is None
+
+
+def read_config(root: Path, path: str) -> str | None:
+    """The text of a configuration file, None when it cannot be read or is too large."""
+    try:
+        file = root / path
+        file.resolve().relative_to(root.resolve())
+        if not file.is_file() or file.stat().st_size > MAX_BYTES:
+            return None
+        return file.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
 def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
     """Source files and folders directly in `folder`, sorted by name; links to folders are left out."""
     files, folders = [], []
@@ -215,8 +233,8 @@ def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-                elif is_source(path) and os.path.isfile(entry):  # unlike `entry.is_file`, False for a loop of links
-                    files.append(path)
+                elif (is_source(path) or is_config(path)) and os.path.isfile(entry):
+                    files.append(path)  # unlike `entry.is_file`, `os.path.isfile` is False for a loop of links
     except OSError:
         return [], []
     return sorted(files), sorted(folders)

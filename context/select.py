@@ -36,6 +36,9 @@ class View(Protocol):
     def text(self, path: str) -> str | None:
         """Its text, which the outline's offsets belong to."""
 
+    def digest(self, path: str) -> bytes | None:
+        """What identifies that text."""
+
     def resolution(self, path: str) -> Resolution:
         """What its imports lead to."""
 

@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sqlite3
+import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+
+from platformdirs import user_cache_path
 
 from repofill.context.outline import Definition, Import, Interface, Outline
 
@@ -31,13 +36,17 @@ CREATE TABLE file (
     modified_ns INTEGER NOT NULL,
     size INTEGER NOT NULL,
     digest BLOB NOT NULL,
+    characters INTEGER NOT NULL,
     interface TEXT,
+    defined TEXT NOT NULL,
     definitions BLOB,
     text BLOB NOT NULL
 );
 """
 _BUSY_MS = 3000
 _LEVEL = 1
+_FORGOTTEN_S = 90 * 86_400.0
+"""A workspace that nobody has opened for so long is forgotten."""
 _Result = TypeVar("_Result")
 _MODULES = ("outline.py", "parse.py", "quality.py", "redact.py", "scan.py", "store.py")
 
@@ -51,22 +60,18 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A file as it was read: `digest` identifies its text."""
-
-    stamp: Stamp
-    digest: bytes
-    text: str
-    outline: Outline | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a warm start needs of a file: its text and definitions stay where they are."""
+    """What is kept in memory of a file. `digest` identifies its text, which is `characters` long; `defined` are the
+    names of its definitions at any level."""
 
     stamp: Stamp
     digest: bytes
+    characters: int
     interface: Interface | None
+    defined: frozenset[str]
+
+
+Row = tuple[str, int, int, bytes, int, str | None, str, bytes | None, bytes]
 
 
 class Store:
@@ -83,6 +88,20 @@ class Store:
             _log.warning("the index at %s is made anew: %s", path, error)
             self.rebuilt = True
             self._database = self._anew()
+
+    @classmethod
+    def of_workspace(cls, root: Path) -> Store:
+        """The database that is kept for a workspace folder, in the user's cache directory."""
+        folder = user_cache_path("repofill") / "workspaces"
+        path = folder / f"{root.name or 'root'}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.db"
+        with suppress(OSError):
+            for old in folder.glob("*.db"):
+                if old != path and time.time() - old.stat().st_mtime > _FORGOTTEN_S:
+                    old.unlink()
+        store = cls(path)
+        with suppress(OSError):
+            os.utime(path)  # in use
+        return store
 
     def _opened(self) -> sqlite3.Connection:
         if self._path is not None:
@@ -116,20 +135,21 @@ class Store:
 
     def known(self) -> dict[str, Known]:
         """Everything that is stored, by path."""
-        rows = self._select("SELECT path, modified_ns, size, digest, interface FROM file")
-        return {
-            path: Known(
-                stamp=Stamp(modified_ns=modified_ns, size=size),
-                digest=digest,
-                interface=None if interface is None else _interface(interface),
-            )
-            for path, modified_ns, size, digest, interface in rows
-        }
-
-    def defined(self) -> Iterator[tuple[str, set[str]]]:
-        """Every path with the names of its definitions."""
-        for path, definitions in self._select("SELECT path, definitions FROM file WHERE definitions IS NOT NULL"):
-            yield path, {row[0] for row in json.loads(zlib.decompress(definitions))[1]}
+        rows = self._select("SELECT path, modified_ns, size, digest, characters, interface, defined FROM file")
+        try:
+            return {
+                path: Known(
+                    stamp=Stamp(modified_ns=modified_ns, size=size),
+                    digest=digest,
+                    characters=characters,
+                    interface=None if interface is None else _interface(interface),
+                    defined=frozenset(defined.split("\n") if defined else ()),
+                )
+                for path, modified_ns, size, digest, characters, interface, defined in rows
+            }
+        except (ValueError, TypeError, AttributeError) as error:
+            _log.warning("the index at %s holds damaged rows: %s", self._path, error)
+            return {}
 
     def read(self, path: str, digest: bytes) -> tuple[str, Outline | None] | None:
         """The text and the outline of a file, None unless that very text is stored."""
@@ -142,15 +162,13 @@ class Store:
             _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return None
 
-    def write(self, entries: Mapping[str, Entry | None]) -> None:
-        """Keep files, or forget those given as None. What cannot be written is not there to be read."""
-        gone = [(path,) for path, entry in entries.items() if entry is None]
-        rows = [_row(path, entry) for path, entry in entries.items() if entry is not None]
+    def write(self, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
+        """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read."""
 
         def insert(database: sqlite3.Connection) -> None:
             with database:
-                database.executemany("DELETE FROM file WHERE path = ?", gone)
-                database.executemany("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                database.executemany("DELETE FROM file WHERE path = ?", ((path,) for path in gone))
+                database.executemany(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 9)})", rows)
 
         self._try(insert, None)
 
@@ -163,8 +181,10 @@ class Store:
                 return work(self._database)
             except sqlite3.Error as error:
                 _log.warning("the index at %s failed: %s", self._path, error)
-                if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                    self.rebuilt = True  # the file is damaged; anything else may pass
+                if (
+                    type(error) is sqlite3.DatabaseError
+                ):  # the file is damaged; whatever has a class of its own may pass
+                    self.rebuilt = True
                     self._database.close()
                     self._database = self._anew()
                 return otherwise
@@ -199,14 +219,30 @@ def fingerprint() -> str:
     return code.hexdigest()
 
 
-def _row(path: str, entry: Entry) -> tuple[object, ...]:
+def describe(text: str, outline: Outline | None, stamp: Stamp | None = None) -> Known:
+    """What memory keeps of a file; one that the editor shows has no stamp that would say anything."""
+    return Known(
+        stamp=stamp or Stamp(modified_ns=0, size=0),
+        digest=digest_of(text),
+        characters=len(text),
+        interface=None if outline is None else outline.interface,
+        defined=frozenset() if outline is None else frozenset(d.name for d in outline.definitions),
+    )
+
+
+def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> tuple[Known, Row]:
+    """What memory and what the store keep of a file."""
+    known = describe(text, outline, stamp)
     interface = definitions = None
-    if entry.outline is not None:
-        interface = json.dumps(_interface_values(entry.outline.interface), ensure_ascii=True, separators=(",", ":"))
-        values = [entry.outline.has_error, [[getattr(d, name) for name in _FIELDS] for d in entry.outline.definitions]]
+    if outline is not None:
+        interface = json.dumps(_interface_values(outline.interface), separators=(",", ":"))
+        values = [outline.has_error, [[getattr(d, name) for name in _FIELDS] for d in outline.definitions]]
         definitions = zlib.compress(json.dumps(values, separators=(",", ":")).encode(), _LEVEL)
-    text = zlib.compress(entry.text.encode("utf-8", "surrogatepass"), _LEVEL)
-    return path, entry.stamp.modified_ns, entry.stamp.size, entry.digest, interface, definitions, text
+    packed = zlib.compress(text.encode("utf-8", "surrogatepass"), _LEVEL)
+    return known, (
+        *(path, stamp.modified_ns, stamp.size, known.digest, len(text)),
+        *(interface, "\n".join(sorted(known.defined)), definitions, packed),
+    )
 
 
 _FIELDS = tuple(Definition.__slots__)

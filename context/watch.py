@@ -29,7 +29,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserverVFS
 
-from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_source
+from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_source
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,9 @@ class WorkspaceWatcher:
         except ValueError:
             return None
         is_ignore_file = os.path.basename(path) in IGNORE_FILES
-        if not (is_directory or is_ignore_file or is_source(path)) or self._ignore.ignores(path, is_directory):
+        if not (is_directory or is_ignore_file or is_source(path) or is_config(path)) or self._ignore.ignores(
+            path, is_directory
+        ):
             return None
         return path
 

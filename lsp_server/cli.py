@@ -19,6 +19,7 @@ from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
+from repofill.context.store import Store
 from repofill.evaluation import demo, fill, graphs, infilling, keystrokes, packages, tune
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
@@ -182,7 +183,7 @@ def _context(options: argparse.Namespace) -> None:
 def _index(options: argparse.Namespace) -> None:
     if not options.directory.is_dir():
         raise UserError(f"{options.directory} is not a directory")
-    index = WorkspaceIndex(options.directory)
+    index = WorkspaceIndex(options.directory, Store.of_workspace(options.directory.absolute()))
     index.build()
     stats, ordered = index.stats(), index.ordered()
     if options.json:
@@ -296,7 +297,7 @@ def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
     path = relative_path(root, file)
     if path is None:
         raise UserError(f"{file} is not inside the workspace {root}")
-    index = WorkspaceIndex(root)
+    index = WorkspaceIndex(root, Store.of_workspace(root))
     if index.is_secret(path):
         raise UserError(f"{path} may hold secrets: repofill never reads such files")
     text = _read(file)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from repofill.context.index import WorkspaceIndex, lf
+from repofill.context.index import WorkspaceIndex
 from repofill.context.languages import path_comment
 from repofill.context.languages.support import Resolution
 from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
+from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock

@@ -22,6 +22,7 @@ from lsprotocol import types
 from pygls import uris
 
 from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.store import Store
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
@@ -127,7 +128,7 @@ class Session:
             path = uris.to_fs_path(uri)
             if path is None or (root := Path(path)) in self._folders:
                 continue
-            index = WorkspaceIndex(root)
+            index = WorkspaceIndex(root, Store.of_workspace(root))
             watcher = WorkspaceWatcher(root, index.refresh, partial(self._say_from_thread, asyncio.get_running_loop()))
             folder = self._folders[root] = Folder(root, index, watcher)
             self.run(self._build(folder))
@@ -157,15 +158,16 @@ class Session:
             loop.call_soon_threadsafe(report, f"{files} files")
 
         try:
-            since_s = time.time()
             await self._in_thread(folder.index.build, counted)
             truncated = folder.index.stats().truncated
             if not (truncated or folder.ready):  # a tree that large, `/` for example, would take every watch there is
                 await self._in_thread(folder.watcher.start)
-                await self._in_thread(folder.index.catch_up, since_s)
+                await self._in_thread(folder.index.build)
         finally:
             folder.ready = True
             report(None)
+        if folder.index.rebuilt:
+            self.say(f"What was kept of {folder.root} from the last time could not be read; it was made anew.")
         if truncated:
             self.say(f"{folder.root} has too many files: the first are read, and once. Open a smaller folder.")
         await self._warm()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from repofill.context import reader, scan
 from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.store import Store
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -209,17 +210,36 @@ def test_asking_never_waits_for_a_writer(tmp_path: Path) -> None:
 def test_what_changed_before_anybody_watched_is_caught_up_with(tmp_path: Path) -> None:
     """Changed, created and deleted files; files that were not touched are not read again."""
     write(tmp_path, README)
-    index = WorkspaceIndex(tmp_path)
-    since = time.time()
-    index.build()
+    index = built(tmp_path)
     write(tmp_path, {"utils.py": "value = one\n", "new.py": "import utils\n"})
     (tmp_path / "model.py").unlink()
-    index.catch_up(since)
+    index.build()
     assert index.ordered() == built(tmp_path).ordered()
     assert index.text("utils.py") == "value = one\n"
     before = index.resolution("new.py")
-    index.catch_up(time.time() + 60)
+    index.build()
     assert index.resolution("new.py") is before
+
+
+def test_a_second_session_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And knows the same as a fresh one, be it of deleted files or of another branch."""
+    root, database = tmp_path / "project", tmp_path / "index.db"
+    write(root, {**README, "gone.py": "import utils\n"})
+    WorkspaceIndex(root, Store(database)).build()
+    write(root, {"model.py": "class Other:\n    pass\n", "new/m.py": "import model\n"})
+    (root / "gone.py").unlink()
+    asked = []
+    monkeypatch.setattr(reader, "read_source", lambda root, path: asked.append(path) or scan.read_source(root, path))
+    index = WorkspaceIndex(root, Store(database))
+    index.build()
+    assert sorted(asked) == ["model.py", "new/m.py"]
+    fresh = built(root)
+    assert index.ordered() == fresh.ordered()
+    assert index.stats() == fresh.stats()
+    for path in fresh.ordered():
+        assert index.text(path) == fresh.text(path)
+        assert index.resolution(path) == fresh.resolution(path)
+        assert index.plan(path, "Other()", "", 2000) == fresh.plan(path, "Other()", "", 2000)
 
 
 def test_an_ignored_file_stays_out_when_it_is_opened(tmp_path: Path) -> None:

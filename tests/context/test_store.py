@@ -12,31 +12,26 @@ from hypothesis import strategies as st
 
 from repofill.context import store as store_module
 from repofill.context.parse import parse
-from repofill.context.store import Entry, Stamp, Store, digest_of
+from repofill.context.store import Row, Stamp, Store, digest_of, encode
 
 
-def entry(path: str, text: str, modified_ns: int = 1) -> Entry:
-    stamp = Stamp(modified_ns=modified_ns, size=len(text))
-    return Entry(stamp=stamp, digest=digest_of(text), text=text, outline=parse(path, text))
+def row(path: str, text: str, modified_ns: int = 1) -> Row:
+    return encode(path, text, parse(path, text), Stamp(modified_ns=modified_ns, size=len(text)))[1]
 
 
 @given(st.dictionaries(st.sampled_from(["a.py", "b/é.py", "c.toml"]), st.text(), max_size=3))
 def test_what_goes_in_comes_out(texts: dict[str, str]) -> None:
-    """Text, outline and stamp, together; never those of another text."""
+    """Text, outline and what memory keeps, together; never those of another text."""
     store = Store()
-    entries = {path: entry(path, text) for path, text in texts.items()}
-    store.write(entries)
-    assert {path: (known.stamp, known.digest) for path, known in store.known().items()} == {
-        path: (e.stamp, e.digest) for path, e in entries.items()
+    encoded = {
+        path: encode(path, text, parse(path, text), Stamp(modified_ns=1, size=2)) for path, text in texts.items()
     }
-    for path, e in entries.items():
-        assert store.read(path, e.digest) == (e.text, e.outline)
-        assert store.read(path, digest_of(e.text + "x")) is None
-        assert store.known()[path].interface == (None if e.outline is None else e.outline.interface)
-    assert dict(store.defined()) == {
-        path: {d.name for d in e.outline.definitions} for path, e in entries.items() if e.outline is not None
-    }
-    store.write(dict.fromkeys(texts))
+    store.write(made for _, made in encoded.values())
+    assert store.known() == {path: known for path, (known, _) in encoded.items()}
+    for path, text in texts.items():
+        assert store.read(path, digest_of(text)) == (text, parse(path, text))
+        assert store.read(path, digest_of(text + "x")) is None
+    store.write([], texts)
     assert store.known() == {}
     store.close()
 
@@ -48,18 +43,18 @@ def test_it_outlives_the_process(tmp_path: Path) -> None:
     """In a folder that need not exist; two at a time see each other's files."""
     path = tmp_path / "new" / "index.db"
     first = Store(path)
-    first.write({"a.py": entry("a.py", TEXT)})
+    first.write([row("a.py", TEXT)])
     second = Store(path)
     assert second.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
     first.close()
-    second.write({"a.py": entry("a.py", TEXT, modified_ns=2)})
+    second.write([row("a.py", TEXT, modified_ns=2)])
     assert Store(path).known()["a.py"].stamp.modified_ns == 2
 
 
 def test_other_code_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its outlines do not count."""
     path = tmp_path / "index.db"
-    Store(path).write({"a.py": entry("a.py", TEXT)})
+    Store(path).write([row("a.py", TEXT)])
     monkeypatch.setattr(store_module, "fingerprint", lambda: "another version")
     store = Store(path)
     assert store.known() == {}
@@ -77,7 +72,7 @@ def another_program(path: Path) -> None:
 
 
 def half(path: Path) -> None:
-    Store(path).write({f"{n}.py": entry("a.py", f"x = {n}\n" * 500) for n in range(200)})
+    Store(path).write(row(f"{n}.py", f"x = {n}\n" * 500) for n in range(200))
     path.with_name(path.name + "-wal").unlink(missing_ok=True)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 3] + b"\xff" * 5000)
@@ -89,7 +84,7 @@ def test_a_bad_file_is_replaced(tmp_path: Path, spoil: object) -> None:
     path = tmp_path / "index.db"
     spoil(path)  # type: ignore[operator]
     store = Store(path)
-    store.write({"a.py": entry("a.py", TEXT)})
+    store.write([row("a.py", TEXT)])
     assert store.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
     again = Store(path)
     assert again.read("a.py", digest_of(TEXT)) is not None or store.rebuilt
@@ -99,7 +94,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """Then it lasts as long as the process."""
     (tmp_path / "file").write_text("not a folder")
     store = Store(tmp_path / "file" / "index.db")
-    store.write({"a.py": entry("a.py", TEXT)})
+    store.write([row("a.py", TEXT)])
     assert store.read("a.py", digest_of(TEXT)) is not None
 
 
@@ -109,7 +104,7 @@ def test_writers_on_many_threads(tmp_path: Path) -> None:
 
     def work(number: int) -> None:
         for step in range(20):
-            stores[number % 2].write({f"{number}-{step}.py": entry("a.py", f"x = {step}\n")})
+            stores[number % 2].write([row(f"{number}-{step}.py", f"x = {step}\n")])
 
     threads = [Thread(target=work, args=(number,)) for number in range(6)]
     for thread in threads:

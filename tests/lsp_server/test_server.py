@@ -153,7 +153,7 @@ async def editor(
 ) -> AsyncIterator[Editor]:
     """A server that has read its workspace; killed at the end if it is still there."""
     client = make_test_lsp_client()
-    environment = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    environment = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_CACHE_HOME": str(home)}
     await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", "--stdio", env=environment)
     capable = types.InlineCompletionClientCapabilities() if inline else None
     folders = [types.WorkspaceFolder(uri=workspace.as_uri(), name="project")] if workspace else []

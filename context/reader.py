@@ -1,0 +1,132 @@
+"""Reading files of a workspace: from a path to what the index keeps of it. In this process, or for many files in
+processes beside it, so that parsing never makes a keystroke wait.
+
+`python -m repofill.context.reader ROOT` is such a process: it takes a path per line and answers each with a pickled
+result of `read`; it ends with its input.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from repofill.context.parse import parse
+from repofill.context.scan import read_source
+from repofill.context.store import Known, Row, Stamp, encode
+
+_CHUNK = 64
+FEW = 3 * _CHUNK
+"""So many files are read here and now: starting a process takes longer."""
+_MOST_PROCESSES = 4
+_NICENESS = 10
+
+Reading = tuple[Known, Row]
+
+
+def read(root: Path, path: str) -> Reading | None:
+    """Read and parse one file; None when it does not count."""
+    stamp = stamp_of(root, path)
+    text = None if stamp is None else read_source(root, path)
+    if text is None or stamp is None:
+        return None
+    text = shown_to_others(text)
+    return encode(path, text, parse(path, text), stamp)
+
+
+def shown_to_others(text: str) -> str:
+    """A file's text as prompts for other files may show it, with LF line ends."""
+    return lf(text)
+
+
+def lf(text: str) -> str:
+    """`text` with LF line ends only."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def stamp_of(root: Path, path: str) -> Stamp | None:
+    """What the file system says of a file, None without one."""
+    try:
+        stat = os.stat(root / path)
+    except (OSError, ValueError):
+        return None
+    return Stamp(modified_ns=max(stat.st_mtime_ns, stat.st_ctime_ns), size=stat.st_size)
+
+
+def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Reading | None]]:
+    """Read files chunk by chunk, many of them in half of the machine's cores, at low priority."""
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    if len(paths) <= FEW:
+        for chunk in chunks:
+            yield {path: read(root, path) for path in chunk}
+        return
+    with ExitStack() as stack:
+        count = min(max((os.cpu_count() or 1) // 2, 1), _MOST_PROCESSES)
+        processes = [stack.enter_context(_Process(root)) for _ in range(count)]
+        threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="reader"))
+        free = list(processes)
+
+        def work(chunk: Sequence[str]) -> dict[str, Reading | None]:
+            process = free.pop()  # as many threads as processes
+            try:
+                return process.read(chunk)
+            finally:
+                free.append(process)
+
+        yield from threads.map(work, chunks)
+
+
+class _Process:
+    """A process that reads files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "repofill.context.reader", str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=tempfile.gettempdir(),
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> _Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def read(self, paths: Iterable[str]) -> dict[str, Reading | None]:
+        """Their readings; where the process has gone, made here."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        found: dict[str, Reading | None] = {}
+        for path in paths:
+            try:
+                self._process.stdin.write(os.fsencode(path) + b"\n")
+                self._process.stdin.flush()
+                found[path] = pickle.load(self._process.stdout)
+            except (OSError, EOFError, pickle.UnpicklingError):
+                found[path] = read(self._root, path)
+        return found
+
+
+def main() -> None:
+    """The process."""
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    root = Path(os.fsdecode(sys.argv[1]))
+    for line in sys.stdin.buffer:
+        pickle.dump(read(root, os.fsdecode(line.rstrip(b"\n"))), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
