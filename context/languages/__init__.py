@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from repofill.context.languages import java, php, python
+from repofill.context.languages import java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -42,13 +42,13 @@ LANGUAGES = (
     Language(name="csharp", suffixes=(".cs",), opening="// "),
     Language(name="swift", suffixes=(".swift",), opening="// "),
     Language(name="php", suffixes=(".php",), opening="// ", support=php.SUPPORT),
-    Language(name="ruby", suffixes=(".rb", ".rake"), opening="# "),
+    Language(name="ruby", suffixes=(".rb", ".rake"), opening="# ", support=ruby.SUPPORT),
     Language(name="shell", suffixes=(".sh", ".bash", ".zsh"), opening="# "),
     Language(name="perl", suffixes=(".pl", ".pm"), opening="# "),
     Language(name="r", suffixes=(".r",), opening="# "),
     Language(name="julia", suffixes=(".jl",), opening="# "),
     Language(name="elixir", suffixes=(".ex", ".exs"), opening="# "),
-    Language(name="lua", suffixes=(".lua",), opening="-- "),
+    Language(name="lua", suffixes=(".lua",), opening="-- ", support=lua.SUPPORT),
     Language(name="haskell", suffixes=(".hs",), opening="-- "),
     Language(name="sql", suffixes=(".sql",), opening="-- "),
     Language(name="html", suffixes=(".html", ".htm"), opening="<!-- ", closing=" -->"),

@@ -98,8 +98,8 @@ def _declared(tree: FileTree, scope: str) -> Mapping[str, tuple[str, ...]]:
     """Every top-level name of a namespace with the files that define it."""
     found: dict[str, tuple[str, ...]] = {}
     for path in tree.in_scope("php", scope):
-        interface = tree.interface(path)
-        for name in interface.names if interface is not None else ():
+        surface = tree.surface(path)
+        for name in surface.names if surface is not None else ():
             found[name] = (*found.get(name, ()), path)
     return found
 

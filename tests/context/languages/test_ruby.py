@@ -169,9 +169,9 @@ def test_require(path: str, text: str, imports: str) -> None:
 
 
 RAILS = (
-    "config/application.rb app/models/user.rb app/models/admin.rb app/models/admin/user.rb app/models/concerns/named.rb "
-    "app/models/html.rb app/models/oauth2.rb app/controllers/admin/users_controller.rb lib/tool.rb lib/tool/part.rb "
-    "engines/e/app/models/user.rb test/models/user_test.rb test/lib/tool.rb"
+    "config/application.rb app/models/user.rb app/models/admin.rb app/models/admin/user.rb "
+    "app/models/concerns/named.rb app/models/html.rb app/models/oauth2.rb app/controllers/admin/pages.rb lib/tool.rb "
+    "lib/tool/part.rb engines/e/app/models/user.rb test/models/user_test.rb test/lib/tool.rb"
 )
 CONSTANTS = [
     (
@@ -189,8 +189,8 @@ CONSTANTS = [
     ("app/x.rb", "class Admin::Y\n  User\nend", "app/models/user.rb"),
     (
         "app/x.rb",
-        "module Admin\n  HTML\n  UsersController\nend",
-        "app/models/html.rb app/controllers/admin/users_controller.rb",
+        "module Admin\n  HTML\n  Pages\nend",
+        "app/models/html.rb app/controllers/admin/pages.rb",
     ),
     # a constant within a class has the class's file
     ("app/x.rb", "User::ROLES\nAdmin::User::Role", "app/models/user.rb app/models/admin/user.rb"),
