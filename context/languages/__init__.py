@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from repofill.context.languages import java, lua, php, python, ruby
+from repofill.context.languages import go, java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -35,7 +35,7 @@ LANGUAGES = (
     Language(name="java", suffixes=(".java",), opening="// ", support=java.SUPPORT),
     Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
     Language(name="scala", suffixes=(".scala",), opening="// "),
-    Language(name="go", suffixes=(".go",), opening="// "),
+    Language(name="go", suffixes=(".go",), opening="// ", support=go.SUPPORT),
     Language(name="rust", suffixes=(".rs",), opening="// "),
     Language(name="c", suffixes=(".c", ".h"), opening="// "),
     Language(name="cpp", suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), opening="// "),

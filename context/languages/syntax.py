@@ -20,8 +20,9 @@ _TAGGED = re.compile(r"<[^<>]*>")
 class Source:
     """A text as its grammar reads it. Offsets of nodes are in bytes, those of outlines in code points."""
 
-    def __init__(self, encoded: bytes, tree: Tree) -> None:
+    def __init__(self, encoded: bytes, tree: Tree, depth: int | None) -> None:
         self.encoded = encoded
+        self.depth = depth
         self.root = tree.root_node
         self._matches: dict[int, list[dict[str, list[Node]]]] = {}
         self._code_points: NDArray[np.int64] | None = None
@@ -33,7 +34,10 @@ class Source:
         """The captures of every match of a query, which runs once: one query for all that is wanted of a file costs
         least."""
         if id(query) not in self._matches:
-            self._matches[id(query)] = [nodes for _, nodes in QueryCursor(query).matches(self.root)]
+            cursor = QueryCursor(query)
+            if self.depth is not None:
+                cursor.set_max_start_depth(self.depth)
+            self._matches[id(query)] = [nodes for _, nodes in cursor.matches(self.root)]
         return self._matches[id(query)]
 
     def offset(self, byte: int) -> int:
@@ -47,9 +51,10 @@ class Source:
         return self.encoded[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def read(language: Language, source: bytes) -> Source:
-    """Parse; broken text gives a tree with errors."""
-    return Source(source, Parser(language).parse(source))
+def read(language: Language, source: bytes, depth: int | None = None) -> Source:
+    """Parse; broken text gives a tree with errors. Matches of queries begin at most `depth` levels below the root:
+    where definitions are never deep, that spares the inside of functions."""
+    return Source(source, Parser(language).parse(source), depth)
 
 
 def captures(query: Query, source: Source) -> dict[str, list[Node]]:
