@@ -5,7 +5,9 @@ A new language is one module here, with a `SUPPORT` of its own, and one line in 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from fnmatch import translate
 from pathlib import PurePosixPath
 
 from repofill.context.languages import go, java, lua, php, python, ruby
@@ -57,6 +59,12 @@ LANGUAGES = (
     Language(name="toml", suffixes=(".toml",), opening="# "),
     Language(name="yaml", suffixes=(".yaml", ".yml"), opening="# "),
 )
+
+CONFIG_NAMES = re.compile(
+    "|".join(translate(name) for language in LANGUAGES if language.support for name in language.support.configs)
+    or r"(?!)"
+)
+"""Of the configuration files that the resolvers read."""
 
 BY_NAME = {language.name: language for language in LANGUAGES}
 _BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
