@@ -36,7 +36,7 @@ def projects(languages: tuple[str, ...]) -> Iterator[tuple[str, Project]]:
 
 
 def compare(project: Project, language: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """The edges of the graph and those of the ecosystem's tool, of the files of one language."""
+    """The edges of the graph and those of the ecosystem's tool, of one language's files."""
     root = project.fetch()
     interfaces, configs = _read(root, BY_NAME[language])
     graph = ImportGraph()
@@ -46,7 +46,8 @@ def compare(project: Project, language: str) -> tuple[set[tuple[str, str]], set[
 
 
 def _read(root: Path, language: Language) -> tuple[dict[str, Interface], dict[str, str]]:
-    """The interfaces of the project's source files and the texts of its configuration files."""
+    """The interfaces of the project's source files, in this language and those that import one another with it
+    (JavaScript and TypeScript), and the texts of its configuration files."""
     interfaces, configs = dict[str, Interface](), dict[str, str]()
     patterns = language.support.configs if language.support is not None else ()
     for file in sorted(root.rglob("*")):
@@ -54,7 +55,7 @@ def _read(root: Path, language: Language) -> tuple[dict[str, Interface], dict[st
         known = language_of(path)
         if not file.is_file() or file.is_symlink():
             continue
-        if known is not None and known.name == language.name:
+        if known is not None and known.support is language.support:
             outline = parse(path, file.read_text("utf-8", "replace").replace("\r\n", "\n"))
             if outline is not None:
                 interfaces[path] = outline.interface

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import PurePosixPath
 
-from repofill.context.languages import go, java, lua, php, python, ruby
+from repofill.context.languages import ecmascript, go, java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -32,8 +32,12 @@ class Language:
 
 LANGUAGES = (
     Language(name="python", suffixes=(".py", ".pyi", ".pyw"), opening="# ", support=python.SUPPORT),
-    Language(name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// "),
-    Language(name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// "),
+    Language(
+        name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// ", support=ecmascript.SUPPORT
+    ),
+    Language(
+        name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// ", support=ecmascript.SUPPORT
+    ),
     Language(name="java", suffixes=(".java",), opening="// ", support=java.SUPPORT),
     Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
     Language(name="scala", suffixes=(".scala",), opening="// "),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +32,14 @@ class Source:
             self._code_points = np.concatenate([[0], np.cumsum(begins)])
 
     def matches(self, query: Query) -> list[dict[str, list[Node]]]:
-        """The captures of every match of a query, which runs once: one query for all that is wanted of a file costs
-        least."""
+        """The captures of every match of a query, in the order of its patterns. It runs once: one query for all that is
+        wanted of a file costs least."""
         if id(query) not in self._matches:
             cursor = QueryCursor(query)
             if self.depth is not None:
                 cursor.set_max_start_depth(self.depth)
-            self._matches[id(query)] = [nodes for _, nodes in cursor.matches(self.root)]
+            found = sorted(cursor.matches(self.root), key=itemgetter(0))
+            self._matches[id(query)] = [nodes for _, nodes in found]
         return self._matches[id(query)]
 
     def offset(self, byte: int) -> int:
@@ -89,6 +91,7 @@ def definitions(
     comments: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"}),
     doc: Callable[[Source, Node], str] | None = None,
     qualifier: Callable[[Source, Node], str] | None = None,
+    separators: frozenset[str] = frozenset(),
 ) -> tuple[Definition, ...]:
     """Every match of `query`, except what is local to a function.
 
@@ -97,7 +100,9 @@ def definitions(
     `wrappers` (decorators, `export`) belong to the definition that is in them, comments directly ahead of it are its
     documentation; `doc` reads the first line of a docstring inside of a body instead. @group is what stands around
     definitions without a name of its own (`const (…)`, an `impl`). `qualifier` gives the dotted name of a class that a
-    definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none.
+    definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none. What is also
+    captured as @member counts only inside of another definition (a method, not one of an anonymous class). One of
+    `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas.
     """
     found = sorted(
         _matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group)
@@ -111,11 +116,11 @@ def definitions(
         last = match.node
         while around and around[-1][0] <= match.node.start_byte:
             around.pop()
-        if any(kind != "class" for _, kind, _ in around):
+        if any(kind != "class" for _, kind, _ in around) or (match.is_member and not around):
             continue
         own = qualifier(source, match.node) if qualifier is not None else ""
         parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
-        definition = _definition(source, match, parent, inside, wrappers, comments, doc)
+        definition = _definition(source, match, parent, inside, wrappers, comments, doc, separators)
         if not definition.name and not match.is_group:
             continue  # broken code
         around.append((match.node.end_byte, match.kind, definition.qualified))
@@ -130,13 +135,15 @@ class _Match:
     name: Node | None
     body: Node | None
     is_group: bool = False
+    is_member: bool = False
 
 
 def _matches(query: Query, source: Source) -> Iterator[_Match]:
     for nodes in source.matches(query):
         for kind in _KINDS:
             if kind in nodes:
-                yield _Match(kind, nodes[kind][0], _first(nodes.get("name")), _first(nodes.get("body")))
+                name, body = _first(nodes.get("name")), _first(nodes.get("body"))
+                yield _Match(kind, nodes[kind][0], name, body, is_member="member" in nodes)
         if "group" in nodes:
             yield _Match("class", nodes["group"][0], None, _first(nodes.get("body")), is_group=True)
 
@@ -153,6 +160,7 @@ def _definition(
     wrappers: frozenset[str],
     comments: frozenset[str],
     doc: Callable[[Source, Node], str] | None,
+    separators: frozenset[str],
 ) -> Definition:
     outer = match.node
     while outer.parent is not None and outer.parent.type in wrappers:
@@ -163,6 +171,8 @@ def _definition(
     if doc is not None and match.body is not None:
         documentation = doc(source, match.body)
     body_start, body_end = inside(source, match.body) if match.body is not None else (outer.end_byte, outer.end_byte)
+    after = outer.next_sibling if separators else None
+    end = after.end_byte if after is not None and after.type in separators else outer.end_byte
     return Definition(
         name=source.text(match.name),
         kind=match.kind,
@@ -171,7 +181,7 @@ def _definition(
         signature=source.offset(signature),
         body_start=source.offset(body_start),
         body_end=source.offset(body_end),
-        end=source.offset(outer.end_byte),
+        end=source.offset(end),
         doc=documentation if doc is not None else first_line(documentation),
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import platformdirs
@@ -11,6 +13,8 @@ import platformdirs
 from repofill.evaluation.figures import BenchmarkError
 
 _SUITE = "bookworm"
+_HELPER = "/usr/lib/apt/apt-helper"
+_ARCHIVE = re.compile(r"^'(\S+)' (\S+\.orig\.tar\.\w+) \d+ (\S+)$", re.MULTILINE)
 
 
 def source(package: str, version: str) -> Path:
@@ -38,6 +42,39 @@ def source(package: str, version: str) -> Path:
         (part / "tree").rename(folder)
         shutil.rmtree(part)
     return folder
+
+
+def upstream(package: str, version: str, *without: str) -> Path:
+    """The folder of the main archive alone, of a source package that is made of several, less what the glob patterns
+    `without` match; downloaded on first use."""
+    folder = platformdirs.user_cache_path("repofill") / "packages" / f"{package}-{version}"
+    if not folder.is_dir():
+        apt = folder.with_name("apt")
+        command = _apt(apt)
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        _run([*command, "update"], apt)
+        listed = _run([*command, "source", "--print-uris", f"{package}={version}"], part)
+        uri, _, digest = next(_ARCHIVE.finditer(listed)).groups()
+        archive = part / "archive"
+        _run([_HELPER, *command[2:], "download-file", uri, str(archive), digest], part)
+        unpack(archive, part / "tree", *without)
+        (part / "tree").rename(folder)
+        shutil.rmtree(part)
+    return folder
+
+
+def unpack(archive: Path, folder: Path, *without: str) -> None:
+    """An archive with one folder in it, as `folder`, less what the glob patterns `without` match."""
+    inner = folder.with_name(f"{folder.name}.inner")
+    with tarfile.open(archive) as opened:
+        opened.extractall(inner, filter="data")
+    next(inner.iterdir()).rename(folder)
+    inner.rmdir()
+    for pattern in without:
+        for unwanted in sorted(folder.glob(pattern)):
+            shutil.rmtree(unwanted)
 
 
 def program(name: str, package: str) -> str:
