@@ -59,7 +59,8 @@ class Definition:
 class Interface:
     """What of a file decides where names lead, its own and those of others; nothing of where in the text it stands.
 
-    `scope` is what the file declares itself to be part of: a Java package, a C# or PHP namespace, a Go package's name.
+    `scope` is what the file declares itself to be part of: a Java package, C# or PHP namespaces, a Go package's name;
+    several are separated by spaces.
     `names` are its top-level definitions. `references` are names that the file mentions, for languages in which files
     see one another without an import; () where the language has no need of it.
     """

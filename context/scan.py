@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatch
+from fnmatch import translate
 from pathlib import Path
 
 from repofill.context.ignore import IgnorePatterns
@@ -95,8 +95,10 @@ _SECRET_NAMES = [
     "*.tfstate",
     "*.tfstate.backup",
 ]
+_SECRET_NAME = re.compile("|".join(map(translate, _SECRET_NAMES)))
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker"})
 _GENERATED_NAMES = ("*.min.js", "*.min.css", "*.bundle.js", "*_pb2.py", "*_pb2_grpc.py", "*_pb2.pyi", "*.pb.go")
+_GENERATED_NAME = re.compile("|".join(map(translate, _GENERATED_NAMES)))
 _GENERATED = re.compile(
     r"^\W*(@generated|(code|this file)( is| was)?( automatically| auto)?[ -]?generated|(auto-?)?generated (by|from))\b"
     r"|\bdo not edit\b",
@@ -109,7 +111,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def is_secret(path: str) -> bool:
     """Whether a file of this name, or in a folder of this name, is known to hold secrets."""
     *folders, name = path.lower().split("/")
-    return not _SECRET_FOLDERS.isdisjoint(folders) or any(fnmatch(name, pattern) for pattern in _SECRET_NAMES)
+    return not _SECRET_FOLDERS.isdisjoint(folders) or _SECRET_NAME.match(name) is not None
 
 
 class IgnoreRules:
@@ -201,7 +203,7 @@ def is_source(path: str) -> bool:
     return (
         language_of(path) is not None
         and not is_secret(path)
-        and not any(fnmatch(name, pattern) for pattern in _GENERATED_NAMES)
+        and _GENERATED_NAME.match(name) is None
         and _UNPRINTABLE.search(path) is None
     )
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from sys import intern
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -68,7 +69,7 @@ class Known:
     digest: bytes
     characters: int
     interface: Interface | None
-    defined: frozenset[str]
+    defined: tuple[str, ...]
 
 
 Row = tuple[str, int, int, bytes, int, str | None, str, bytes | None, bytes]
@@ -143,7 +144,7 @@ class Store:
                     digest=digest,
                     characters=characters,
                     interface=None if interface is None else _interface(interface),
-                    defined=frozenset(defined.split("\n") if defined else ()),
+                    defined=tuple(map(intern, defined.split("\n"))) if defined else (),
                 )
                 for path, modified_ns, size, digest, characters, interface, defined in rows
             }
@@ -226,7 +227,7 @@ def describe(text: str, outline: Outline | None, stamp: Stamp | None = None) -> 
         digest=digest_of(text),
         characters=len(text),
         interface=None if outline is None else outline.interface,
-        defined=frozenset() if outline is None else frozenset(d.name for d in outline.definitions),
+        defined=() if outline is None else tuple(sorted({d.name for d in outline.definitions})),
     )
 
 
@@ -241,7 +242,7 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> tuple
     packed = zlib.compress(text.encode("utf-8", "surrogatepass"), _LEVEL)
     return known, (
         *(path, stamp.modified_ns, stamp.size, known.digest, len(text)),
-        *(interface, "\n".join(sorted(known.defined)), definitions, packed),
+        *(interface, "\n".join(known.defined), definitions, packed),
     )
 
 
@@ -256,14 +257,21 @@ def _interface_values(interface: Interface) -> list[object]:
 def _interface(values: str) -> Interface:
     language, scope, imports, names, references = json.loads(values)
     return Interface(
-        language=language,
-        scope=scope,
+        language=intern(language),
+        scope=intern(scope),
         imports=tuple(
-            Import(module=module, names=tuple(taken), bound=tuple(bound), level=level, kind=kind, line=line)
+            Import(
+                module=intern(module),
+                names=tuple(map(intern, taken)),
+                bound=tuple(map(intern, bound)),
+                level=level,
+                kind=intern(kind),
+                line=line,
+            )
             for module, taken, bound, level, kind, line in imports
         ),
-        names=frozenset(names),
-        references=frozenset(references),
+        names=frozenset(map(intern, names)),
+        references=frozenset(map(intern, references)),
     )
 
 

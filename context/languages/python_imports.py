@@ -131,8 +131,15 @@ def _relative(tree: FileTree, folder: str, level: int, parts: tuple[str, ...]) -
 def _absolute(tree: FileTree, source_root: str, parts: tuple[str, ...]) -> _Module | None:
     if not parts or not parts[0]:
         return None
+    if not tree.ask(_anywhere, parts[0]):
+        return None
     roots = [source_root] if parts[0] in sys.stdlib_module_names else tree.ask(_roots, source_root)
     return _descend(tuple(roots), parts, tree)
+
+
+def _anywhere(tree: FileTree, name: str) -> bool:
+    """Whether any file or directory of the workspace could be a module of this name: most imports are of others."""
+    return any(tree.named(f"{name}{ending}") for ending in (".py", "/", ".pyi"))
 
 
 def _descend(directories: tuple[str, ...], parts: tuple[str, ...], tree: FileTree) -> _Module | None:

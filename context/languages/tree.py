@@ -36,7 +36,7 @@ class FileTree:
         self._named: dict[str, list[str]] = {}
         self._scopes: dict[tuple[str, str], list[str]] = {}
         self._answers: dict[_Query, Any] = {}
-        self._readers: dict[Hashable, set[_Query]] = {}
+        self._readers: dict[Hashable, _Query | set[_Query]] = {}
         self._reading: list[set[Hashable]] = []
 
     # Facts
@@ -69,12 +69,13 @@ class FileTree:
         return tuple(self._entries.get(directory, ()))
 
     def named(self, name: str) -> tuple[str, ...]:
-        """Paths of source and configuration files with this last component, anywhere, sorted."""
+        """Paths of source and configuration files with this last component, anywhere, sorted; with a "/" at its end,
+        those of directories."""
         self._read(("named", name))
         return tuple(self._named.get(name, ()))
 
     def in_scope(self, language: str, scope: str) -> tuple[str, ...]:
-        """Paths of the files of a language whose interface declares this scope, sorted."""
+        """Paths of the files of a language whose interface declares this scope, alone or among others, sorted."""
         self._read(("scope", f"{language} {scope}"))
         return tuple(self._scopes.get((language, scope), ()))
 
@@ -95,9 +96,17 @@ class FileTree:
                 self._answers[key] = query(self, *arguments)
             finally:
                 for fact in self._reading.pop():
-                    self._readers.setdefault(fact, set()).add(key)
+                    self._add_reader(fact, key)
         answer: _Answer = self._answers[key]
         return answer
+
+    def _add_reader(self, fact: Hashable, query: _Query) -> None:
+        """Most facts are read by one query alone, which needs no set around it."""
+        readers = self._readers.setdefault(fact, query)
+        if isinstance(readers, set):
+            readers.add(query)
+        elif readers != query:
+            self._readers[fact] = {readers, query}
 
     def _read(self, fact: Hashable) -> None:
         if self._reading:
@@ -126,10 +135,10 @@ class FileTree:
             facts.add(("surface", path))
         if _set_or_remove(self._interfaces, path, interface):
             facts |= {("file", path), *self._change_place(path, interface is not None)}
-        for key, present in ((_scope(before), False), (_scope(interface), True)):
-            if key is not None and _scope(before) != _scope(interface):
-                _insert_or_remove(self._scopes, key, path, present)
-                facts.add(("scope", " ".join(key)))
+        before_in, now_in = _scopes(before), _scopes(interface)
+        for key in before_in ^ now_in:
+            _insert_or_remove(self._scopes, key, path, key in now_in)
+            facts.add(("scope", " ".join(key)))
         return facts
 
     def _change_place(self, path: str, present: bool) -> set[_Fact]:
@@ -144,15 +153,17 @@ class FileTree:
             self._entries.setdefault("", [])
             if was_there == (folder in self._entries):
                 return facts
-            facts.add(("directory", folder))
-            folder, _, last = folder.rpartition("/")
-            name = f"{last}/"
+            last = folder.rpartition("/")[2]
+            _insert_or_remove(self._named, f"{last}/", folder, present)
+            facts |= {("directory", folder), ("named", f"{last}/")}
+            folder, name = folder.rpartition("/")[0], f"{last}/"
 
     def _drop(self, facts: Iterable[Hashable]) -> set[_Query]:
         dropped: set[_Query] = set()
         waiting = list(facts)
         while waiting:
-            for query in self._readers.pop(waiting.pop(), ()):
+            readers = self._readers.pop(waiting.pop(), set())
+            for query in readers if isinstance(readers, set) else (readers,):
                 if query in self._answers:
                     del self._answers[query]
                     dropped.add(query)
@@ -193,5 +204,5 @@ def _surface(interface: Interface | None) -> Interface | None:
     return replace(interface, references=frozenset())
 
 
-def _scope(interface: Interface | None) -> tuple[str, str] | None:
-    return (interface.language, interface.scope) if interface is not None and interface.scope else None
+def _scopes(interface: Interface | None) -> set[tuple[str, str]]:
+    return {(interface.language, scope) for scope in interface.scope.split()} if interface is not None else set()
