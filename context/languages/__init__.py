@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import PurePosixPath
 
-from repofill.context.languages import ecmascript, go, java, lua, php, python, ruby
+from repofill.context.languages import bash, ecmascript, go, java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -49,7 +49,7 @@ LANGUAGES = (
     Language(name="swift", suffixes=(".swift",), opening="// "),
     Language(name="php", suffixes=(".php",), opening="// ", support=php.SUPPORT),
     Language(name="ruby", suffixes=(".rb", ".rake"), opening="# ", support=ruby.SUPPORT),
-    Language(name="shell", suffixes=(".sh", ".bash", ".zsh"), opening="# "),
+    Language(name="shell", suffixes=(".sh", ".bash", ".zsh"), opening="# ", support=bash.SUPPORT),
     Language(name="perl", suffixes=(".pl", ".pm"), opening="# "),
     Language(name="r", suffixes=(".r",), opening="# "),
     Language(name="julia", suffixes=(".jl",), opening="# "),
