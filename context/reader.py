@@ -59,6 +59,11 @@ def stamp_of(root: Path, path: str) -> Stamp | None:
     return Stamp(modified_ns=max(stat.st_mtime_ns, stat.st_ctime_ns), size=stat.st_size)
 
 
+def process_count() -> int:
+    """How many processes read at a time: half of the machine's cores, the rest is the user's."""
+    return min(max((os.cpu_count() or 1) // 2, 1), _MOST_PROCESSES)
+
+
 def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Reading | None]]:
     """Read files chunk by chunk, many of them in half of the machine's cores, at low priority."""
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
@@ -67,7 +72,7 @@ def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Reading | 
             yield {path: read(root, path) for path in chunk}
         return
     with ExitStack() as stack:
-        count = min(max((os.cpu_count() or 1) // 2, 1), _MOST_PROCESSES)
+        count = process_count()
         processes = [stack.enter_context(_Process(root)) for _ in range(count)]
         threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="reader"))
         free = list(processes)

@@ -20,7 +20,7 @@ from rich.table import Table
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
 from repofill.context.store import Store
-from repofill.evaluation import demo, fill, graphs, infilling, keystrokes, packages, tune
+from repofill.evaluation import demo, fill, graphs, indexing, infilling, keystrokes, packages, stability, tune
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.lsp_server import doctor
@@ -121,6 +121,18 @@ def _add_bench(parts: Any) -> None:
         part.add_argument("--json", action="store_true")
         if name == "tune":
             part.add_argument("--out", type=Path, required=True, metavar="FILE")
+    text = "how often the context changes while somebody types, and what of it another file's shares"
+    part = parts.add_parser("stability", help=text, description=text)
+    part.set_defaults(run=_bench_stability)
+    part.add_argument("--workspace", type=Path, metavar="DIR", help="default: held-out packages")
+    part.add_argument("--model", metavar="PATH")
+    part.add_argument("--places", type=_natural, default=10, metavar="N", help="places per package (10)")
+    part.add_argument("--json", action="store_true")
+    text = "cold and warm start of the index, a change, a plan, memory; beside bare tree-sitter parsing"
+    part = parts.add_parser("index", help=text, description=text)
+    part.set_defaults(run=_bench_index)
+    part.add_argument("folder", type=Path, metavar="DIR")
+    part.add_argument("--json", action="store_true")
     text = "exact match of the model alone on a public benchmark's file: HumanEval infilling, Santa-FIM"
     part = parts.add_parser("infill", help=text, description=text)
     part.set_defaults(run=_bench_infill)
@@ -247,6 +259,18 @@ def _bench_graphs(options: argparse.Namespace) -> None:
 def _bench_keystrokes(options: argparse.Namespace) -> None:
     folders = _folders(options, packages.REPORTED)
     keystrokes.run(folders, options.holes, model=options.model, as_json=options.json)
+
+
+def _bench_stability(options: argparse.Namespace) -> None:
+    settings, folders = _settings(options), _folders(options, packages.REPORTED)
+    places = asyncio.run(
+        _with_engine(settings, lambda completer: stability.measure(completer, folders, options.places, settings))
+    )
+    stability.report(places, as_json=options.json)
+
+
+def _bench_index(options: argparse.Namespace) -> None:
+    indexing.run(options.folder, as_json=options.json)
 
 
 def _bench_tune(options: argparse.Namespace) -> None:
