@@ -116,6 +116,17 @@ class _Snapshot:
         """The files with a definition of this name."""
         return self.defined.get(name, ())
 
+    def recent(self) -> tuple[str, ...]:
+        """The open files, the latest last."""
+        return tuple(self.opened)
+
+    def beside(self, path: str) -> tuple[str, ...]:
+        """The other files of the same folder and ending."""
+        folder, _, name = path.rpartition("/")
+        ending = name.rpartition(".")[2]
+        here = (other for other in self.known if other.rpartition("/")[0] == folder and other != path)
+        return tuple(sorted(other for other in here if other.rpartition(".")[2] == ending))
+
     def position(self, path: str) -> int:
         """A file's place in the one dependency order."""
         return self.positions.get(path, 0)

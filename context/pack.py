@@ -4,8 +4,9 @@ order. Pure; `context.index` calls it with what `context.select` found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Literal
 
 from repofill.context.forms import enclosing, render, shows_value
@@ -65,7 +66,7 @@ def pack(
     much of the beginning of the `previous` context as is still worth its place stays as it is, so that the KV cache of
     its tokens survives; what is new follows, in dependency order again.
     """
-    values = {(piece.path, piece.number): piece.value for piece in ranked if piece.value >= _LEAST_VALUE}
+    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE})
     kept = _still_true(view, previous)
     best: tuple[Chosen, ...] = ()
     best_score, best_value = -1.0, 0.0
@@ -76,29 +77,13 @@ def pack(
         used = sum(len(chosen.text) for chosen in start)
         if used > budget_characters:
             break
-        added, value = _added(view, values, start, budget_characters - used)
+        added, value = _added(offered, start, budget_characters - used)
         best_value = value if count == 0 else best_value
         score = value + _CACHE_WORTH * best_value * used / budget_characters
         if score >= best_score:
             added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
             best, best_score = (*start, *added), score
     return best
-
-
-def _added(
-    view: View, values: Mapping[tuple[str, int], float], start: Sequence[Chosen], left: float
-) -> tuple[list[Chosen], float]:
-    """What follows `start` within what is left of the budget, and the value of both. What a definition costs is an
-    estimate until it is rendered; where it was too low, another attempt has that much less to spend."""
-    allowed = left
-    while True:
-        packing = _Packing(view, values, start, allowed)
-        packing.fill()
-        added = list(packing.rendered())
-        over = sum(len(chosen.text) for chosen in added) - left
-        if over <= 0:
-            return added, packing.value
-        allowed -= over
 
 
 def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
@@ -111,68 +96,54 @@ def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
     return kept
 
 
-@dataclass(slots=True)
-class _Packing:
-    view: View
-    values: Mapping[tuple[str, int], float]
-    kept: Sequence[Chosen]
-    left: float
-    value: float = 0.0
-    files: dict[str, _File] = field(default_factory=dict)
+def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> tuple[list[Chosen], float]:
+    """What follows `start` within what is left of the budget, and the value of both. What a definition costs is an
+    estimate until it is rendered; where it was too low, another attempt has that much less to spend."""
+    allowed = left
+    while True:
+        packing = _Packing(offered, start, allowed)
+        packing.fill()
+        added = packing.rendered()
+        over = sum(len(chosen.text) for chosen in added) - left
+        if over <= 0:
+            return added, packing.value
+        allowed -= over
 
-    def fill(self) -> None:
-        """Spend what is left of the budget."""
-        shown = {(c.path, n) for c in self.kept for n in c.shown}
-        whole = {(c.path, n) for c in self.kept for n in c.whole}
-        self.value = sum(self.values.get(key, 0.0) for key in shown)
-        self.value += sum(self.values.get(key, 0.0) * _BODY_WORTH for key in whole)
+
+class _Offered:
+    """What there is to choose from, with what it costs: signatures and bodies, those of the most value per character
+    first."""
+
+    def __init__(self, view: View, values: Mapping[tuple[str, int], float]) -> None:
+        self.values = values
+        self.files: dict[str, _File] = {}
         offers = []
-        for (path, number), value in self.values.items():
-            file = self._file(path)
-            if (path, number) not in shown:
-                offers.append((value / file.header(number), False, path, number))
-            if (path, number) not in whole and (body := file.body(number)) > 0:
-                offers.append((value * _BODY_WORTH / body, True, path, number))
-        for _, is_body, path, number in sorted(offers, key=lambda offer: (-offer[0], offer[1:])):
+        for (path, number), value in values.items():
+            if path not in self.files:
+                text = view.text(path)
+                if text is None:
+                    continue  # it has just changed
+                self.files[path] = _File(path, text, view.outline(path), view.digest(path))
             file = self.files[path]
-            if is_body and number not in file.shown and (path, number) not in shown:
-                continue  # its signature was too much already
-            cost = file.cost(number, is_body)
-            if cost <= self.left:
-                self.left -= cost
-                file.take(number, is_body)
-                self.value += self.values[path, number] * (_BODY_WORTH if is_body else 1)
-
-    def _file(self, path: str) -> _File:
-        if path not in self.files:
-            outline, text = self.view.outline(path), self.view.text(path)
-            assert outline is not None
-            assert text is not None
-            self.files[path] = _File(path, text, outline, enclosing(outline), self.view.digest(path))
-        return self.files[path]
-
-    def rendered(self) -> Iterable[Chosen]:
-        """What was chosen, file by file."""
-        for _, file in sorted(self.files.items()):
-            if file.shown:
-                chosen = file.rendered(self.left)
-                self.left -= max(len(chosen.text) - file.spent, 0)
-                yield chosen
+            offers.append((value / file.header(number), False, path, number))
+            if (body := file.body(number)) > 0:
+                offers.append((value * _BODY_WORTH / body, True, path, number))
+        offers.sort(key=lambda offer: (-offer[0], offer[1:]))
+        self.in_order = [(is_body, path, number) for _, is_body, path, number in offers]
 
 
-@dataclass(slots=True)
 class _File:
-    path: str
-    source: str
-    outline: Outline
-    parents: list[int]
-    digest: bytes | None
-    shown: set[int] = field(default_factory=set)
-    whole: set[int] = field(default_factory=set)
-    spent: float = 0.0
+    """A file and what its definitions cost. One without an outline has a single piece, number 0: its whole text."""
+
+    def __init__(self, path: str, source: str, outline: Outline | None, digest: bytes | None) -> None:
+        self.path, self.source, self.outline, self.digest = path, source, outline, digest
+        self.parents = enclosing(outline) if outline is not None else [-1]
+        self.opening = path_comment(path) + "\n"
 
     def header(self, number: int) -> float:
         """Characters of a definition as a skeleton."""
+        if self.outline is None:
+            return len(self.source)
         definition = self.outline.definitions[number]
         shown_to = definition.body_start if self.body(number) or definition.kind == "class" else definition.end
         return shown_to - definition.signature + len(definition.doc) + 2 * _LINE_CHARACTERS
@@ -180,49 +151,84 @@ class _File:
     def body(self, number: int) -> float:
         """Characters that its body adds; 0 for a class, which is shown by its members, and for a short constant, whose
         skeleton has it already."""
+        if self.outline is None:
+            return 0
         definition = self.outline.definitions[number]
         whole = definition.kind == "class" or (definition.kind == "variable" and shows_value(self.source, definition))
         return 0 if whole else definition.body_end - definition.body_start
 
-    def cost(self, number: int, is_body: bool) -> float:
-        """Characters that showing it adds, with the classes around it and the file's path comment if need be."""
-        if is_body:
-            return self.body(number)
-        opening = 0 if self.shown else len(self.path) + _LINE_CHARACTERS
-        return opening + sum(map(self.header, self._missing(number)))
-
-    def take(self, number: int, is_body: bool) -> None:
-        """Show it."""
-        self.spent += self.cost(number, is_body)
-        self.shown.update(self._missing(number))
-        if is_body:
-            self.whole.add(number)
-
-    def _missing(self, number: int) -> list[int]:
+    def missing(self, number: int, shown: AbstractSet[int]) -> list[int]:
+        """What must be shown to show a definition: it and the classes around it."""
         missing = []
-        while number >= 0 and number not in self.shown:
+        while number >= 0 and number not in shown:
             missing.append(number)
             number = self.parents[number]
         return missing
 
-    def rendered(self, left: float) -> Chosen:
-        """Its chosen definitions, or the whole file where that costs little more."""
-        opening = path_comment(self.path) + "\n"
-        text = opening + render(self.source, self.outline, shown=self.shown, whole=self.whole)
-        whole = opening + self.source.strip("\n") + "\n"
-        form: Form = "definitions"
-        if len(whole) <= len(text) * _WHOLE_FILE + _WHOLE_FILE_CHARACTERS and len(whole) - len(text) <= max(left, 0):
-            text, form = whole, "whole"
-            self.shown = set(range(len(self.outline.definitions)))
-            self.whole = self.shown
+    def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], left: float) -> Chosen:
+        """Some of its definitions, or the whole file where that costs little more and there is so much left."""
+        everything = self.opening + self.source.strip("\n") + "\n"
+        text, form = everything, "whole"
+        if self.outline is not None:
+            some = self.opening + render(self.source, self.outline, shown=shown, whole=whole)
+            more = len(everything) - len(some)
+            if more > max(left, 0) or len(everything) > len(some) * _WHOLE_FILE + _WHOLE_FILE_CHARACTERS:
+                text, form = some, "definitions"
+            else:
+                shown = whole = frozenset(range(len(self.outline.definitions)))
         return Chosen(
             path=self.path,
-            shown=frozenset(self.shown),
-            whole=frozenset(self.whole),
-            form=form,
+            shown=frozenset(shown),
+            whole=frozenset(whole),
+            form="whole" if form == "whole" else "definitions",
             text=text,
             digest=self.digest,
         )
+
+
+class _Packing:
+    """One attempt to spend what is left of a budget behind `kept`."""
+
+    def __init__(self, offered: _Offered, kept: Sequence[Chosen], left: float) -> None:
+        self._offered = offered
+        self._left = left
+        self._there = {(c.path, n): n in c.whole for c in kept for n in c.shown}
+        self._shown: dict[str, set[int]] = {}
+        self._whole: dict[str, set[int]] = {}
+        self._spent: dict[str, float] = {}
+        values = offered.values
+        self.value = sum(values.get(key, 0.0) * (1 + _BODY_WORTH * whole) for key, whole in self._there.items())
+
+    def fill(self) -> None:
+        """Take what there is room for, best first."""
+        for is_body, path, number in self._offered.in_order:
+            file, shown = self._offered.files[path], self._shown.get(path, set())
+            if self._there.get((path, number), False) or (not is_body and (path, number) in self._there):
+                continue
+            if is_body and number not in shown and (path, number) not in self._there:
+                continue  # its signature was too much already
+            # A body that is added to a signature in the kept part brings the signature along.
+            needed = file.missing(number, shown)
+            cost = sum(map(file.header, needed)) + (0 if shown else len(file.opening))
+            cost += file.body(number) if is_body else 0
+            if cost > self._left:
+                continue
+            self._left -= cost
+            self._spent[path] = self._spent.get(path, 0.0) + cost
+            self._shown.setdefault(path, set()).update(needed)
+            if is_body:
+                self._whole.setdefault(path, set()).add(number)
+            self.value += self._offered.values[path, number] * (_BODY_WORTH if is_body else 1)
+
+    def rendered(self) -> list[Chosen]:
+        """What was taken, file by file."""
+        chosen = []
+        for path in sorted(self._shown):
+            file = self._offered.files[path]
+            made = file.chosen(self._shown[path], self._whole.get(path, set()), self._left)
+            self._left -= max(len(made.text) - self._spent[path], 0)
+            chosen.append(made)
+        return chosen
 
 
 def prefix_window(before: str, max_characters: int) -> str:

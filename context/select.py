@@ -11,12 +11,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Literal, Protocol
 
 from repofill.context.languages.support import Resolution
 from repofill.context.outline import Definition, Outline
 
-Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "dependency", "counterpart"]
+Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "dependency", "recent"]
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _NEAR_CHARACTERS = 12_000
@@ -25,6 +26,9 @@ _HOMONYMS = 6
 """Definitions of one name looked at, anywhere in the workspace; of a name that many share, none says much."""
 _HOPS = 2
 _MOST = 4000
+_MOST_NEIGHBOURS = 50
+_NEIGHBOUR = 0.1
+"""The value of a file about which nothing is known but its name."""
 
 
 class View(Protocol):
@@ -44,6 +48,12 @@ class View(Protocol):
 
     def defining(self, name: str) -> Sequence[str]:
         """Paths of files with a definition of this name at any level."""
+
+    def recent(self) -> Sequence[str]:
+        """Paths of the files that the user has open, the latest last."""
+
+    def beside(self, path: str) -> Sequence[str]:
+        """Paths of the files in the same folder with the same ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +86,21 @@ def pieces(view: View, path: str, before: str, after: str) -> list[Piece]:
     """The definitions of other files that the cursor between `before` and `after` in `path` may need, the most
     probable first; ties in a fixed order."""
     found = features(view, path, before, after)
+    if not found and view.outline(path) is None:
+        return _neighbours(view, path)
     scored = [Piece(path=p, number=n, value=probability(f)) for (p, n), f in found.items()]
     return sorted(scored, key=lambda piece: (-piece.value, piece.path, piece.number))
+
+
+def _neighbours(view: View, path: str) -> list[Piece]:
+    """For a language without a grammar here: whole files in the same folder, those with the most similar name first."""
+    name = path.rpartition("/")[2]
+    scored = [
+        Piece(path=other, number=0, value=_NEIGHBOUR * SequenceMatcher(None, name, other.rpartition("/")[2]).ratio())
+        for other in view.beside(path)[:_MOST_NEIGHBOURS]
+        if view.outline(other) is None
+    ]
+    return sorted(scored, key=lambda piece: (-piece.value, piece.path))
 
 
 def probability(piece: Features) -> float:
@@ -101,7 +124,7 @@ _REACH: Mapping[Reach, float] = {
     "type": 0.3,
     "word": 0.0,
     "dependency": -0.5,
-    "counterpart": 0.0,
+    "recent": -0.5,
 }
 _HOP = -0.5
 _KIND: Mapping[str, float] = {"class": 0.3, "variable": -0.3}
@@ -162,6 +185,8 @@ class _Search:
         self._words(known | {binding.local for binding in resolution.bindings})
         for target in sorted(resolution.dependencies):
             self._everything(target, "dependency")
+        for target in reversed(self.view.recent()):
+            self._everything(target, "recent")
         return self.found
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:

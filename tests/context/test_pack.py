@@ -63,6 +63,12 @@ class Files:
     def defining(self, name: str) -> Sequence[str]:
         return ()
 
+    def recent(self) -> Sequence[str]:
+        return ()
+
+    def beside(self, path: str) -> Sequence[str]:
+        return ()
+
 
 def packed(values: Mapping[str, float], budget: int, previous: Sequence[Chosen] = ()) -> tuple[Chosen, ...]:
     """`values`: "path name" to probability."""
