@@ -35,14 +35,12 @@ _QUERY = Query(
     (interface_declaration name: (name) @name body: (declaration_list) @body) @class
     (trait_declaration name: (name) @name body: (declaration_list) @body) @class
     (enum_declaration name: (name) @name body: (enum_declaration_list) @body) @class
-    (_ name: (name) body: (_
-        (method_declaration name: (name) @name body: (compound_statement)? @body) @function))
-    (_ name: (name) body: (_
-        (const_declaration (const_element (name) @name (_) @body)) @variable))
-    (_ name: (name) body: (_
-        (property_declaration
-            (property_element name: (variable_name (name) @name) default_value: (_)? @body)) @variable))
-    (_ name: (name) body: (_ (enum_case name: (name) @name) @variable))
+    (method_declaration name: (name) @name body: (compound_statement)? @body) @function @member
+    (declaration_list (const_declaration (const_element (name) @name (_) @body)) @variable @member)
+    (enum_declaration_list (const_declaration (const_element (name) @name (_) @body)) @variable @member)
+    (property_declaration
+        (property_element name: (variable_name (name) @name) default_value: (_)? @body)) @variable @member
+    (enum_case name: (name) @name) @variable @member
     (program (const_declaration (const_element (name) @name (_) @body)) @variable)
     (program (expression_statement
         (assignment_expression left: (variable_name) @name right: (_) @body)) @variable)
@@ -56,7 +54,7 @@ _QUERY = Query(
 
 def outline(path: str, source: bytes) -> Outline:
     """`use`, `include` and its kin anywhere in the file; functions, types and their members, constants and the
-    variables of the top level. A file belongs to the first namespace that it declares."""
+    variables of the top level."""
     parsed = read(_LANGUAGE, source)
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("use", []) for made in _uses(parsed, node)]
@@ -67,7 +65,7 @@ def outline(path: str, source: bytes) -> Outline:
     return Outline(
         interface=Interface(
             language="php",
-            scope=next((parsed.text(node) for node in found.get("namespace", [])), php_imports.GLOBAL),
+            scope=" ".join(dict.fromkeys(map(parsed.text, found.get("namespace", [])))) or php_imports.GLOBAL,
             imports=tuple(sorted(imports, key=lambda i: i.line)),
             names=frozenset(d.name for d in defined if not d.parent),
             references=frozenset(references),

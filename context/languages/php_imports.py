@@ -58,13 +58,13 @@ def _referred(interface: Interface, path: str, tree: FileTree) -> Iterator[Bindi
     functions = {local for statement in interface.imports if statement.kind == "function" for local in statement.bound}
     for reference in sorted(interface.references):
         written = reference.removesuffix("()")
-        space, _, name = written.rpartition("\\")
-        if not space and (written in types or written in functions) and not written.startswith("\\"):
+        if written in types or written in functions:
             continue  # the `use` has bound it
-        scope = _scope(written, interface.scope, types)
-        file = _defining(path, scope, name, tree)
-        if file is None and written != reference and not space and scope != GLOBAL:
-            file = _defining(path, GLOBAL, name, tree)
+        name = written.rpartition("\\")[2]
+        scopes = [_scope(written, own, types) for own in interface.scope.split()]
+        if written != reference and written == name:
+            scopes.append(GLOBAL)
+        file = next((file for scope in scopes if (file := _defining(path, scope, name, tree)) is not None), None)
         if file is not None:
             yield Binding(local=name, path=file, name=name)
 

@@ -152,8 +152,8 @@ def _is_autoloaded(tree: FileTree, root: str) -> bool:
     if posixpath.join(posixpath.dirname(root), "config/application.rb") in tree:
         return True
     files = [posixpath.join(root, name) for name in tree.entries(root) if name.endswith(".rb")]
-    interfaces = [interface for file in files if (interface := tree.interface(file)) is not None]
-    return any(r.endswith("Zeitwerk::Loader") for interface in interfaces for r in interface.references)
+    surfaces = [surface for file in files if (surface := tree.surface(file)) is not None]
+    return any(statement.module == "zeitwerk" for surface in surfaces for statement in surface.imports)
 
 
 def _shared(one: str, other: str) -> int:

@@ -50,7 +50,7 @@ OUTLINES = [
     ),
     ("<?php const X = 1; define('Y', 2); define(name(), 3); $z = 4; other('W', 5);", "\\", "X Y $z"),
     ("<?php if (!function_exists('f')) { function f() {} }", "\\", "f"),
-    ("<?php namespace A { class B {} } namespace C { class D {} }", "A", "B D"),
+    ("<?php namespace A { class B {} } namespace C { class D {} }", "A C", "B D"),
     # what is in a class without a name is nobody else's
     ("<?php return new class extends M { function up() {} };\nf(new class { public $x; function g() {} });", "\\", ""),
     ("<?php class A { function __construct(private int $x) {} } class {", "\\", "A A.__construct"),
@@ -164,6 +164,7 @@ RESOLUTIONS = [
         "namespace App; #[A] class X { use Sub\\B; public ?Lib\\L $l; const Y = Sub\\C::class; }",
         "src/A.php src/Sub/B.php lib/L.php src/Sub/C.php",
     ),
+    ("x.php", "namespace Other { class Z {} } namespace App { new A; new Sub\\C; }", "copy/src/A.php src/Sub/C.php"),
     # an alias hides the namespace's own name
     ("src/Sub/X.php", "namespace App\\Sub; use App\\A as B; new B;", "src/A.php"),
     # a function falls back to the global one, a class does not
