@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import PurePosixPath
 
-from repofill.context.languages import bash, ecmascript, go, java, lua, php, python, ruby
+from repofill.context.languages import bash, csharp, ecmascript, go, java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -45,7 +45,7 @@ LANGUAGES = (
     Language(name="rust", suffixes=(".rs",), opening="// "),
     Language(name="c", suffixes=(".c", ".h"), opening="// "),
     Language(name="cpp", suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), opening="// "),
-    Language(name="csharp", suffixes=(".cs",), opening="// "),
+    Language(name="csharp", suffixes=(".cs",), opening="// ", support=csharp.SUPPORT),
     Language(name="swift", suffixes=(".swift",), opening="// "),
     Language(name="php", suffixes=(".php",), opening="// ", support=php.SUPPORT),
     Language(name="ruby", suffixes=(".rb", ".rake"), opening="# ", support=ruby.SUPPORT),
