@@ -31,6 +31,8 @@ _PLACES = ("(program {})", "(program (export_statement declaration: {}))")
 _NAMESPACE_PLACES = (
     "(internal_module body: (statement_block {}))",
     "(internal_module body: (statement_block (export_statement declaration: {})))",
+    "(module body: (statement_block {}))",
+    "(module body: (statement_block (export_statement declaration: {})))",
     "(ambient_declaration {})",
 )
 
@@ -91,7 +93,7 @@ _TYPES = """
 (interface_body (property_signature name: (_) @name) @variable @member)
 (interface_body (method_signature name: (_) @name) @function @member)
 (type_alias_declaration name: (_) @name value: (object_type) @body) @class
-(type_alias_declaration name: (_) @name value: (_) @body) @variable
+(type_alias_declaration name: (_) @name) @variable
 (type_alias_declaration value: (object_type (property_signature name: (_) @name) @variable @member))
 (type_alias_declaration value: (object_type (method_signature name: (_) @name) @function @member))
 (enum_declaration name: (_) @name body: (_) @body) @class

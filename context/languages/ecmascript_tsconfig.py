@@ -18,7 +18,7 @@ _MOST_EXTENDED = 16
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Folders are relative to the workspace. `paths` are patterns with their targets, of which each has "*" where the
-    pattern has it, relative to `paths_base`."""
+    pattern has it, relative to `base_url` or else `paths_base`; with a "/" ahead to the workspace."""
 
     base_url: str | None = None
     paths: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -31,8 +31,9 @@ class Options:
         matching = [(pattern, targets) for pattern, targets in self.paths if _matched(pattern, name) is not None]
         pattern, targets = max(matching, key=lambda p: ("*" not in p[0], len(p[0].partition("*")[0])), default=("", ()))
         middle = _matched(pattern, name) or ""
+        base = self.base_url if self.base_url is not None else self.paths_base
         for target in targets:
-            path = joined(self.base_url if self.base_url is not None else self.paths_base, target.replace("*", middle))
+            path = joined("" if target.startswith("/") else base, target.replace("*", middle))
             if path is not None:
                 yield path
 
@@ -110,17 +111,20 @@ def _overridden(options: Options, path: str, config: Mapping[str, Any], project:
     compiler = mapping(config.get("compilerOptions"))
     folder = folder_of(path)
 
-    def place(text: str) -> str:
+    def place(text: str) -> str | None:
         whole = text.startswith("${configDir}")
-        return joined(project if whole else folder, text.removeprefix("${configDir}")) or ""
+        return joined(project if whole else folder, text.removeprefix("${configDir}"))
+
+    def target(text: str) -> str:
+        return f"/{place(text)}" if text.startswith("${configDir}") else text
 
     if isinstance(base := compiler.get("baseUrl"), str):
         options = replace(options, base_url=place(base))
     if isinstance(paths := compiler.get("paths"), dict):
-        patterns = tuple((pattern, tuple(strings(targets))) for pattern, targets in paths.items())
+        patterns = tuple((pattern, tuple(map(target, strings(targets)))) for pattern, targets in paths.items())
         options = replace(options, paths=patterns, paths_base=folder)
     if roots := strings(compiler.get("rootDirs")):
-        options = replace(options, root_dirs=tuple(map(place, roots)))
+        options = replace(options, root_dirs=tuple(root for root in map(place, roots) if root is not None))
     if conditions := strings(compiler.get("customConditions")):
         options = replace(options, conditions=tuple(conditions))
     return options
