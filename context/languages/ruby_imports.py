@@ -117,16 +117,12 @@ def _constant(path: str, reference: str, tree: FileTree) -> _Place | None:
     absolute = written.startswith("::")
     parts = written.lstrip(":").split("::")
     for outer in _nestings([] if absolute else around):
-        first = f"{outer}::{parts[0]}" if outer else parts[0]
-        if not tree.ask(_places, first) and not (len(parts) > 1 and tree.ask(_places, "::".join([first, *parts[1:]]))):
-            continue
         for count in range(len(parts), 0, -1):
-            found = tree.ask(_places, "::".join([first, *parts[1:count]]))
+            found = tree.ask(_places, "::".join([*([outer] if outer else []), *parts[:count]]))
             if found:
                 nearest = _nearest(path, list(found))
                 is_whole = count == len(parts) or outer != "" or count > 1 or _APP.fullmatch(nearest.root) is not None
                 return replace(nearest, name=parts[count - 1], is_whole=is_whole)
-        return None
     return None
 
 

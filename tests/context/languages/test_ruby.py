@@ -171,7 +171,7 @@ def test_require(path: str, text: str, imports: str) -> None:
 RAILS = (
     "config/application.rb app/models/user.rb app/models/admin.rb app/models/admin/user.rb "
     "app/models/concerns/named.rb app/models/html.rb app/models/oauth2.rb app/controllers/admin/pages.rb lib/tool.rb "
-    "lib/tool/part.rb engines/e/app/models/user.rb test/models/user_test.rb test/lib/tool.rb"
+    "lib/tool/part.rb app/models/deep/thing.rb engines/e/app/models/user.rb test/models/user_test.rb test/lib/tool.rb"
 )
 CONSTANTS = [
     (
@@ -194,6 +194,8 @@ CONSTANTS = [
     ),
     # a constant within a class has the class's file
     ("app/x.rb", "User::ROLES\nAdmin::User::Role", "app/models/user.rb app/models/admin/user.rb"),
+    ("app/x.rb", "Deep::Thing::MOST\nDeep::Other", "app/models/deep/thing.rb"),
+    ("app/x.rb", "module Deep\n  Thing.new\nend", "app/models/deep/thing.rb"),
     ("app/x.rb", "Tool::Part\nTool", "lib/tool.rb lib/tool/part.rb"),
     ("engines/e/app/x.rb", "User", "engines/e/app/models/user.rb"),
     ("test/models/user_test.rb", "class UserTest\n  User\nend", "app/models/user.rb"),
