@@ -42,7 +42,8 @@ def compare(project: Project, language: str) -> tuple[set[tuple[str, str]], set[
     graph = ImportGraph()
     graph.update(interfaces, configs)
     found = {(path, target) for path in interfaces for target in graph.imports(path)}
-    return found, {(a, b) for a, b in project.edges(root) if a in interfaces and b in interfaces and a != b}
+    true = {(a, b) for a, b in project.edges(root) if a in interfaces and b in interfaces and a != b}
+    return found - (project.skipped(root) - true), true
 
 
 def _read(root: Path, language: Language) -> tuple[dict[str, Interface], dict[str, str]]:

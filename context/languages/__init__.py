@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import PurePosixPath
 
-from repofill.context.languages import bash, csharp, ecmascript, go, java, lua, php, python, ruby
+from repofill.context.languages import bash, c_family, csharp, ecmascript, go, java, lua, php, python, ruby
 from repofill.context.languages.support import Support
 
 
@@ -43,8 +43,13 @@ LANGUAGES = (
     Language(name="scala", suffixes=(".scala",), opening="// "),
     Language(name="go", suffixes=(".go",), opening="// ", support=go.SUPPORT),
     Language(name="rust", suffixes=(".rs",), opening="// "),
-    Language(name="c", suffixes=(".c", ".h"), opening="// "),
-    Language(name="cpp", suffixes=(".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx"), opening="// "),
+    Language(name="c", suffixes=(".c", ".h"), opening="// ", support=c_family.SUPPORT),
+    Language(
+        name="cpp",
+        suffixes=(".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".inl", ".ipp", ".tpp", ".tcc"),
+        opening="// ",
+        support=c_family.SUPPORT,
+    ),
     Language(name="csharp", suffixes=(".cs",), opening="// ", support=csharp.SUPPORT),
     Language(name="swift", suffixes=(".swift",), opening="// "),
     Language(name="php", suffixes=(".php",), opening="// ", support=php.SUPPORT),

@@ -53,10 +53,11 @@ class Source:
         return self.encoded[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def read(language: Language, source: bytes, depth: int | None = None) -> Source:
+def read(language: Language, source: bytes, depth: int | None = None, readable: bytes | None = None) -> Source:
     """Parse; broken text gives a tree with errors. Matches of queries begin at most `depth` levels below the root:
-    where definitions are never deep, that spares the inside of functions."""
-    return Source(source, Parser(language).parse(source), depth)
+    where definitions are never deep, that spares the inside of functions. The grammar is given `readable`, as long as
+    `source`, instead."""
+    return Source(source, Parser(language).parse(source if readable is None else readable), depth)
 
 
 def captures(query: Query, source: Source) -> dict[str, list[Node]]:
@@ -92,6 +93,7 @@ def definitions(
     doc: Callable[[Source, Node], str] | None = None,
     qualifier: Callable[[Source, Node], str] | None = None,
     separators: frozenset[str] = frozenset(),
+    name: Callable[[Source, Node], str] = Source.text,
 ) -> tuple[Definition, ...]:
     """Every match of `query`, except what is local to a function.
 
@@ -102,7 +104,8 @@ def definitions(
     definitions without a name of its own (`const (…)`, an `impl`). `qualifier` gives the dotted name of a class that a
     definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none. What is also
     captured as @member counts only inside of another definition (a method, not one of an anonymous class). One of
-    `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas.
+    `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas. `name` reads the
+    name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts.
     """
     found = sorted(
         _matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group)
@@ -110,17 +113,22 @@ def definitions(
     made: list[Definition] = []
     around: list[tuple[int, Kind, str]] = []  # of the definitions that are open here: end, kind, dotted name
     last: Node | None = None
+    bodies: set[int] = set()
     for match in found:
         if match.node == last:
             continue  # two patterns for one node: the first counts
         last = match.node
+        if match.body is not None:
+            if match.body.id in bodies:
+                continue
+            bodies.add(match.body.id)
         while around and around[-1][0] <= match.node.start_byte:
             around.pop()
         if any(kind != "class" for _, kind, _ in around) or (match.is_member and not around):
             continue
         own = qualifier(source, match.node) if qualifier is not None else ""
         parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
-        definition = _definition(source, match, parent, inside, wrappers, comments, doc, separators)
+        definition = _definition(source, match, parent, inside, wrappers, comments, doc, separators, name)
         if not definition.name and not match.is_group:
             continue  # broken code
         around.append((match.node.end_byte, match.kind, definition.qualified))
@@ -161,6 +169,7 @@ def _definition(
     comments: frozenset[str],
     doc: Callable[[Source, Node], str] | None,
     separators: frozenset[str],
+    name: Callable[[Source, Node], str],
 ) -> Definition:
     outer = match.node
     while outer.parent is not None and outer.parent.type in wrappers:
@@ -170,11 +179,12 @@ def _definition(
     documentation = source.encoded[first.start_byte : signature].decode("utf-8", "replace") if first != outer else ""
     if doc is not None and match.body is not None:
         documentation = doc(source, match.body)
-    body_start, body_end = inside(source, match.body) if match.body is not None else (outer.end_byte, outer.end_byte)
     after = outer.next_sibling if separators else None
     end = after.end_byte if after is not None and after.type in separators else outer.end_byte
+    end -= source.encoded[end - 1 : end] == b"\n"  # directives of C
+    body_start, body_end = inside(source, match.body) if match.body is not None else (end, end)
     return Definition(
-        name=source.text(match.name),
+        name=name(source, match.name) if match.name is not None else "",
         kind=match.kind,
         parent=parent,
         start=source.offset(first.start_byte),

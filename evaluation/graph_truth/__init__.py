@@ -11,9 +11,11 @@ from pathlib import Path
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """`fetch` returns the folder that holds the project, downloaded on first use; `edges` takes that folder and returns
-    which file depends on which, as pairs of paths relative to it, with forward slashes. Both raise `BenchmarkError`
-    where a tool is missing."""
+    which file depends on which, as pairs of paths relative to it, with forward slashes; `skipped` returns pairs that
+    the tool leaves open, which count neither way (an `#include` that is not active). All raise `BenchmarkError` where
+    a tool is missing."""
 
     name: str
     fetch: Callable[[], Path]
     edges: Callable[[Path], set[tuple[str, str]]]
+    skipped: Callable[[Path], set[tuple[str, str]]] = lambda _: set()
