@@ -54,10 +54,13 @@ _REFERENCES = Query(
     (type_argument_list (identifier) @type)
     (generic_name . (identifier) @type)
     (as_expression right: (identifier) @type)
+    (is_expression right: (identifier) @type)
     (explicit_interface_specifier (identifier) @type)
     (attribute name: (identifier) @attribute)
     (attribute name: (qualified_name) @attribute)
     (constant_pattern (identifier) @value)
+    (constant_pattern (binary_expression left: (identifier) @value))
+    (constant_pattern (binary_expression left: (binary_expression left: (identifier) @value)))
     (member_access_expression expression: (identifier) @value)
     (invocation_expression
         function: (identifier) @_nameof arguments: (argument_list (argument (identifier) @value))
@@ -81,11 +84,12 @@ _VISIBLE = re.compile(rb"[^\r\n]")
 def outline(path: str, source: bytes) -> Outline:
     """Types with their members; namespaces are no definitions but the file's scope. References are the types that are
     mentioned and no types of the file itself, unless they have parts in other files."""
-    parsed, is_divided = _read(source)
+    parsed, divided = _read(source)
     found = captures(_QUERY, parsed)
     imports = tuple(_usings(parsed, found.get("using", [])))
     defined = definitions(_QUERY, parsed, inside=_inside, separators=frozenset({","}))
-    defined = tuple(_undivided(source.decode("utf-8", "replace"), defined)) if is_divided else defined
+    defined = tuple(_undivided(source.decode("utf-8", "replace"), defined)) if divided else defined
+    references = _references(parsed) | (_references(divided) if divided else frozenset())
     scopes = [_namespace(parsed, node) for node in found.get("namespace", [])]
     scopes = scopes or [_dotted(parsed, node) for node in found.get("open", [])] or [csharp_imports.GLOBAL]
     if any(statement.kind.startswith("global") for statement in imports):
@@ -100,22 +104,23 @@ def outline(path: str, source: bytes) -> Outline:
             scope=" ".join(dict.fromkeys(scopes)),
             imports=imports,
             names=frozenset(definition.name for definition in defined if not definition.parent),
-            references=(_references(parsed) - own) | partial,
+            references=(references - own) | partial,
         ),
         definitions=defined,
         has_error=parsed.root.has_error,
     )
 
 
-def _read(source: bytes) -> tuple[Source, bool]:
+def _read(source: bytes) -> tuple[Source, Source | None]:
     """Conditions may stand in the midst of a declaration or statement, which is more than the grammar takes; what does
-    not parse is read again as a compiler would see it. Also whether that was so."""
+    not parse is read again as a compiler would see it. Then the first reading is the second of the two: it has the
+    names of every branch."""
     parsed = read(_LANGUAGE, source)
     if parsed.root.has_error and b"#if" in source:
         again = read(_LANGUAGE, source, readable=_first_branches(source))
         if not again.root.has_error:
-            return again, True
-    return parsed, False
+            return again, parsed
+    return parsed, None
 
 
 def _first_branches(source: bytes) -> bytes:

@@ -94,6 +94,8 @@ REFERENCES = [
     ("class X { void M() { new A(); x is B; var y = (C)z; z = x as D; typeof(E); default(F); } }", "A B C D E F"),
     ("class X { void M() { try {} catch (A e) {} foreach (B b in c) {} D.e(); F<G>.h(); } }", "A B D F G"),
     ("class X { void M() { switch (x) { case A a: break; case B.c: break; } nameof(D); e.F.g(); } }", "A B D"),
+    ("class X { bool b = x is A && y is B || z; }", "A B"),
+    ("class X { void M() { if (x) {\n#if X\n A.b(); }\n#else\n B.c(); }\n#endif\n } }", "A B"),
     ("[A] [B.C] class X { D I.M() => null; }", "A AAttribute B B.C B.CAttribute D I"),
     ("class X { A.B b; C.D.E<F> e; global::G.H h; }", "A A.B C C.D C.D.E F global::G global::G.H"),
     ("class X { int i = A.B.C.d(E.F, G<H>(), j.K<L>()); }", "A A.B A.B.C E H L"),
