@@ -79,7 +79,7 @@ for (const [config, rootNames] of groups) {
             const mode = ts.getModeForUsageLocation(source, node, options);
             const found = ts.resolveModuleName(node.text, name, options, host, cache, undefined, mode);
             const target = found.resolvedModule?.resolvedFileName;
-            if (target) edges.push([name, fs.existsSync(target) ? fs.realpathSync(target) : madeFrom(target)]);
+            if (target) edges.push([name, fs.realpathSync(fs.existsSync(target) ? target : madeFrom(target))]);
         }
     }
 }
