@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from repofill.context.index import WorkspaceIndex
 
@@ -28,13 +29,18 @@ class Hole:
 
 
 def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
-    """`count` rest-of-line holes at random places of random files (by size), the same for the same seed and texts; none
-    where no file has ten lines, some of them not blank."""
-    generator = random.Random(seed)
+    """`count` holes in the files of a workspace, as `cut` makes them."""
     texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
+    return islice(cut(texts, seed), count)
+
+
+def cut(texts: Mapping[str, str], seed: int) -> Iterator[Hole]:
+    """Rest-of-line holes without end at random places of random files (by size), the same for the same seed and texts;
+    none where no file has ten lines, some of them not blank. `texts` have LF line ends."""
+    generator = random.Random(seed)
     texts = {path: text for path, text in texts.items() if text.count("\n") >= 10 and _WHOLE_LINE.search(text)}
     paths, weights = list(texts), [len(text) for text in texts.values()]
-    while count > 0 and paths:
+    while paths:
         path = generator.choices(paths, weights)[0]
         text = texts[path]
         start = text.rfind("\n", 0, generator.randrange(len(text))) + 1
@@ -45,4 +51,3 @@ def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
         column = generator.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
         target = line[column:].rstrip()
         yield Hole(path=path, text=text[: start + column] + text[end:], offset=start + column, target=target)
-        count -= 1

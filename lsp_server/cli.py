@@ -20,9 +20,10 @@ from rich.table import Table
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
 from repofill.context.store import Store
-from repofill.evaluation import demo, fill, graphs, indexing, infilling, keystrokes, packages, stability, tune
+from repofill.evaluation import demo, fill, graphs, indexing, infilling, keystrokes, packages, recall, stability, tune
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
+from repofill.evaluation.truth.languages import LANGUAGES
 from repofill.lsp_server import doctor
 from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import offset_at, position_at
@@ -144,6 +145,15 @@ def _add_bench(parts: Any) -> None:
     part.set_defaults(run=_bench_graphs)
     part.add_argument("languages", nargs="*", metavar="LANGUAGE", help=f"default: {', '.join(graphs.LANGUAGES)}")
     part.add_argument("--json", action="store_true")
+    text = "how often the context shows the definitions that a hole needs, beside other ways to choose it"
+    part = parts.add_parser("recall", help=text, description=text)
+    part.set_defaults(run=_bench_recall)
+    part.add_argument("--language", choices=LANGUAGES, default="python", help="default: python")
+    part.add_argument("--holes", type=_natural, default=1000, metavar="N", help="in all packages together (1000)")
+    part.add_argument("--development", action="store_true", help="on the packages that the weights are fitted on")
+    part.add_argument("--model", metavar="PATH", help="whose tokens are counted; default: the bundled one")
+    part.add_argument("--planner", choices=recall.PLANNERS, action="append", help="this one alone; may be repeated")
+    part.add_argument("--json", action="store_true")
 
 
 def _natural(text: str) -> int:
@@ -254,6 +264,23 @@ def _bench_infill(options: argparse.Namespace) -> None:
 def _bench_graphs(options: argparse.Namespace) -> None:
     languages = tuple(options.languages) or graphs.LANGUAGES
     show("Import graphs", graphs.report(languages), as_json=options.json)
+
+
+def _bench_recall(options: argparse.Namespace) -> None:
+    engine = make_engine(_settings(options))
+    with asyncio.Runner() as runner:
+        try:
+            outcomes = recall.run(
+                options.language,
+                options.holes,
+                lambda texts: runner.run(engine.count_tokens(texts)),
+                development=options.development,
+                planners=options.planner or tuple(recall.PLANNERS),
+            )
+        finally:
+            runner.run(engine.close())
+    kind = "development" if options.development else "reported"
+    recall.show(f"Definition recall, {options.language}, {kind} packages", outcomes, as_json=options.json)
 
 
 def _bench_keystrokes(options: argparse.Namespace) -> None:
