@@ -199,8 +199,11 @@ def _definition(
 
 
 def _first_comment(node: Node, comments: frozenset[str]) -> Node:
-    """The first of the comments that stand directly above a node, each on lines of its own; the node itself without."""
+    """The first of the comments that stand directly above a node, each on lines of its own; the node itself without.
+    Those above the first statement of a block may be siblings of the block."""
     first = node
+    while first.prev_sibling is None and first.parent is not None and first.parent.start_byte == node.start_byte:
+        first = first.parent
     while (before := first.prev_sibling) is not None and before.type in comments:
         # The end of a line comment may lie on the next line's first column.
         gap = first.start_point.row - before.end_point.row - (before.end_point.column > 0)

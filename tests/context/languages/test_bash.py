@@ -134,12 +134,26 @@ def test_source(path: str, text: str, imports: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 3000, "f() {\n" * 300, "$(" * 500, "\x00source \udcff", ". ", 'source "$(', "${", ". '", 'source "$x"/..'],
+    [
+        "(" * 3000,
+        "f() {\n" * 300,
+        "$(" * 500,
+        "\x00source \udcff",
+        ". ",
+        'source "$(',
+        "${",
+        ". '",
+        'source "$x"/..',
+        "f() {\n  x\n\n",
+    ],
 )
 def test_broken_text(text: str) -> None:
-    """An outline, whatever the text."""
+    """An outline with its places in order, whatever the text."""
     graph_of({"a.sh": text})
-    assert isinstance(definitions_form(text, outline_of("a.sh", text)), str)
+    outline = outline_of("a.sh", text)
+    assert isinstance(definitions_form(text, outline), str)
+    for d in outline.definitions:
+        assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 
 
 PATHS = ["a.sh", "lib/a.sh", "lib/x/a.sh", "lib/b.sh", "x.sh"]

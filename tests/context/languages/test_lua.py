@@ -159,12 +159,24 @@ def test_bindings() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 3000, "function f(\n" * 300, "{" * 2000, "\x00require \udcff", "local = require", "M.f. = 1", "x = {" * 99],
+    [
+        "(" * 3000,
+        "function f(\n" * 300,
+        "{" * 2000,
+        "\x00require \udcff",
+        "local = require",
+        "M.f. = 1",
+        "x = {" * 99,
+        "function f()\n  x()\n\n",
+    ],
 )
 def test_broken_text(text: str) -> None:
-    """An outline, whatever the text."""
+    """An outline with its places in order, whatever the text."""
     graph_of({"a.lua": text})
-    assert isinstance(definitions_form(text, outline_of("a.lua", text)), str)
+    outline = outline_of("a.lua", text)
+    assert isinstance(definitions_form(text, outline), str)
+    for d in outline.definitions:
+        assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 
 
 PATHS = ["a.lua", "a/init.lua", "src/a.lua", "x.lua", "m-1.rockspec"]

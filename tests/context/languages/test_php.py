@@ -244,12 +244,22 @@ def test_the_nearest_of_several_definitions() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<?php " + "(" * 3000, "<?php class A {" * 300, "<?php use A\\{" * 50, "\x00<?php new \udcff;", "<?php require"],
+    [
+        "<?php " + "(" * 3000,
+        "<?php class A {" * 300,
+        "<?php use A\\{" * 50,
+        "\x00<?php new \udcff;",
+        "<?php require",
+        "<?php class A { function f() { x(); \n\n",
+    ],
 )
 def test_broken_text(text: str) -> None:
-    """An outline, whatever the text."""
+    """An outline with its places in order, whatever the text."""
     graph_of({"a.php": text})
-    assert isinstance(definitions_form(text, outline_of("a.php", text)), str)
+    outline = outline_of("a.php", text)
+    assert isinstance(definitions_form(text, outline), str)
+    for d in outline.definitions:
+        assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 
 
 PATHS = ["composer.json", "src/A.php", "lib/A.php", "x.php"]

@@ -234,12 +234,24 @@ def test_bindings() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 3000, "class A\n" * 300, "module A::" * 50, "\x00require \udcff", "autoload :", "def " * 500, "class ::"],
+    [
+        "(" * 3000,
+        "class A\n" * 300,
+        "module A::" * 50,
+        "\x00require \udcff",
+        "autoload :",
+        "def " * 500,
+        "class ::",
+        "class A\n  def f\n    x\n\n",
+    ],
 )
 def test_broken_text(text: str) -> None:
-    """An outline, whatever the text."""
+    """An outline with its places in order, whatever the text."""
     graph_of({"a.rb": text})
-    assert isinstance(definitions_form(text, outline_of("a.rb", text)), str)
+    outline = outline_of("a.rb", text)
+    assert isinstance(definitions_form(text, outline), str)
+    for d in outline.definitions:
+        assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 
 
 PATHS = ["lib/a.rb", "lib/a/b.rb", "app/models/b.rb", "x.rb", "config/application.rb"]
