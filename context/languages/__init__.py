@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import PurePosixPath
 
-from repofill.context.languages import bash, c_family, csharp, ecmascript, go, java, lua, php, python, ruby
+from repofill.context.languages import bash, c_family, csharp, ecmascript, go, java, lua, php, python, ruby, rust
 from repofill.context.languages.support import Support
 
 
@@ -42,7 +42,7 @@ LANGUAGES = (
     Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
     Language(name="scala", suffixes=(".scala",), opening="// "),
     Language(name="go", suffixes=(".go",), opening="// ", support=go.SUPPORT),
-    Language(name="rust", suffixes=(".rs",), opening="// "),
+    Language(name="rust", suffixes=(".rs",), opening="// ", support=rust.SUPPORT),
     Language(name="c", suffixes=(".c", ".h"), opening="// ", support=c_family.SUPPORT),
     Language(
         name="cpp",

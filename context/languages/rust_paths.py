@@ -1,0 +1,207 @@
+"""Rust: from the paths that a file writes to the files that define what they name.
+
+A module is a file; `use` and paths in the code lead from module to module, through what these pass on, to an item. The
+file that defines the item is what the importing file depends on; `mod name;` names the file of the module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from repofill.context.languages.rust_crates import dependency, is_root
+from repofill.context.languages.support import Binding, Resolution
+from repofill.context.languages.tree import FileTree
+from repofill.context.outline import Import
+
+_MOST_LOOKUPS = 100
+"""Names looked for in modules, for one path; real chains of re-exports have one or two links."""
+
+Item = tuple[str, str]
+"""A file and the name of an item in it; "" is the module itself."""
+_Seen = dict[Item, Item | None]
+"""What names in modules turned out to be, None for as long as they are looked for."""
+
+
+def resolve(path: str, tree: FileTree) -> Resolution:
+    """See `support.Support`. `imports` are the files that define what the file names by a path, and those of the
+    modules that it declares."""
+    interface = tree.interface(path)
+    found = _Found(path=path)
+    for statement in interface.imports if interface is not None else ():
+        if statement.kind in ("mod", "path"):
+            target = _declared(path, statement, tree)
+            if target is not None:
+                found.add((target, ""), statement.bound[0])
+        elif statement.names == ("*",):
+            item = _find(path, _split(statement.module), tree)
+            if item is not None:
+                found.add((item[0], item[1] or "*"), "*")
+        else:
+            item = _find(path, (*_split(statement.module), *statement.names), tree)
+            if item is not None:
+                found.add(item, statement.bound[0])
+    for reference in sorted(interface.references) if interface is not None else ():
+        segments = _split(reference)
+        item = _find(path, segments, tree)
+        if item is not None and item[0] != path:
+            found.imports.add(item[0])
+            if len(segments) == 1:
+                found.bindings.append(Binding(local=reference, path=item[0], name=item[1]))
+    return Resolution(
+        imports=frozenset(found.imports - {path}),
+        bindings=tuple(dict.fromkeys(binding for binding in found.bindings if binding.path != path)),
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    path: str
+    imports: set[str] = field(default_factory=set)
+    bindings: list[Binding] = field(default_factory=list)
+
+    def add(self, item: Item, local: str) -> None:
+        self.imports.add(item[0])
+        self.bindings.append(Binding(local=local, path=item[0], name=item[1]))
+
+
+def _split(path: str) -> tuple[str, ...]:
+    return tuple(path.split("::")) if path else ()
+
+
+def _find(file: str, segments: tuple[str, ...], tree: FileTree, seen: _Seen | None = None) -> Item | None:
+    """What a path written in a file names; where its end is not known, the module that it gets to. Re-exports
+    may go in circles, which `seen` ends."""
+    seen = {} if seen is None else seen
+    if not segments:
+        return None
+    first, *rest = segments
+    item: Item | None
+    if first == "crate":
+        item = (tree.ask(_root, file), "")
+    elif first == "self":
+        item = (file, "")
+    elif first == "super":
+        item = _module(tree.ask(_parent, file))
+    elif first == "":
+        item = _module(tree.ask(dependency, file, rest.pop(0))) if rest else None
+    else:
+        item = _member(file, first, tree, seen) or _module(tree.ask(dependency, file, first))
+        if item is None and tree.ask(_root, file) != file and rest:  # as paths were before 2018
+            item = _member(tree.ask(_root, file), first, tree, seen)
+    while item is not None and not item[1] and rest:
+        name = rest.pop(0)
+        if name == "super":
+            item = _module(tree.ask(_parent, item[0]))
+        elif name != "self":
+            inner = _member(item[0], name, tree, seen)
+            if inner is None:
+                return item if item[0] != file else None
+            item = inner
+    return item
+
+
+def _module(file: str | None) -> Item | None:
+    return (file, "") if file is not None else None
+
+
+def _member(file: str, name: str, tree: FileTree, seen: _Seen) -> Item | None:
+    """What a name is in a module: an item of its own, a module that it declares, or what a `use` brings."""
+    interface = tree.surface(file)
+    if interface is None:
+        return None
+    if name in interface.names:
+        return file, name
+    if (file, name) not in seen and len(seen) < _MOST_LOOKUPS:
+        seen[file, name] = None
+        seen[file, name] = _brought(file, name, interface.imports, tree, seen)
+    return seen.get((file, name))
+
+
+def _brought(file: str, name: str, imports: tuple[Import, ...], tree: FileTree, seen: _Seen) -> Item | None:
+    """What a `mod`, a `use` or, where none names it, a `use …::*` makes of a name."""
+    stars = []
+    for statement in imports:
+        if statement.names == ("*",):
+            stars.append(statement)
+        elif name in statement.bound:
+            if statement.kind in ("mod", "path"):
+                return _module(_declared(file, statement, tree))
+            path = (*_split(statement.module), *statement.names)
+            return _find(file, path, tree, seen)
+    for statement in stars:
+        around = _find(file, _split(statement.module), tree, seen)
+        if around is not None and around[0] != file:
+            item = _member(around[0], name, tree, seen)
+            if item is not None:
+                return item
+    return None
+
+
+def _declared(file: str, statement: Import, tree: FileTree) -> str | None:
+    """The file of `mod name;`."""
+    for target in _candidates(file, statement, tree):
+        if target in tree:
+            return target
+    return None
+
+
+def _candidates(file: str, statement: Import, tree: FileTree) -> Iterator[str]:
+    folder, _, last = file.rpartition("/")
+    if statement.kind == "path":
+        yield _normal(folder, statement.module)
+        return
+    own = _join(folder, last.removesuffix(".rs"))
+    bases = (folder,) if last == "mod.rs" or tree.ask(is_root, file) else (own,)
+    for base in bases:
+        inner = _join(base, statement.module) if statement.module else base
+        yield _join(inner, f"{statement.bound[0]}.rs")
+        yield _join(inner, f"{statement.bound[0]}/mod.rs")
+
+
+def _parent(tree: FileTree, file: str) -> str | None:
+    """The file that declares the module of this one; None for the root of a crate."""
+    folder, _, last = file.rpartition("/")
+    if last == "mod.rs":
+        folder, _, _ = folder.rpartition("/")
+        above, _, _ = file.rpartition("/")[0].rpartition("/")
+        folder = above
+    candidates = [f"{folder}.rs"] if folder else []
+    candidates += [_join(folder, name) for name in ("mod.rs", "lib.rs", "main.rs")]
+    beside = [_join(folder, name) for name in tree.entries(folder) if name.endswith(".rs")]
+    if not tree.ask(is_root, file):
+        for candidate in dict.fromkeys([*candidates, *beside]):
+            if candidate != file and _declares(candidate, file, tree):
+                return candidate
+    return None
+
+
+def _declares(candidate: str, file: str, tree: FileTree) -> bool:
+    interface = tree.surface(candidate)
+    return interface is not None and any(
+        statement.kind in ("mod", "path") and _declared(candidate, statement, tree) == file
+        for statement in interface.imports
+    )
+
+
+def _root(tree: FileTree, file: str) -> str:
+    """The root file of the crate that a file is part of."""
+    seen = {file}
+    while (above := tree.ask(_parent, file)) is not None and above not in seen:
+        seen.add(above)
+        file = above
+    return file
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _normal(folder: str, path: str) -> str:
+    parts = folder.split("/") if folder else []
+    for part in path.replace("\\", "/").split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
