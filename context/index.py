@@ -27,7 +27,7 @@ from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.reader import Reading, lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
-from repofill.context.select import pieces
+from repofill.context.select import View, pieces
 from repofill.context.store import Known, Stamp, Store, describe, digest_of
 
 MAX_FILES = 20_000
@@ -376,6 +376,11 @@ class WorkspaceIndex:
     def is_secret(self, path: str) -> bool:
         """Whether a file, by its own name and those of the folders around it, is known to hold secrets."""
         return is_secret((self.root / path).as_posix())
+
+    @property
+    def view(self) -> View:
+        """What the index knows now, as a whole."""
+        return self._now
 
     def plan(
         self, path: str, before: str, after: str, budget_characters: int, previous: Sequence[Chosen] = ()

@@ -20,11 +20,17 @@ from repofill.context.outline import Definition, Outline
 Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "dependency", "recent"]
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*\w*$")
+"""What stands before the dot of an attribute, as far as the cursor has come."""
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from."""
 _HOMONYMS = 6
 """Definitions of one name looked at, anywhere in the workspace; of a name that many share, none says much."""
 _HOPS = 2
+_SIGNATURE = 400
+"""Characters of a signature that are searched for names."""
+_CONSTRUCTORS = frozenset({"__init__", "__new__", "constructor", "__construct", "initialize", "new"})
+"""Called by the name of their class."""
 _MOST = 4000
 _MOST_NEIGHBOURS = 50
 _NEIGHBOUR = 0.1
@@ -80,6 +86,10 @@ class Features:
     kind: str
     private: bool
     size: int
+    popular: int
+    after_dot: bool
+    received: bool
+    is_member: bool
 
 
 def pieces(view: View, path: str, before: str, after: str) -> list[Piece]:
@@ -105,37 +115,61 @@ def _neighbours(view: View, path: str) -> list[Piece]:
 
 def probability(piece: Features) -> float:
     """That a definition is used at the cursor."""
-    score = _BIAS + _REACH[piece.reach] + _HOP * piece.hops + _KIND.get(piece.kind, 0.0)
-    if piece.distance is not None:
-        score += _MENTIONED + _NEARNESS / (1 + math.log1p(piece.distance)) + _MENTIONS * math.log1p(piece.mentions)
-    if piece.owner_distance is not None:
-        score += _OWNER + _OWNER_NEARNESS / (1 + math.log1p(piece.owner_distance))
-    score += _PRIVATE * piece.private + _HOMONYM * math.log(max(piece.homonyms, 1)) + _SIZE * math.log1p(piece.size)
+    score = sum(WEIGHTS.get(name, 0.0) * value for name, value in inputs(piece).items())
     return 1 / (1 + math.exp(-score))
 
 
-_BIAS = -5.0
-_REACH: Mapping[Reach, float] = {
+def inputs(piece: Features) -> dict[str, float]:
+    """What the logistic model weighs, by name; what is not there counts as 0."""
+    made = {
+        "bias": 1.0,
+        piece.reach: 1.0,
+        piece.kind: 1.0,
+        "hops": piece.hops,
+        "size": math.log1p(piece.size),
+        "popular": math.log(max(piece.popular, 1)),
+        "homonyms": math.log(max(piece.homonyms, 1)),
+    }
+    if piece.private:
+        made["private"] = 1.0
+    if piece.distance is not None:
+        made["mentioned"] = 1.0
+        made["nearness"] = 1 / (1 + math.log1p(piece.distance))
+        made["mentions"] = math.log1p(piece.mentions)
+        made[f"{piece.reach} mentioned"] = 1.0
+    if piece.owner_distance is not None:
+        made["owner mentioned"] = 1.0
+        made["owner nearness"] = 1 / (1 + math.log1p(piece.owner_distance))
+    if piece.is_member:
+        made["member, after dot" if piece.after_dot else "member, no dot"] = 1.0
+    elif piece.after_dot:
+        made["top level, after dot"] = 1.0
+    if piece.received:
+        made["received"] = 1.0
+    return made
+
+
+WEIGHTS: Mapping[str, float] = {
+    "bias": -5.0,
     "named": 2.5,
     "member": 0.8,
     "module": 0.5,
     "visible": 0.5,
     "base": 1.0,
     "type": 0.3,
-    "word": 0.0,
     "dependency": -0.5,
     "recent": -0.5,
+    "hops": -0.5,
+    "class": 0.3,
+    "variable": -0.3,
+    "mentioned": 0.5,
+    "nearness": 3.0,
+    "mentions": 0.4,
+    "owner mentioned": 0.2,
+    "owner nearness": 1.5,
+    "private": -1.0,
+    "homonyms": -0.5,
 }
-_HOP = -0.5
-_KIND: Mapping[str, float] = {"class": 0.3, "variable": -0.3}
-_MENTIONED = 0.5
-_NEARNESS = 3.0
-_MENTIONS = 0.4
-_OWNER = 0.2
-_OWNER_NEARNESS = 1.5
-_PRIVATE = -1.0
-_HOMONYM = -0.5
-_SIZE = 0.0
 
 
 def features(view: View, path: str, before: str, after: str) -> dict[tuple[str, int], Features]:
@@ -160,6 +194,10 @@ class _Words:
         for word in head:
             self.counts[word] = self.counts.get(word, 0) + 1
             self.distances.setdefault(word, len(left) + len(head))
+        line = before[before.rfind("\n") + 1 :]
+        receiver = _RECEIVER.search(line)
+        self.after_dot = receiver is not None
+        self.receiver = _plain(receiver[1]) if receiver is not None else ""
 
 
 @dataclass(slots=True)
@@ -168,6 +206,7 @@ class _Search:
     path: str
     words: _Words
     found: dict[tuple[str, int], Features] = field(default_factory=dict)
+    names_of: dict[str, dict[str, list[tuple[int, Definition]]]] = field(default_factory=dict)
 
     def run(self) -> dict[tuple[str, int], Features]:
         resolution = self.view.resolution(self.path)
@@ -178,9 +217,11 @@ class _Search:
         for binding in resolution.bindings:
             if binding.name == "":
                 self._top_level(binding.path, "module", binding.local)
+                self._passed_on(binding.path, "module")
         for binding in resolution.bindings:
             if binding.name == "*":
                 self._top_level(binding.path, "visible", "")
+                self._passed_on(binding.path, "visible")
         known = {definition.name for definition in own.definitions} if own is not None else set()
         self._words(known | {binding.local for binding in resolution.bindings})
         for target in sorted(resolution.dependencies):
@@ -191,43 +232,53 @@ class _Search:
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
-        outline = self.view.outline(path)
-        if outline is None:
-            return
-        for number, definition in enumerate(outline.definitions):
-            if definition.name == name and not definition.parent and (path, number) not in self.found:
+        names = self._names(path)
+        for number, definition in names.get(name, ()):
+            if (path, number) not in self.found:
                 self._add(path, number, definition, reach, hops, local)
-                self._members(path, outline, definition, "member" if reach == "named" else reach, hops, local)
+                for at, member in names.get(f"{name}.", ()):
+                    self._add(path, at, member, "member" if reach == "named" else reach, hops, local)
                 if hops < _HOPS:
-                    self._spoken_of(path, outline, definition, hops + 1)
+                    self._spoken_of(path, definition, hops + 1)
 
-    def _members(self, path: str, outline: Outline, owner: Definition, reach: Reach, hops: int, local: str) -> None:
-        if owner.kind != "class":
-            return
-        for number, definition in enumerate(outline.definitions):
-            if definition.parent == owner.qualified or definition.parent.startswith(f"{owner.qualified}."):
-                self._add(path, number, definition, reach, hops, local)
+    def _names(self, path: str) -> dict[str, list[tuple[int, Definition]]]:
+        """The definitions of a file by dotted name, and those inside of a class by its name and a dot."""
+        if path not in self.names_of:
+            outline = self.view.outline(path)
+            names: dict[str, list[tuple[int, Definition]]] = {}
+            for number, definition in enumerate(outline.definitions if outline is not None else ()):
+                names.setdefault(definition.qualified, []).append((number, definition))
+                owner = definition.parent
+                while owner:
+                    names.setdefault(f"{owner}.", []).append((number, definition))
+                    owner = owner.rpartition(".")[0]
+            self.names_of[path] = names
+        return self.names_of[path]
 
-    def _spoken_of(self, path: str, outline: Outline, definition: Definition, hops: int) -> None:
+    def _passed_on(self, path: str, reach: Reach) -> None:
+        """What a module takes from others is taken from it in turn."""
+        for binding in self.view.resolution(path).bindings:
+            if binding.name == "*":
+                self._top_level(binding.path, reach, "")
+            for number, definition in self._names(binding.path).get(binding.name, ()):
+                self._add(binding.path, number, definition, reach, 1, binding.local)
+
+    def _spoken_of(self, path: str, definition: Definition, hops: int) -> None:
         """Base classes and the types of parameters, results and fields: names in the signatures of a definition and of
         its members."""
-        text = self.view.text(path)
+        text, names = self.view.text(path), self._names(path)
         if text is None:
             return
-        signatures = [text[definition.signature : definition.body_start]]
-        if definition.kind == "class":
-            signatures += [
-                text[d.signature : min(d.body_start, d.signature + 400)]
-                for d in outline.definitions
-                if d.parent == definition.qualified
-            ]
-        first, *others = [dict.fromkeys(_WORD.findall(signature)) for signature in signatures]
+        members = [d for _, d in names.get(f"{definition.qualified}.", ()) if d.parent == definition.qualified]
+        own, *others = [
+            text[d.signature : min(max(d.body_start, d.signature), d.signature + _SIGNATURE)]
+            for d in (definition, *members)
+        ]
         bindings = {binding.local: binding for binding in self.view.resolution(path).bindings}
-        names = outline.interface.names
-        ways: list[tuple[Reach, dict[str, None]]] = [("base" if definition.kind == "class" else "type", first)]
-        ways.append(("type", dict.fromkeys(word for words in others for word in words)))
+        ways: list[tuple[Reach, list[str]]] = [("base" if definition.kind == "class" else "type", _WORD.findall(own))]
+        ways.append(("type", [word for signature in others for word in _WORD.findall(signature)]))
         for reach, words in ways:
-            for word in words:
+            for word in dict.fromkeys(words):
                 if word in bindings and bindings[word].name:
                     self._named(bindings[word].path, bindings[word].name, reach, hops, word)
                 elif word in names and word != definition.name:
@@ -253,10 +304,8 @@ class _Search:
             if not paths or len(paths) > _HOMONYMS:
                 continue
             for path in paths:
-                outline = self.view.outline(path)
-                if path == self.path or outline is None:
-                    continue
-                for number, definition in enumerate(outline.definitions):
+                outline = self.view.outline(path) if path != self.path else None
+                for number, definition in enumerate(outline.definitions if outline is not None else ()):
                     if definition.name == word:
                         self._add(path, number, definition, "word", 0, definition.parent.rpartition(".")[2], len(paths))
 
@@ -270,10 +319,11 @@ class _Search:
     def _add(
         self, path: str, number: int, definition: Definition, reach: Reach, hops: int, local: str, homonyms: int = 1
     ) -> None:
-        if (path, number) in self.found or path == self.path or len(self.found) >= _MOST:
+        if (path, number) in self.found or path == self.path or len(self.found) >= _MOST or not definition.name:
             return
-        name = local if reach == "named" and local else definition.name
         owner = definition.parent.rpartition(".")[2] or local
+        is_constructor = definition.name in _CONSTRUCTORS
+        name = owner if is_constructor else local if reach == "named" and local else definition.name
         self.found[path, number] = Features(
             reach=reach,
             hops=hops,
@@ -281,7 +331,16 @@ class _Search:
             mentions=self.words.counts.get(name, 0),
             owner_distance=self.words.distances.get(owner) if owner != name else None,
             homonyms=homonyms,
-            kind=definition.kind,
-            private=definition.name.startswith("_"),
+            kind="constructor" if is_constructor else definition.kind,
+            private=definition.name.startswith("_") and not is_constructor,
             size=definition.body_start - definition.signature,
+            popular=len(self.view.defining(definition.name)),
+            after_dot=self.words.after_dot,
+            received=bool(self.words.receiver) and self.words.receiver in (_plain(owner), _plain(local)),
+            is_member=bool(definition.parent),
         )
+
+
+def _plain(name: str) -> str:
+    """A name as people vary it: `http_client`, `_HttpClient`, `httpClient`."""
+    return name.replace("_", "").lower()

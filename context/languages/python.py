@@ -23,6 +23,9 @@ _QUERY = Query(
     (module (expression_statement (assignment left: (identifier) @name right: (_)? @body) @variable))
     (class_definition body: (block
         (expression_statement (assignment left: (identifier) @name right: (_)? @body) @variable)))
+    ((assignment
+        left: (attribute object: (identifier) @self attribute: (identifier) @name) right: (_)? @body) @attribute
+        (#eq? @self "self"))
     """,
 )
 

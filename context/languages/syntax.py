@@ -105,7 +105,8 @@ def definitions(
     definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none. What is also
     captured as @member counts only inside of another definition (a method, not one of an anonymous class). One of
     `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas. `name` reads the
-    name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts.
+    name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts. An
+    @attribute is set in a method and belongs to the class around it, once (`self.x = 1`).
     """
     found = sorted(
         _matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group)
@@ -124,6 +125,9 @@ def definitions(
             bodies.add(match.body.id)
         while around and around[-1][0] <= match.node.start_byte:
             around.pop()
+        if match.is_attribute:
+            made += _attribute(source, match, around, made)
+            continue
         if any(kind != "class" for _, kind, _ in around) or (match.is_member and not around):
             continue
         own = qualifier(source, match.node) if qualifier is not None else ""
@@ -144,6 +148,34 @@ class _Match:
     body: Node | None
     is_group: bool = False
     is_member: bool = False
+    is_attribute: bool = False
+
+
+def _attribute(
+    source: Source, match: _Match, around: Sequence[tuple[int, Kind, str]], made: Sequence[Definition]
+) -> list[Definition]:
+    """What a method of a class sets; none where the class has it already."""
+    if [kind for _, kind, _ in around][-2:] != ["class", "function"]:
+        return []
+    parent, name = around[-2][2], source.text(match.name)
+    if any(d.name == name and d.parent == parent for d in made):
+        return []
+    start, end = source.offset(match.node.start_byte), source.offset(match.node.end_byte)
+    if made[-1].kind == "variable" and start < made[-1].end:
+        return []  # the second of `self.a = self.b = 1`
+    body = source.offset(match.body.start_byte) if match.body is not None else end
+    return [
+        Definition(
+            name=name,
+            kind="variable",
+            parent=parent,
+            start=start,
+            signature=start,
+            body_start=body,
+            body_end=end,
+            end=end,
+        )
+    ]
 
 
 def _matches(query: Query, source: Source) -> Iterator[_Match]:
@@ -152,6 +184,9 @@ def _matches(query: Query, source: Source) -> Iterator[_Match]:
             if kind in nodes:
                 name, body = _first(nodes.get("name")), _first(nodes.get("body"))
                 yield _Match(kind, nodes[kind][0], name, body, is_member="member" in nodes)
+        if "attribute" in nodes:
+            name, body = _first(nodes.get("name")), _first(nodes.get("body"))
+            yield _Match("variable", nodes["attribute"][0], name, body, is_attribute=True)
         if "group" in nodes:
             yield _Match("class", nodes["group"][0], None, _first(nodes.get("body")), is_group=True)
 

@@ -31,8 +31,8 @@ def check(tmp_path: Path, before: str, after: str, first: str, absent: str = "")
     index = WorkspaceIndex(tmp_path)
     index.build()
     names = []
-    for piece in pieces(index._now, "main.py", before, after):
-        outline = index._now.outline(piece.path)
+    for piece in pieces(index.view, "main.py", before, after):
+        outline = index.view.outline(piece.path)
         assert outline is not None
         names.append(outline.definitions[piece.number].qualified)
     assert set(names[: len(first.split())]) == set(first.split()), names
