@@ -26,6 +26,7 @@ from repofill.context.outline import Outline
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.reader import Reading, lf, read, read_many, shown_to_others, stamp_of
+from repofill.context.redact import REDACTED
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
 from repofill.context.select import View, pieces
 from repofill.context.store import Known, Stamp, Store, describe, digest_of
@@ -113,7 +114,7 @@ class _Snapshot:
         return self.resolutions.get(path, _NOTHING)
 
     def defining(self, name: str) -> tuple[str, ...]:
-        """The files with a definition of this name."""
+        """The files with a definition of this name; with "/" ahead of it, the files of this name."""
         return self.defined.get(name, ())
 
     def recent(self) -> tuple[str, ...]:
@@ -409,10 +410,10 @@ class WorkspaceIndex:
     ) -> tuple[matches.Candidate, ...]:
         """How the text before the cursor goes on elsewhere: in this file, in the open ones, in the whole project."""
         pool = self._now.pool
-        with self._lock:
-            others = [text for name, text in self._open.items() if name != path and len(text) <= _COPY_ONE_FILE]
+        opened = self._now.opened.items()
+        others = [text for name, (text, _) in opened if name != path and len(text) <= _COPY_ONE_FILE]
         before, after = before[-_COPY_ONE_FILE:], after[:_COPY_ONE_FILE]
-        return matches.candidates(
+        found = matches.candidates(
             before,
             [
                 matches.Source(text=before, origin="before", latest_first=True),
@@ -423,6 +424,7 @@ class WorkspaceIndex:
             limit=limit,
             block_indent=block_indent,
         )
+        return tuple(candidate for candidate in found if REDACTED not in candidate.text)
 
 
 def _digest(known: Known | None) -> bytes | None:
@@ -436,9 +438,17 @@ def _characters(known: Known | None) -> int:
 def _by_name(files: Mapping[str, Known | None]) -> dict[str, set[str]]:
     names: dict[str, set[str]] = {}
     for path, known in files.items():
-        for name in known.defined if known is not None else ():
-            names.setdefault(name, set()).add(path)
+        if known is not None:
+            for name in (*known.defined, f"/{_module_name(path)}"):
+                names.setdefault(name, set()).add(path)
     return names
+
+
+def _module_name(path: str) -> str:
+    """What an import calls a file: its name, or that of the folder that it stands for."""
+    *folders, name = path.split("/")
+    stem = name.partition(".")[0]
+    return folders[-1] if stem in ("__init__", "index", "mod", "init") and folders else stem
 
 
 def _join(now: _Snapshot) -> _Pool:

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from repofill.context.parse import parse
+from repofill.context.redact import redact
 from repofill.context.scan import read_source
 from repofill.context.store import Known, Row, Stamp, encode
 
@@ -41,8 +42,8 @@ def read(root: Path, path: str) -> Reading | None:
 
 
 def shown_to_others(text: str) -> str:
-    """A file's text as prompts for other files may show it, with LF line ends."""
-    return lf(text)
+    """A file's text as prompts for other files may show it: without secrets, with LF line ends."""
+    return redact(lf(text))
 
 
 def lf(text: str) -> str:

@@ -49,7 +49,16 @@ _LEVEL = 1
 _FORGOTTEN_S = 90 * 86_400.0
 """A workspace that nobody has opened for so long is forgotten."""
 _Result = TypeVar("_Result")
-_MODULES = ("outline.py", "parse.py", "quality.py", "redact.py", "scan.py", "store.py")
+_MODULES = (
+    "outline.py",
+    "parse.py",
+    "quality.py",
+    "reader.py",
+    "redact.py",
+    "scan.py",
+    "secret_rules.toml",
+    "store.py",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation import baselines, packages
+from repofill.evaluation import baselines
 from repofill.evaluation.baselines import CountTokens, Excerpt, Planner
 from repofill.evaluation.signatures import signatures
 from repofill.evaluation.truth.cases import Case, cases
@@ -28,7 +28,7 @@ from repofill.evaluation.truth.shown import Header, header, is_shown
 
 BUDGETS = (1024, 2048, 4096, 8192)
 ORDERS = ("finished", "writing")
-_CHARACTERS_PER_TOKEN = 3
+_CHARACTERS_PER_TOKEN = 3.6
 _TIGHTER = 0.97
 _KNOWN_TEXTS = 50_000
 
@@ -37,7 +37,7 @@ def ours(index: WorkspaceIndex, count_tokens: CountTokens) -> Planner:
     """The server's own way (`lsp_server.completion`), as if nothing had been shown before."""
 
     def plan(path: str, before: str, after: str, budget_tokens: int) -> Sequence[Excerpt]:
-        characters = budget_tokens * _CHARACTERS_PER_TOKEN
+        characters = int(budget_tokens * _CHARACTERS_PER_TOKEN)
         while True:
             chosen = index.plan(path, before, after, characters)
             counts = count_tokens([c.text for c in chosen])
@@ -148,12 +148,11 @@ def run(
 ) -> list[Outcome]:
     """Measure on the language's real packages, about equally many of the `holes` in each. Raises `BenchmarkError`."""
     measured = LANGUAGES[language]
-    names = measured.development if development else measured.reported
+    fetches = measured.development if development else measured.reported
     outcomes: list[Outcome] = []
-    for name in names:
-        root = packages.fetch(name)
-        found = cases(f"{language}-{root.name}", root, measured.suffixes, measured.resolve, -(-holes // len(names)))
-        outcomes += measure(name, root, found, count_tokens, planners)
+    for root in (fetch() for fetch in fetches):
+        found = cases(f"{language}-{root.name}", root, measured.suffixes, measured.resolve, -(-holes // len(fetches)))
+        outcomes += measure(root.name, root, found, count_tokens, planners)
     return outcomes
 
 

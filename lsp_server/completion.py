@@ -37,7 +37,9 @@ _CANDIDATES = 10
 _ALTERNATIVES = 3
 _LINE_TOKENS = 48
 _PLANS = 64
-_TIGHTER = 0.97
+_CONTEXT_CHARACTERS_PER_TOKEN = 3.6
+"""More than most models need for code: a context that turns out too long is packed again, tighter."""
+_TIGHTER = 0.98
 _PLACE_LINES = 40
 """A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
@@ -224,7 +226,7 @@ class Completer:
     async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget, previous: Plan) -> Plan:
         resolution = index.resolution(cursor.path)
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
-        characters = budget.context * _CHARACTERS_PER_TOKEN
+        characters = int(budget.context * _CONTEXT_CHARACTERS_PER_TOKEN)
         while True:
             chosen = await asyncio.to_thread(index.plan, cursor.path, before, after, characters, previous.chosen)
             counts = await self._engine.count_tokens([c.text for c in chosen])

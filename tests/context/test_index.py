@@ -268,3 +268,24 @@ def test_folders_around_the_workspace_count_for_secrets(tmp_path: Path, folder: 
     index = built(tmp_path / folder)
     assert index.is_secret(path)
     assert index.text(path) is None
+
+
+def test_no_secret_in_text_leaves_its_file(tmp_path: Path) -> None:
+    """Neither shown to other files, nor copied, nor kept on disk; the editor's file itself is the user's."""
+    key = "AKIA" + "Q3EGRIPTUYLZ7BNM"
+    write(
+        tmp_path,
+        {"conf.py": f'ACCESS = "{key}"\ndef access(): return ACCESS\n', "main.py": "from conf import ACCESS\n"},
+    )
+    database = tmp_path / "index.db"
+    index = WorkspaceIndex(tmp_path, Store(database))
+    index.build()
+    for opened in (False, True):
+        if opened:
+            index.open("conf.py", f'ACCESS = "{key}"\ndef access(): return ACCESS\n')
+        shown = "".join(c.text for c in index.plan("main.py", "from conf import ACCESS\n", "", 5000))
+        assert "ACCESS = " in shown
+        assert key not in shown
+        assert index.copy_candidates("main.py", 'ACCESS = "', "") == ()
+    assert key.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("index.db*"))
+    assert key in (index.text("conf.py") or "")
