@@ -8,11 +8,13 @@ import random
 import re
 import string
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repofill.context.index import WorkspaceIndex
 from repofill.context.redact import REDACTED, redact
 
 HEX, LOWER, UPPER = "0123456789abcdef", string.ascii_lowercase + string.digits, string.ascii_uppercase + string.digits
@@ -358,6 +360,8 @@ STAYS = [
     "password: str = field(default='')",
     "password: string;",
     "password: Uint8Array",
+    'SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1B2c3"',
+    'passwd_file = "/srv2/etc/passwd1"',
     "'password' => 'required|string|min:8|confirmed',",
     'PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]',
     'password_label = "Enter your password"',
@@ -483,3 +487,36 @@ def test_properties(text: str) -> None:
 def test_a_token_does_not_depend_on_its_surroundings(name: str, seed: int, before: str, after: str) -> None:
     known, _, secret = made(TOKENS[name], seed).rpartition("§")
     assert secret not in redact(f'{before} "{known}{secret}" {after}')
+
+
+def test_planted_secrets_reach_no_prompt(tmp_path: Path) -> None:
+    """Two hundred of them, in texts and in files: none is shown to another file, none is copied from."""
+    planted = []
+    for name, shape in TOKENS.items():
+        known, _, secret = made(shape).rpartition("§")
+        planted.append((name, f"client = Client('{known}§')", secret))
+    planted += [(form, form, secret) for form, secret in NAMED]
+    modules = {
+        f"m{number}.py": f"def use{number}():\n    {form.replace('§', secret)}\n    return {number}\n"
+        for number, (_, form, secret) in enumerate(planted)
+    }
+    hidden = [".env", "prod.env", "id_rsa.py", "secrets.py", ".aws/config.toml", "key.pem", "credentials.py", ".npmrc"]
+    for number, name in enumerate(hidden):
+        for copy in range(5):
+            modules[f"d{copy}/{name}"] = f"value{number} = '{(secret := made('{a32}', number * 10 + copy))}'\n"
+            planted.append((name, "§", secret))
+    main = "".join(f"import m{number}\n" for number in range(len(modules)))
+    for path, text in {**modules, "main.py": main}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    assert len(planted) >= 200
+    prompts = []
+    for number in range(0, len(modules), 5):
+        calls = "".join(f"m{n}.use{n}()\n" for n in range(number, number + 5))
+        prompts += [chosen.text for chosen in index.plan("main.py", main + calls, "", 30_000)]
+    prompts += [c.text for _, form, _ in planted for c in index.copy_candidates("main.py", form.partition("§")[0], "")]
+    everything = "\n".join(prompts)
+    assert "def use7" in everything
+    assert [name for name, _, secret in planted if len(secret) > 5 and secret in everything] == []
