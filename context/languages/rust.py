@@ -36,22 +36,30 @@ _QUERY = Query(
     (const_item name: (identifier) @name value: (_)? @body) @variable
     (static_item name: (identifier) @name value: (_)? @body) @variable
     (field_declaration name: (field_identifier) @name) @variable
-    (macro_definition name: (identifier) @name) @function
+    (macro_definition name: (identifier) @name @macro) @function
     """,
 )
 _WORDS = re.compile(
     rb"""//[^\n]*|/\*.*?\*/|b?r(?P<hashes>\#*)".*?"(?P=hashes)|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^']+|[^'\\\n])'
     |(?P<path>(?<![\w:.])(?:::)?\$?[A-Za-z_]\w*(?:::[A-Za-z_]\w*)++(?!::[{*]))
-    |(?P<name>(?<![\w.'$])(?:[A-Z]\w*|[a-z_]\w*(?=!?\()|(?<=\#\[)[a-z_]\w*))""",
+    |(?P<macro>(?<![\w.'$])[a-z_]\w*(?=!(?!=))|(?<=\#\[)[a-z_]\w*)
+    |(?P<name>(?<![\w.'$])(?:[A-Z]\w*|[a-z_]\w*(?=\()))""",
     re.DOTALL | re.VERBOSE,
 )
-"""Comments and literals, or a path, or a name that may be an item's: a type, a constant, what is called. One pass over
-the text reads the tokens of macros, which the grammar leaves alone, like all others."""
+"""Comments and literals, or a path, or a macro's or attribute's name, or one that may be an item's: a type, a constant,
+what is called. One pass over the text reads the tokens of macros, which the grammar leaves alone, like all others."""
+_STANDARD = frozenset(
+    {"allow", "assert", "assert_eq", "assert_ne", "cfg", "cfg_attr", "concat", "debug_assert", "debug_assert_eq"}
+    | {"deny", "derive", "doc", "eprintln", "format", "ignore", "inline", "matches", "must_use", "panic", "print"}
+    | {"println", "repr", "should_panic", "test", "unreachable", "vec", "write", "writeln"}
+)
+"""The most frequent macros and attributes of the language and its library, not worth a look."""
 
 
 def outline(path: str, source: bytes) -> Outline:
     """`use`, `mod` and `extern crate` anywhere; items, the members of types under their names wherever they are
-    implemented, macros. Paths in modules within the file are given as they would be written outside of them."""
+    implemented, macros. Paths in modules within the file are given as they would be written outside of them. The scope
+    is the names of the file's macros, by which all of the crate knows them; references to macros end in "!"."""
     parsed = read(_LANGUAGE, source)
     found = captures(_QUERY, parsed)
     modules = [(n.start_byte, n.end_byte, parsed.text(n.child_by_field_name("name"))) for n in found.get("module", [])]
@@ -66,9 +74,10 @@ def outline(path: str, source: bytes) -> Outline:
     return Outline(
         interface=Interface(
             language="rust",
+            scope=" ".join(sorted({parsed.text(node) for node in found.get("macro", [])})),
             imports=tuple(sorted(imports, key=lambda i: i.line)),
             names=names,
-            references=frozenset(_paths(source, modules, star=star)) - names,
+            references=frozenset(_paths(source, modules, star=star)) - names - {f"{name}!" for name in names},
         ),
         definitions=defined,
         has_error=parsed.root.has_error,
@@ -94,6 +103,10 @@ def _paths(source: bytes, modules: list[tuple[int, int, str]], *, star: bool) ->
         if match["path"]:
             path = tuple(match["path"].decode("utf-8", "replace").removeprefix("$").split("::"))
             yield "::".join(_outward(path, _inside_of(match.start(), modules)))
+        elif match["macro"]:
+            name = match["macro"].decode("utf-8", "replace")
+            if name not in _STANDARD:
+                yield f"{name}!"
         elif star and match["name"]:
             yield match["name"].decode("utf-8", "replace")
 
@@ -138,19 +151,26 @@ def _segments(source: Source, node: Node | None) -> tuple[str, ...]:
 def _extern(source: Source, node: Node) -> Import:
     name = source.text(node.child_by_field_name("name"))
     alias = source.text(node.child_by_field_name("alias"))
-    return Import(module="", names=(name,), bound=(alias or name,), kind="extern", line=node.start_point.row)
+    macros = any(re.match(r"#\[\s*macro_use\b", text) for text in _attributes(source, node))
+    kind = "macro_use" if macros else "extern"
+    return Import(module="", names=(name,), bound=(alias or name,), kind=kind, line=node.start_point.row)
 
 
 def _file(source: Source, node: Node, inside: tuple[str, ...]) -> Import:
     """`mod name;`, as `kind` "mod", with `module` the folders of the modules around it, or "path" with `#[path]`."""
     name = source.text(node.child_by_field_name("name"))
-    before = node.prev_named_sibling
-    while before is not None and before.type in ("attribute_item", "line_comment", "block_comment"):
-        path = re.match(r'#\[\s*path\s*=\s*"([^"]+)"', source.text(before))
+    for text in _attributes(source, node):
+        path = re.match(r'#\[\s*path\s*=\s*"([^"]+)"', text)
         if path is not None:
             return Import(module=path[1], names=(), bound=(name,), kind="path", line=node.start_point.row)
-        before = before.prev_named_sibling
     return Import(module="/".join(inside), names=(), bound=(name,), kind="mod", line=node.start_point.row)
+
+
+def _attributes(source: Source, node: Node) -> Iterator[str]:
+    before = node.prev_named_sibling
+    while before is not None and before.type in ("attribute_item", "line_comment", "block_comment"):
+        yield source.text(before)
+        before = before.prev_named_sibling
 
 
 def _body(source: Source, body: Node) -> Span:

@@ -25,19 +25,23 @@ class _Package:
 
 def dependency(tree: FileTree, file: str, name: str) -> str | None:
     """The root of the library that a file of a package knows by a name; None for those from elsewhere."""
-    package = tree.ask(_package, _package_folder(tree, file))
+    library = tree.ask(_libraries, file.rpartition("/")[0]).get(name)
+    return library if library != file else None
+
+
+def _libraries(tree: FileTree, folder: str) -> Mapping[str, str]:
+    """The libraries that files in a folder know, by their names."""
+    package = tree.ask(_package, tree.ask(_package_folder, folder))
     if package is None:
-        return None
-    if name == package.library_name:
-        return package.library if package.library in tree and package.library != file else None
-    folder = package.dependencies.get(name)
-    other = tree.ask(_package, folder) if folder is not None else None
-    return other.library if other is not None and other.library in tree else None
+        return {}
+    others = {name: tree.ask(_package, path) for name, path in package.dependencies.items()}
+    known = {name: other.library for name, other in others.items() if other is not None}
+    return {n: library for n, library in {**known, package.library_name: package.library}.items() if library in tree}
 
 
 def is_root(tree: FileTree, file: str) -> bool:
     """Whether a file is the root of a crate."""
-    folder = _package_folder(tree, file)
+    folder = tree.ask(_package_folder, file.rpartition("/")[0])
     package = tree.ask(_package, folder)
     if package is None:
         return file.rpartition("/")[2] in ("lib.rs", "main.rs")
@@ -49,8 +53,8 @@ def is_root(tree: FileTree, file: str) -> bool:
     return around in targets or (last == "main.rs" and around.rpartition("/")[0] in targets)
 
 
-def _package_folder(tree: FileTree, file: str) -> str:
-    folder = file.rpartition("/")[0]
+def _package_folder(tree: FileTree, folder: str) -> str:
+    """The nearest folder with a package, from a folder upwards."""
     while folder and tree.ask(_package, folder) is None:
         folder = folder.rpartition("/")[0]
     return folder

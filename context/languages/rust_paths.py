@@ -6,7 +6,7 @@ file that defines the item is what the importing file depends on; `mod name;` na
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from repofill.context.languages.rust_crates import dependency, is_root
@@ -19,8 +19,20 @@ _MOST_LOOKUPS = 100
 
 Item = tuple[str, str]
 """A file and the name of an item in it; "" is the module itself."""
-_Seen = dict[Item, Item | None]
+_Seen = dict[tuple[str, str, bool], Item | None]
 """What names in modules turned out to be, None for as long as they are looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Module:
+    """What a file has of its own, the files of the modules that it declares, and the statements that bring more, by
+    the names that they bind."""
+
+    names: frozenset[str]
+    files: frozenset[str]
+    modules: Mapping[str, str]
+    uses: Mapping[str, Import]
+    stars: tuple[Import, ...]
 
 
 def resolve(path: str, tree: FileTree) -> Resolution:
@@ -42,12 +54,16 @@ def resolve(path: str, tree: FileTree) -> Resolution:
             if item is not None:
                 found.add(item, statement.bound[0])
     for reference in sorted(interface.references) if interface is not None else ():
-        segments = _split(reference)
-        item = _find(path, segments, tree)
+        if reference.endswith("!"):
+            segments: tuple[str, ...] = (reference[:-1],)
+            item = tree.ask(_known, path, reference[:-1], False) or _macro(path, reference[:-1], tree)
+        else:
+            segments = _split(reference)
+            item = _find(path, segments, tree)
         if item is not None and item[0] != path:
             found.imports.add(item[0])
             if len(segments) == 1:
-                found.bindings.append(Binding(local=reference, path=item[0], name=item[1]))
+                found.bindings.append(Binding(local=segments[0], path=item[0], name=item[1]))
     return Resolution(
         imports=frozenset(found.imports - {path}),
         bindings=tuple(dict.fromkeys(binding for binding in found.bindings if binding.path != path)),
@@ -71,8 +87,7 @@ def _split(path: str) -> tuple[str, ...]:
 
 def _find(file: str, segments: tuple[str, ...], tree: FileTree, seen: _Seen | None = None) -> Item | None:
     """What a path written in a file names; where its end is not known, the module that it gets to. Re-exports
-    may go in circles, which `seen` ends."""
-    seen = {} if seen is None else seen
+    may go in circles, which `seen` ends. The first of a chain of lookups, without it, is remembered."""
     if not segments:
         return None
     first, *rest = segments
@@ -84,17 +99,17 @@ def _find(file: str, segments: tuple[str, ...], tree: FileTree, seen: _Seen | No
     elif first == "super":
         item = _module(tree.ask(_parent, file))
     elif first == "":
-        item = _module(tree.ask(dependency, file, rest.pop(0))) if rest else None
+        item = _module(dependency(tree, file, rest.pop(0))) if rest else None
     else:
-        item = _member(file, first, tree, seen) or _module(tree.ask(dependency, file, first))
-        if item is None and tree.ask(_root, file) != file and rest:  # as paths were before 2018
-            item = _member(tree.ask(_root, file), first, tree, seen)
-    while item is not None and not item[1] and rest:
+        item = _lookup(file, first, bool(rest), tree, seen) or _module(dependency(tree, file, first))
+        if item is None and rest and tree.ask(_root, file) != file:  # as paths were before 2018
+            item = _lookup(tree.ask(_root, file), first, True, tree, seen)
+    while item is not None and rest and (not item[1] or item[1][0].islower()):  # a module, or one within the file
         name = rest.pop(0)
         if name == "super":
             item = _module(tree.ask(_parent, item[0]))
         elif name != "self":
-            inner = _member(item[0], name, tree, seen)
+            inner = _lookup(item[0], name, bool(rest), tree, seen)
             if inner is None:
                 return item if item[0] != file else None
             item = inner
@@ -105,36 +120,87 @@ def _module(file: str | None) -> Item | None:
     return (file, "") if file is not None else None
 
 
-def _member(file: str, name: str, tree: FileTree, seen: _Seen) -> Item | None:
-    """What a name is in a module: an item of its own, a module that it declares, or what a `use` brings."""
+def _lookup(file: str, name: str, inside: bool, tree: FileTree, seen: _Seen | None) -> Item | None:
+    return tree.ask(_known, file, name, inside) if seen is None else _member(file, name, inside, tree, seen)
+
+
+def _known(tree: FileTree, file: str, name: str, inside: bool) -> Item | None:
+    return _member(file, name, inside, tree, {})
+
+
+def _member(file: str, name: str, inside: bool, tree: FileTree, seen: _Seen) -> Item | None:
+    """What a name is in a module: an item of its own, a module that it declares, what a `use` brings, or a macro that
+    is known in all of the crate. A module may have the name of a function; `inside` asks for the module."""
+    module = tree.ask(_contents, file)
+    if module is None:
+        return None
+    if inside and name in module.modules:
+        return module.modules[name], ""
+    if name in module.names:
+        return file, name
+    key = (file, name, inside)
+    if key not in seen and len(seen) < _MOST_LOOKUPS:
+        seen[key] = None
+        found = _brought(file, name, inside, module, tree, seen)
+        seen[key] = found or (tree.ask(_macro_of, file, name) if tree.ask(_root, file) == file else None)
+    return seen.get(key)
+
+
+def _contents(tree: FileTree, file: str) -> _Module | None:
     interface = tree.surface(file)
     if interface is None:
         return None
-    if name in interface.names:
-        return file, name
-    if (file, name) not in seen and len(seen) < _MOST_LOOKUPS:
-        seen[file, name] = None
-        seen[file, name] = _brought(file, name, interface.imports, tree, seen)
-    return seen.get((file, name))
+    files, modules, uses = set[str](), dict[str, str](), dict[str, Import]()
+    for statement in interface.imports:
+        if statement.kind not in ("mod", "path"):
+            for name in statement.bound:
+                uses.setdefault(name, statement)
+        elif (target := _declared(file, statement, tree)) is not None:
+            files.add(target)
+            modules.setdefault(statement.bound[0], target)
+    stars = tuple(statement for statement in interface.imports if statement.names == ("*",))
+    return _Module(names=interface.names, files=frozenset(files), modules=modules, uses=uses, stars=stars)
 
 
-def _brought(file: str, name: str, imports: tuple[Import, ...], tree: FileTree, seen: _Seen) -> Item | None:
-    """What a `mod`, a `use` or, where none names it, a `use …::*` makes of a name."""
-    stars = []
-    for statement in imports:
-        if statement.names == ("*",):
-            stars.append(statement)
-        elif name in statement.bound:
-            if statement.kind in ("mod", "path"):
-                return _module(_declared(file, statement, tree))
-            path = (*_split(statement.module), *statement.names)
-            return _find(file, path, tree, seen)
-    for statement in stars:
+def _brought(file: str, name: str, inside: bool, module: _Module, tree: FileTree, seen: _Seen) -> Item | None:
+    """What a `use`, a `mod` or, where none names it, a `use …::*` makes of a name."""
+    if name in module.uses:
+        statement = module.uses[name]
+        return _find(file, (*_split(statement.module), *statement.names), tree, seen)
+    if name in module.modules:
+        return module.modules[name], ""
+    for statement in module.stars:
         around = _find(file, _split(statement.module), tree, seen)
         if around is not None and around[0] != file:
-            item = _member(around[0], name, tree, seen)
+            item = _member(around[0], name, inside, tree, seen)
             if item is not None:
                 return item
+    return None
+
+
+def _macro(file: str, name: str, tree: FileTree) -> Item | None:
+    """What `name!` or `#[name]` is that no path leads to: a macro of the crate, whatever module it is in, or one of a
+    crate that the root takes the macros of."""
+    root = tree.ask(_root, file)
+    return tree.ask(_macro_of, root, name) or tree.ask(_macro_from_outside, root, name)
+
+
+def _macro_of(tree: FileTree, root: str, name: str) -> Item | None:
+    """The macro of a crate with a name. Those of `macro_rules!` have one scope from their definition on, or stand at
+    the crate's root; which of several with one name it is, only the order of the text would tell."""
+    for file in tree.in_scope("rust", name):
+        if tree.ask(_root, file) == root:
+            return file, name
+    return None
+
+
+def _macro_from_outside(tree: FileTree, root: str, name: str) -> Item | None:
+    module = tree.ask(_contents, root)
+    for statement in module.uses.values() if module is not None else ():
+        library = dependency(tree, root, statement.names[0]) if statement.kind == "macro_use" else None
+        item = tree.ask(_known, library, name, False) if library is not None else None
+        if item is not None:
+            return item
     return None
 
 
@@ -177,11 +243,8 @@ def _parent(tree: FileTree, file: str) -> str | None:
 
 
 def _declares(candidate: str, file: str, tree: FileTree) -> bool:
-    interface = tree.surface(candidate)
-    return interface is not None and any(
-        statement.kind in ("mod", "path") and _declared(candidate, statement, tree) == file
-        for statement in interface.imports
-    )
+    module = tree.ask(_contents, candidate)
+    return module is not None and file in module.files
 
 
 def _root(tree: FileTree, file: str) -> str:

@@ -58,14 +58,21 @@ def test_skeleton(text: str, expected: str) -> None:
 
 WORKSPACE = {
     "Cargo.toml": '[workspace]\nmembers = ["app", "my-lib"]\n[workspace.dependencies]\nmy-lib = { path = "my-lib" }\n',
-    "app/Cargo.toml": '[package]\nname = "app"\n[dependencies]\nmy-lib.workspace = true\n'
+    "app/Cargo.toml": '[package]\nname = "app"\n[dependencies]\nmacros.path = "../macros"\nmy-lib.workspace = true\n'
     'other = { path = "../my-lib", package = "my-lib" }\n',
-    "app/src/lib.rs": "pub mod a;\nmod b;\npub use b::Deep;\npub fn root() {}",
+    "app/src/lib.rs": "#[macro_use]\nextern crate macros;\npub mod a;\nmod b;\nmod c;\npub mod same;\n"
+    "pub use b::Deep;\npub fn root() {}\npub mod within { pub use crate::a::A; pub use super::c::*; }",
     "app/src/a.rs": "pub struct A;\npub mod inner;",
     "app/src/a/inner.rs": "pub fn f() {}",
     "app/src/b/mod.rs": "mod deep;\npub use self::deep::*;\npub use super::a::A as Alias;",
     "app/src/b/deep.rs": "pub struct Deep;",
+    "app/src/c.rs": "#[macro_export]\nmacro_rules! say { () => {} }\npub struct C;",
+    "app/src/same.rs": "pub use self::twin::{twin, Only};\nmod twin;",
+    "app/src/same/twin.rs": "pub fn twin() {}\npub struct Only;",
     "app/tests/common/mod.rs": "pub fn help() {}",
+    "macros/Cargo.toml": '[package]\nname = "macros"',
+    "macros/src/lib.rs": "mod inner;\npub fn marked() {}",
+    "macros/src/inner.rs": "#[macro_export]\nmacro_rules! shout { () => {} }",
     "my-lib/Cargo.toml": '[package]\nname = "my-lib"',
     "my-lib/src/lib.rs": '#[path = "odd/place.rs"]\npub mod odd;\npub struct L;',
     "my-lib/src/odd/place.rs": "pub fn p() {}",
@@ -84,6 +91,17 @@ RESOLUTIONS = [
     (X, "fn f() { assert!(crate::b::Deep::new() == 1); }", "app/src/b/deep.rs"),
     (X, "mod tests { use super::super::A; }", "app/src/a.rs"),
     (X, '// crate::root()\nconst S: &str = "crate::root()";', ""),
+    # macros are known in all of the crate, by the names of others where the root takes them, and by path
+    (X, "fn f() { say!(); }", "app/src/c.rs"),
+    (X, "fn f() { g(shout![]); }\n#[marked]\nfn g() {}", "macros/src/inner.rs macros/src/lib.rs"),
+    (X, "use crate::say;\nfn f() { macros::shout!(); }", "app/src/c.rs macros/src/inner.rs"),
+    (X, "macro_rules! say { () => {} }\nfn f() { say!(); a != b }", ""),
+    ("my-lib/src/odd/place.rs", "fn f() { say!(); shout!(); }", ""),
+    ("app/tests/t.rs", "use app::say;\nfn f() { shout!(); }", "app/src/c.rs"),
+    # a module with the name of a function in it; modules within a file
+    (X, "use crate::same::Only;", "app/src/same/twin.rs"),
+    (X, "use crate::same::twin;", "app/src/same/twin.rs"),
+    (X, "use crate::within::{A, C};", "app/src/a.rs app/src/c.rs"),
     # other crates
     (X, "use my_lib::L;", "my-lib/src/lib.rs"),
     (X, "use other::odd::p;", "my-lib/src/odd/place.rs"),
@@ -103,6 +121,7 @@ def test_resolution(path: str, text: str, imports: str) -> None:
 
 PATHS = ["Cargo.toml", "src/lib.rs", "src/a.rs", "src/a/b.rs"]
 LINES = ["mod a;", "mod b;", "use crate::a::*;", "pub use self::b::F;", "use super::F;", "pub struct F;"]
+LINES += ["macro_rules! m { () => {} }", "m!();", "crate::m!();"]
 MANIFEST = '[package]\nname = "x"'
 TEXTS = st.lists(st.sampled_from([*LINES, MANIFEST]), max_size=3, unique=True).map("\n".join)
 CHANGES = st.dictionaries(st.sampled_from(PATHS), TEXTS | TEXTS | st.none(), min_size=1, max_size=2)
