@@ -86,16 +86,18 @@ _RUN = b"x" * 20
 _DIGIT = re.compile(rb"[0-9]")
 _BEFORE, _AFTER = 128, 256
 """How far from its run a token may begin, and go on before it is known as one."""
+_LONGEST = 20_000
 
 
 def _tokens(data: bytes) -> Iterator[_Span]:
     shape = data.translate(_SHAPE)
     at = shape.find(_RUN)
     while at >= 0:
-        end = _end(shape, b"\0", at)
+        end = _end(shape, b"\0", at, len(data))
         if _changes_often(data[at:end]):
-            first = max(data.rfind(b"\n", 0, at) + 1, at - _BEFORE)
-            last = _end(data, b"\n", end)
+            nearest = max(at - _BEFORE, 0)
+            first = max(nearest, data.rfind(b"\n", nearest, at) + 1)
+            last = _end(data, b"\n", end, min(end + _LONGEST, len(data)))
             for start in [match.start() for match in _TOKEN.finditer(data, first, min(last, end + _AFTER))]:
                 if match := _TOKEN.match(data, start, last):
                     yield match.span(match.lastindex or 0)
@@ -109,9 +111,9 @@ def _changes_often(run: bytes) -> bool:
     return not run.islower() and ((run.isalpha() and run.isupper()) or 4 * len(PIECE.findall(run)) > len(run))
 
 
-def _end(data: bytes, mark: bytes, start: int) -> int:
-    found = data.find(mark, start)
-    return len(data) if found < 0 else found
+def _end(data: bytes, mark: bytes, start: int, limit: int) -> int:
+    found = data.find(mark, start, limit)
+    return limit if found < 0 else found
 
 
 # --- Private keys: known by their markers ----------------------------------------------------------------------------

@@ -15,16 +15,21 @@ from itertools import groupby, pairwise
 RULES = tomllib.loads(resources.files(__package__).joinpath("secret_rules.toml").read_text("utf-8"))
 
 _ORDINARY_WHOLE = re.compile(
-    rb"""\.{0,2}/[a-z]{2,20}[/._-] | \.{1,2}/ | ~/ | [A-Za-z]:\\ | </?\w                # paths, markup
-       | [\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z | [a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+(?::\d+)?\Z # mail, hosts, dotted names
-       | [A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z | \d{4}-\d\d-\d\d[T ]?[\d:.+Z-]*\Z   # constants, dates
-       | [a-z_]{3,}(?::[\w,]+)?(?:\|[a-z_]{2,}(?::[\w,]+)?)+\Z             # rules of a validator: required|min:8
-       | [A-Za-z_][\w.]*\(.*\)\Z | 0[xX] | [@:$]\w+\Z | \#[0-9A-Fa-f]{3,8}\Z # code, colours""",
+    rb"""\.{0,2}/[a-z]{2,20}\d*[/._-] | \.{1,2}/ | ~/ | [A-Za-z]:\\ | </?\w    # paths, markup
+       | (?:arn|data|file|magnet|mailto|urn):                                # names of things elsewhere
+       | [\w.+-]+@[\w-]+(?:\.[\w-]+)+\Z                                     # mail addresses
+       | [a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)+(?::\d+)?\Z                 # hosts, dotted names
+       | [A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\Z                                    # constants
+       | \d{4}-\d\d-\d\d[T ]?[\d:.+Z-]*\Z                                  # dates
+       | [a-z_]{3,}(?::[\w,]+)?(?:\|[a-z_]{2,}(?::[\w,]+)?)+\Z              # rules of a validator: required|min:8
+       | [A-Za-z_][\w.]*\(.*\)\Z | 0[xX] | [@:$]\w+\Z                      # calls, numbers, parameters
+       | \#[0-9A-Fa-f]{3,8}\Z                                              # colours""",
     re.VERBOSE,
 )
 _ORDINARY_PART = re.compile(
-    rb"""\s | ://                                                          # text, URLs
-       | \\[bBdDsSwW.()\[|] | \[[^\]]{0,20}\w-\w[^\]]{0,40}\] | \(\? | \.[*+] | \|\w{1,20}\|  # regular expressions""",
+    rb"""\s | ://                                                           # text, URLs
+       | \\[bBdDsSwW.()\[|] | \[[^\]]{0,20}\w-\w[^\]]{0,40}\]             # regular expressions
+       | \(\? | \.[*+] | \|\w{1,20}\|""",
     re.VERBOSE,
 )
 _TEMPLATE = re.compile(
