@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cattrs.preconf.json import make_converter
+
 Owner = Literal["module", "class", "function", "parameter"]
 
 
@@ -34,3 +36,12 @@ class Definition:
 Resolve = Callable[[Path, Sequence[Place]], list[tuple[Definition, ...]]]
 """Takes the workspace folder and the places of words in it; returns, for each of them, what it leads to within that
 folder, () for what is no name or leads nowhere or elsewhere. Raises `BenchmarkError` where its tool is missing."""
+
+
+_converter = make_converter()
+
+
+def definitions(answer: str) -> list[tuple[Definition, ...]]:
+    """From a tool's answer in JSON: for each place the list of its definitions, in any order and more than once."""
+    found = _converter.loads(answer, list[list[Definition]])
+    return [tuple(sorted(set(one), key=lambda definition: definition.place)) for one in found]

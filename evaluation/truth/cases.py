@@ -17,20 +17,22 @@ from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.holes import Hole, cut
 from repofill.evaluation.truth import Definition, Place, Resolve
 
-Reach = Literal["import", "name", "attribute", "inherited", "member", "parameter"]
-"""How the code reaches a definition: within an import statement; by a bare name; as an attribute of a module or
-namespace; as a member of the object itself, or of another one; as an argument's name."""
+Reach = Literal["import", "name", "attribute", "inherited", "member", "key", "parameter"]
+"""How the code reaches a definition: within an import statement; by a bare name; as an attribute of a module, package
+or class; as a member of the object itself, or of another one; as the key of a literal; as an argument's name."""
 
-_REVISION = 1
+_REVISION = 2
 """Of the truth that is kept: grows with every change of what the resolvers return."""
-_PER_CASE = 4
-"""Holes looked at for each case that is still wanted, at most `_BATCH` at a time."""
 _BATCH = 400
+"""Holes looked at before the next is worth starting a resolver for."""
 _MOST_PER_CASE = 40
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*$")
-_IMPORT = re.compile(r"\s*(?:from|import|export|use|using|require\w*|#\s*include)\b")
+_IMPORT = re.compile(
+    r"\s*(?:(?:from|import|use|using|#\s*include)\b|export\s+(?:type\s+)?[{*]|.*\brequire(?:_relative)?\s*[('\"])"
+)
+_KEY = re.compile(r"\s*(?::(?!:)|=(?!=))")
 _NAMES_ALONE = re.compile(r"[\s\w,.*]*(?:(?:#|//).*)?$")
 _ITSELF = ("self", "cls", "this", "super")
 
@@ -58,11 +60,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _KeptUse:
+    """`column` is that of the name, which may begin before the hole."""
+
+    column: int
+    definitions: tuple[Definition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _KeptCase:
     path: str
     line: int
     column: int
-    uses: tuple[Use, ...]
+    uses: tuple[_KeptUse, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,15 +90,11 @@ def cases(name: str, root: Path, suffixes: Sequence[str], resolve: Resolve, coun
     file = platformdirs.user_cache_path("repofill") / "truth" / f"{name}-{seed}-{_REVISION}.json"
     kept = _converter.loads(file.read_text("utf-8"), _Kept) if file.is_file() else _Kept()
     while len(kept.cases) < count and kept.examined < _MOST_PER_CASE * count:
-        batch = min(_PER_CASE * (count - len(kept.cases)), _BATCH)
-        holes = islice(cut(texts, seed), kept.examined, kept.examined + batch)
+        holes = islice(cut(texts, seed), kept.examined, kept.examined + _BATCH)
         known = {(case.path, case.line, case.column) for case in kept.cases}
-        kept.cases += [
-            _KeptCase(path=case.hole.path, line=case.line, column=case.column, uses=case.uses)
-            for case in _resolved(root, texts, resolve, list(dict.fromkeys(holes)))
-            if (case.hole.path, case.line, case.column) not in known
-        ]
-        kept.examined += batch
+        new = _resolved(root, texts, resolve, list(dict.fromkeys(holes)))
+        kept.cases += [case for case in new if (case.path, case.line, case.column) not in known]
+        kept.examined += _BATCH
         _write(file, kept)
     if not kept.cases:
         raise BenchmarkError(f"no name in {root} leads to another of its files")
@@ -108,7 +114,7 @@ def _texts(root: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield file.relative_to(root).as_posix(), file.read_text("utf-8", "replace").replace("\r\n", "\n")
 
 
-def _resolved(root: Path, texts: Mapping[str, str], resolve: Resolve, holes: Sequence[Hole]) -> Iterator[Case]:
+def _resolved(root: Path, texts: Mapping[str, str], resolve: Resolve, holes: Sequence[Hole]) -> Iterator[_KeptCase]:
     """Those of the holes that use names of other files."""
     places: dict[Place, None] = {}
     lines = {path: texts[path].split("\n") for path in sorted({hole.path for hole in holes})}
@@ -116,29 +122,58 @@ def _resolved(root: Path, texts: Mapping[str, str], resolve: Resolve, holes: Seq
     for hole in holes:
         line, column = hole.text.count("\n", 0, hole.offset), hole.offset - hole.text.rfind("\n", 0, hole.offset) - 1
         found = [match for match in _WORD.finditer(lines[hole.path][line]) if match.end() > column]
-        named = [(match[0], Place(path=hole.path, line=line, column=match.start())) for match in found]
-        words.append((line, column, named))
-        places.update(dict.fromkeys(place for _, place in named))
+        named = [Place(path=hole.path, line=line, column=match.start()) for match in found]
+        words.append((column, named))
+        places.update(dict.fromkeys(named))
     definitions = dict(zip(places, resolve(root, list(places)), strict=True))
-    for hole, (line, column, named) in zip(holes, words, strict=True):
+    for column, named in words:
         uses = tuple(
-            Use(name=name, reach=_reach(lines[hole.path], place, definitions[place]), definitions=definitions[place])
-            for name, place in named
-            if definitions[place] and all(d.place.path != hole.path for d in definitions[place])
+            _KeptUse(column=place.column, definitions=definitions[place])
+            for place in named
+            if definitions[place] and all(definition.place.path != place.path for definition in definitions[place])
         )
         if uses:
-            yield Case(hole=hole, line=line, column=column, uses=uses)
+            yield _KeptCase(path=named[0].path, line=named[0].line, column=column, uses=uses)
 
 
-def _reach(lines: Sequence[str], place: Place, definitions: Sequence[Definition]) -> Reach:
-    if any(definition.owner == "parameter" for definition in definitions):
+def _case(text: str, kept: _KeptCase) -> Case:
+    lines = text.split("\n")
+    line = lines[kept.line]
+    start = sum(len(line) + 1 for line in lines[: kept.line])
+    offset = start + kept.column
+    return Case(
+        hole=Hole(
+            path=kept.path,
+            text=text[:offset] + text[start + len(line) :],
+            offset=offset,
+            target=line[kept.column :].rstrip(),
+        ),
+        line=kept.line,
+        column=kept.column,
+        uses=tuple(_use(lines, kept.line, use) for use in kept.uses),
+    )
+
+
+def _use(lines: Sequence[str], number: int, use: _KeptUse) -> Use:
+    name = _WORD.match(lines[number], use.column)
+    reach = _reach(
+        lines, number, lines[number][: use.column], lines[number][name.end() if name else 0 :], use.definitions
+    )
+    return Use(name=name[0] if name else "", reach=reach, definitions=use.definitions)
+
+
+def _reach(lines: Sequence[str], number: int, before: str, after: str, definitions: Sequence[Definition]) -> Reach:
+    owners = {definition.owner for definition in definitions}
+    if "parameter" in owners:
         return "parameter"
-    if _in_import(lines, place.line):
+    if _in_import(lines, number):
         return "import"
-    receiver = _RECEIVER.search(lines[place.line][: place.column])
+    receiver = _RECEIVER.search(before)
+    if receiver is None and owners == {"class"}:
+        return "key" if _KEY.match(after) or before.endswith(".") else "inherited"
     if receiver is None:
         return "name"
-    if any(definition.owner == "module" for definition in definitions):
+    if "module" in owners:
         return "attribute"
     return "inherited" if receiver[1] in _ITSELF else "member"
 
@@ -152,11 +187,3 @@ def _in_import(lines: Sequence[str], number: int) -> bool:
         if _IMPORT.match(lines[number]):
             return lines[number].rstrip().endswith(("(", "{"))
     return False
-
-
-def _case(text: str, kept: _KeptCase) -> Case:
-    start = sum(len(line) + 1 for line in text.split("\n")[: kept.line])
-    end = text.find("\n", start)
-    offset = start + kept.column
-    hole = Hole(path=kept.path, text=text[:offset] + text[end:], offset=offset, target=text[offset:end].rstrip())
-    return Case(hole=hole, line=kept.line, column=kept.column, uses=kept.uses)

@@ -2,25 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from repofill.evaluation import packages
-from repofill.evaluation.truth import Resolve, python
+from repofill.evaluation.graph_truth import debian, npm
+from repofill.evaluation.truth import Resolve, go, java, python, typescript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """`suffixes` are those of the files that holes are cut in. Figures are given on the `reported` packages; the
-    `development` ones are for looking at misses and fitting weights. Both as `packages.fetch` takes them."""
+    `development` ones are for looking at misses and fitting weights. Each fetches a package and returns its folder."""
 
     suffixes: tuple[str, ...]
     resolve: Resolve
-    reported: tuple[str, ...]
-    development: tuple[str, ...]
+    reported: tuple[Callable[[], Path], ...]
+    development: tuple[Callable[[], Path], ...]
 
+
+def _wheels(requirements: tuple[str, ...]) -> tuple[Callable[[], Path], ...]:
+    return tuple(partial(packages.fetch, requirement) for requirement in requirements)
+
+
+_BUILT = ("dist", "lib", "cjs", "esm")
 
 LANGUAGES = {
     "python": Measured(
-        suffixes=(".py",), resolve=python.resolve, reported=packages.REPORTED, development=packages.TUNED
+        suffixes=(".py",),
+        resolve=python.resolve,
+        reported=_wheels(packages.REPORTED),
+        development=_wheels(packages.TUNED),
+    ),
+    "typescript": Measured(
+        suffixes=(".ts", ".tsx"),
+        resolve=typescript.resolve,
+        reported=(
+            partial(npm.package, "rxjs", "7.8.2", "dist"),
+            partial(npm.package, "zod", "4.6.7", *_BUILT),
+            partial(npm.package, "@reduxjs/toolkit", "2.14.0", *_BUILT),
+            partial(npm.package, "@trpc/server", "11.25.2", *_BUILT),
+        ),
+        development=(
+            partial(npm.package, "mobx", "7.1.3", *_BUILT),
+            partial(npm.package, "@tanstack/query-core", "5.108.0", *_BUILT),
+        ),
+    ),
+    "javascript": Measured(
+        suffixes=(".js", ".jsx", ".mjs", ".cjs"),
+        resolve=typescript.resolve,
+        reported=(
+            partial(npm.package, "eslint", "8.57.1"),
+            partial(npm.package, "webpack", "5.99.9"),
+            partial(npm.package, "mocha", "12.0.3"),
+        ),
+        development=(partial(npm.package, "knex", "3.3.0"), partial(npm.package, "yjs", "13.6.33", "dist")),
+    ),
+    "java": Measured(
+        suffixes=(".java",),
+        resolve=java.resolve,
+        reported=(
+            partial(debian.source, "libcommons-lang3-java", "3.12.0-2+deb12u1"),
+            partial(debian.source, "jsoup", "1.15.3-1"),
+            partial(debian.source, "guava-libraries", "31.1-1"),
+        ),
+        development=(
+            partial(debian.source, "commons-io", "2.11.0-2"),
+            partial(debian.source, "libcommons-collections4-java", "4.2-1"),
+        ),
+    ),
+    "go": Measured(
+        suffixes=(".go",),
+        resolve=go.resolve,
+        reported=(
+            partial(debian.source, "prometheus", "2.42.0+ds-5+deb12u1"),
+            partial(debian.source, "golang-google-grpc", "1.33.3-2"),
+            partial(debian.source, "hugo", "0.111.3-1"),
+        ),
+        development=(partial(debian.source, "golang-github-spf13-cobra", "1.6.1-1"),),
     ),
 }
