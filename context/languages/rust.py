@@ -68,7 +68,14 @@ def outline(path: str, source: bytes) -> Outline:
     ]
     imports += [_extern(parsed, node) for node in found.get("extern", [])]
     imports += [_file(parsed, node, _inside_of(node.start_byte, modules)) for node in found.get("file", [])]
-    defined = definitions(_QUERY, parsed, inside=_body, qualifier=_implemented, separators=frozenset({","}))
+    defined = definitions(
+        _QUERY,
+        parsed,
+        inside=_body,
+        attributes=frozenset({"attribute_item"}),
+        qualifier=_implemented,
+        separators=frozenset({","}),
+    )
     names = frozenset(d.name for d in defined if d.name and not d.parent)
     star = any(statement.names == ("*",) for statement in imports)
     return Outline(

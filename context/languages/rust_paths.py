@@ -25,11 +25,12 @@ _Seen = dict[tuple[str, str, bool], Item | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Module:
-    """What a file has of its own, the files of the modules that it declares, and the statements that bring more, by
-    the names that they bind."""
+    """What a file has of its own, the statements that bring more, by the names that they bind, and the files of the
+    modules that it declares: `modules` by their names, those in modules within the file also by "outer/name", `around`
+    with the modules within the file that they are declared in."""
 
     names: frozenset[str]
-    files: frozenset[str]
+    around: Mapping[str, str]
     modules: Mapping[str, str]
     uses: Mapping[str, Import]
     stars: tuple[Import, ...]
@@ -97,7 +98,7 @@ def _find(file: str, segments: tuple[str, ...], tree: FileTree, seen: _Seen | No
     elif first == "self":
         item = (file, "")
     elif first == "super":
-        item = _module(tree.ask(_parent, file))
+        item = _above((file, ""), tree)
     elif first == "":
         item = _module(dependency(tree, file, rest.pop(0))) if rest else None
     else:
@@ -107,13 +108,29 @@ def _find(file: str, segments: tuple[str, ...], tree: FileTree, seen: _Seen | No
     while item is not None and rest and (not item[1] or item[1][0].islower()):  # a module, or one within the file
         name = rest.pop(0)
         if name == "super":
-            item = _module(tree.ask(_parent, item[0]))
+            item = _above(item, tree)
         elif name != "self":
-            inner = _lookup(item[0], name, bool(rest), tree, seen)
+            inner = _within(item, name, tree) or _lookup(item[0], name, bool(rest), tree, seen)
             if inner is None:
                 return item if item[0] != file else None
             item = inner
     return item
+
+
+def _above(item: Item, tree: FileTree) -> Item | None:
+    """The module around one, which may stand within a file."""
+    file, inner = item
+    if inner:
+        return file, inner.rpartition("/")[0]
+    parent = tree.ask(_parent, file)
+    module = tree.ask(_contents, parent) if parent is not None else None
+    return (parent, module.around.get(file, "")) if parent is not None and module is not None else None
+
+
+def _within(item: Item, name: str, tree: FileTree) -> Item | None:
+    """The module that a module within a file declares."""
+    module = tree.ask(_contents, item[0]) if item[1] else None
+    return _module(module.modules.get(f"{item[1]}/{name}")) if module is not None else None
 
 
 def _module(file: str | None) -> Item | None:
@@ -150,16 +167,18 @@ def _contents(tree: FileTree, file: str) -> _Module | None:
     interface = tree.surface(file)
     if interface is None:
         return None
-    files, modules, uses = set[str](), dict[str, str](), dict[str, Import]()
+    around, modules, uses = dict[str, str](), dict[str, str](), dict[str, Import]()
     for statement in interface.imports:
         if statement.kind not in ("mod", "path"):
             for name in statement.bound:
                 uses.setdefault(name, statement)
         elif (target := _declared(file, statement, tree)) is not None:
-            files.add(target)
+            inner = statement.module if statement.kind == "mod" else ""
+            around[target] = inner
+            modules.setdefault(_join(inner, statement.bound[0]), target)
             modules.setdefault(statement.bound[0], target)
     stars = tuple(statement for statement in interface.imports if statement.names == ("*",))
-    return _Module(names=interface.names, files=frozenset(files), modules=modules, uses=uses, stars=stars)
+    return _Module(names=interface.names, around=around, modules=modules, uses=uses, stars=stars)
 
 
 def _brought(file: str, name: str, inside: bool, module: _Module, tree: FileTree, seen: _Seen) -> Item | None:
@@ -227,24 +246,30 @@ def _candidates(file: str, statement: Import, tree: FileTree) -> Iterator[str]:
 
 def _parent(tree: FileTree, file: str) -> str | None:
     """The file that declares the module of this one; None for the root of a crate."""
+    if tree.ask(is_root, file):
+        return None
     folder, _, last = file.rpartition("/")
     if last == "mod.rs":
-        folder, _, _ = folder.rpartition("/")
-        above, _, _ = file.rpartition("/")[0].rpartition("/")
-        folder = above
-    candidates = [f"{folder}.rs"] if folder else []
-    candidates += [_join(folder, name) for name in ("mod.rs", "lib.rs", "main.rs")]
-    beside = [_join(folder, name) for name in tree.entries(folder) if name.endswith(".rs")]
-    if not tree.ask(is_root, file):
-        for candidate in dict.fromkeys([*candidates, *beside]):
-            if candidate != file and _declares(candidate, file, tree):
-                return candidate
+        folder = folder.rpartition("/")[0]
+    near = [_join(folder, name) for name in tree.entries(folder) if name.endswith(".rs")]
+    candidates = [*_heads(folder), *near]
+    while folder:  # further up where a module within a file declares this one
+        folder = folder.rpartition("/")[0]
+        candidates += _heads(folder)
+    for candidate in dict.fromkeys(candidates):
+        if candidate != file and _declares(candidate, file, tree):
+            return candidate
     return None
+
+
+def _heads(folder: str) -> list[str]:
+    """The files that a module whose files are in a folder may have."""
+    return [*([f"{folder}.rs"] if folder else []), *(_join(folder, name) for name in ("mod.rs", "lib.rs", "main.rs"))]
 
 
 def _declares(candidate: str, file: str, tree: FileTree) -> bool:
     module = tree.ask(_contents, candidate)
-    return module is not None and file in module.files
+    return module is not None and file in module.around
 
 
 def _root(tree: FileTree, file: str) -> str:

@@ -90,6 +90,7 @@ def definitions(
     inside: Callable[[Source, Node], Span] = bracketed,
     wrappers: frozenset[str] = frozenset(),
     comments: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"}),
+    attributes: frozenset[str] = frozenset(),
     doc: Callable[[Source, Node], str] | None = None,
     qualifier: Callable[[Source, Node], str] | None = None,
     separators: frozenset[str] = frozenset(),
@@ -100,9 +101,10 @@ def definitions(
     A pattern captures the defining node as @function, @class or @variable, its name as @name, and what a skeleton
     leaves out, where there is something, as @body, of which `inside` takes off the delimiters. Parents of a type in
     `wrappers` (decorators, `export`) belong to the definition that is in them, comments directly ahead of it are its
-    documentation; `doc` reads the first line of a docstring inside of a body instead. @group is what stands around
-    definitions without a name of its own (`const (…)`, an `impl`). `qualifier` gives the dotted name of a class that a
-    definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none. What is also
+    documentation, which `attributes` may stand below or amid; `doc` reads the first line of a docstring inside of a
+    body instead. @group is what stands around definitions without a name of its own (`const (…)`, an `impl`).
+    `qualifier` gives the dotted name of a class that a definition, or what is in a group, belongs to without standing
+    in it (a method of Go), "" for none. What is also
     captured as @member counts only inside of another definition (a method, not one of an anonymous class). One of
     `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas. `name` reads the
     name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts. An
@@ -132,7 +134,7 @@ def definitions(
             continue
         own = qualifier(source, match.node) if qualifier is not None else ""
         parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
-        definition = _definition(source, match, parent, inside, wrappers, comments, doc, separators, name)
+        definition = _definition(source, match, parent, inside, wrappers, comments, attributes, doc, separators, name)
         if not definition.name and not match.is_group:
             continue  # broken code
         around.append((match.node.end_byte, match.kind, definition.qualified))
@@ -202,6 +204,7 @@ def _definition(
     inside: Callable[[Source, Node], Span],
     wrappers: frozenset[str],
     comments: frozenset[str],
+    attributes: frozenset[str],
     doc: Callable[[Source, Node], str] | None,
     separators: frozenset[str],
     name: Callable[[Source, Node], str],
@@ -210,8 +213,8 @@ def _definition(
     while outer.parent is not None and outer.parent.type in wrappers:
         outer = outer.parent
     signature = outer.start_byte
-    first = outer if doc is not None else _first_comment(outer, comments)
-    documentation = source.encoded[first.start_byte : signature].decode("utf-8", "replace") if first != outer else ""
+    first = outer if doc is not None else _first_comment(outer, comments | attributes)
+    documentation = _text_between(source, first, signature, attributes) if first != outer else ""
     if doc is not None and match.body is not None:
         documentation = doc(source, match.body)
     after = outer.next_sibling if separators else None
@@ -231,6 +234,20 @@ def _definition(
         end=source.offset(end),
         doc=documentation if doc is not None else first_line(documentation),
     )
+
+
+def _text_between(source: Source, first: Node, end: int, without: frozenset[str]) -> str:
+    """From a node up to a byte, without siblings of some types."""
+    if not without:
+        return source.encoded[first.start_byte : end].decode("utf-8", "replace")
+    kept, node = list[str](), first
+    while node.start_byte < end:
+        if node.type not in without:
+            kept.append(source.text(node))
+        if node.next_sibling is None:
+            break
+        node = node.next_sibling
+    return "\n".join(kept)
 
 
 def _first_comment(node: Node, comments: frozenset[str]) -> Node:

@@ -1,4 +1,4 @@
-"""Source packages of Debian, fetched by apt-get with lists of its own: nothing of the system is changed."""
+"""Packages of Debian, fetched by apt-get with lists of its own: nothing of the system is changed."""
 
 from __future__ import annotations
 
@@ -65,6 +65,27 @@ def upstream(package: str, version: str, *without: str) -> Path:
     return folder
 
 
+def binary(*packages: str, suite: str = _SUITE, dependencies: bool = False) -> Path:
+    """The folder with the files of binary packages, each "name=version", as they would lie below "/", and with
+    `dependencies` those of all that they need, so that they run beside any system; downloaded on first use. Nothing is
+    installed."""
+    folder = platformdirs.user_cache_path("repofill") / "packages" / "+".join(packages).replace("=", "-")
+    if not folder.is_dir():
+        apt = folder.with_name(f"apt-{suite}")
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        (part / "partial").mkdir(parents=True)
+        command = [*_apt(apt, "deb", suite), "-o", f"Dir::Cache::archives={part}", "-o", "Dir::State::status=/dev/null"]
+        _run([*command, "update"], apt)
+        wanted = ["install", "--yes", "--download-only", "--no-install-recommends"] if dependencies else ["download"]
+        _run([*command, *wanted, *packages], part)
+        for archive in sorted(part.glob("*.deb")):
+            _run(["dpkg-deb", "-x", str(archive), "tree"], part)
+        (part / "tree").rename(folder)
+        shutil.rmtree(part)
+    return folder
+
+
 def unpack(archive: Path, folder: Path, *without: str) -> None:
     """An archive with one folder in it, as `folder`, less what the glob patterns `without` match."""
     inner = folder.with_name(f"{folder.name}.inner")
@@ -85,8 +106,8 @@ def program(name: str, package: str) -> str:
     return path
 
 
-def _apt(home: Path) -> list[str]:
-    """apt-get with lists and caches under `home`, and the mirror that the system uses, for sources."""
+def _apt(home: Path, kind: str = "deb-src", suite: str = _SUITE) -> list[str]:
+    """apt-get with lists and caches under `home`, and the mirror that the system uses, for packages of a kind."""
     program("dpkg-source", "dpkg-dev")
     for folder in ("lists/partial", "archives/partial"):
         (home / folder).mkdir(parents=True, exist_ok=True)
@@ -94,7 +115,7 @@ def _apt(home: Path) -> list[str]:
     if not mirrors:
         raise BenchmarkError("apt-get knows no mirror of Debian's archive")
     keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    (home / "sources.list").write_text(f"deb-src [signed-by={keys}] {mirrors[0]} {_SUITE} main\n")
+    (home / "sources.list").write_text(f"{kind} [signed-by={keys}] {mirrors[0]} {suite} main\n")
     options = {
         "Dir::Etc::sourcelist": home / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",

@@ -42,6 +42,11 @@ SKELETONS = [
     ("pub struct S<T> {\n    a: u8,\n    pub b: T,\n}", "pub struct S<T> {\n    a: u8,\n    pub b: T,\n}\n"),
     ("impl T for S {\n    fn f(&self) {\n        g()\n    }\n}", "impl T for S {\n    fn f(&self) { }\n}\n"),
     ("trait T {\n    const A: u8;\n    fn f(&self);\n}", "trait T {\n    const A: u8;\n    fn f(&self);\n}\n"),
+    ("/// Says it.\n#[derive(Debug)]\n/// More.\nstruct U;", "// Says it.\nstruct U;\n"),
+    (
+        "struct S {\n    /// Of it.\n    #[a] b: u8,\n    #[c]\n    d: u8,\n}",
+        "struct S {\n    // Of it.\n    b: u8,\n    d: u8,\n}\n",
+    ),
     ("struct U;\nstruct V(u8);\nenum E { A, B(u8) }", "struct U;\nstruct V(u8);\nenum E { A, B(u8) }\n"),
     ("mod m {\n    pub fn f() {\n        1;\n    }\n}", "mod m {\n    pub fn f() { }\n}\n"),
 ]
@@ -61,6 +66,7 @@ WORKSPACE = {
     "app/Cargo.toml": '[package]\nname = "app"\n[dependencies]\nmacros.path = "../macros"\nmy-lib.workspace = true\n'
     'other = { path = "../my-lib", package = "my-lib" }\n',
     "app/src/lib.rs": "#[macro_use]\nextern crate macros;\npub mod a;\nmod b;\nmod c;\npub mod same;\n"
+    "mod one { mod twice; mod user; }\nmod two { mod twice; mod user; }\n"
     "pub use b::Deep;\npub fn root() {}\npub mod within { pub use crate::a::A; pub use super::c::*; }",
     "app/src/a.rs": "pub struct A;\npub mod inner;",
     "app/src/a/inner.rs": "pub fn f() {}",
@@ -69,6 +75,8 @@ WORKSPACE = {
     "app/src/c.rs": "#[macro_export]\nmacro_rules! say { () => {} }\npub struct C;",
     "app/src/same.rs": "pub use self::twin::{twin, Only};\nmod twin;",
     "app/src/same/twin.rs": "pub fn twin() {}\npub struct Only;",
+    "app/src/one/twice.rs": "pub struct T;",
+    "app/src/two/twice.rs": "pub struct T;",
     "app/tests/common/mod.rs": "pub fn help() {}",
     "macros/Cargo.toml": '[package]\nname = "macros"',
     "macros/src/lib.rs": "mod inner;\npub fn marked() {}",
@@ -102,6 +110,9 @@ RESOLUTIONS = [
     (X, "use crate::same::Only;", "app/src/same/twin.rs"),
     (X, "use crate::same::twin;", "app/src/same/twin.rs"),
     (X, "use crate::within::{A, C};", "app/src/a.rs app/src/c.rs"),
+    ("app/src/one/user.rs", "use super::twice::T;\nuse crate::a::A;", "app/src/one/twice.rs app/src/a.rs"),
+    ("app/src/two/user.rs", "use super::twice::T;\nuse super::super::root;", "app/src/two/twice.rs app/src/lib.rs"),
+    (X, "use crate::two::twice::T;", "app/src/two/twice.rs"),
     # other crates
     (X, "use my_lib::L;", "my-lib/src/lib.rs"),
     (X, "use other::odd::p;", "my-lib/src/odd/place.rs"),
