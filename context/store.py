@@ -55,6 +55,7 @@ _MODULES = (
     "quality.py",
     "reader.py",
     "redact.py",
+    "secret_values.py",
     "scan.py",
     "secret_rules.toml",
     "store.py",

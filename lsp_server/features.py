@@ -136,7 +136,8 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
 
 def plan_figures(plan: Plan) -> dict[str, Any]:
     """The JSON of `repofill context`."""
-    return {"files": [asdict(file) for file in plan.files], "tokens": plan.tokens}
+    files = [asdict(file) for file in plan.files]
+    return {"files": files, "tokens": plan.tokens, "shared_tokens": plan.shared_tokens}
 
 
 def completion_figures(completion: Completion) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_context_keeps_dependency_order_and_budget(project: Path, run: Run) -> N
     assert whole["tokens"] == sum(file["tokens"] for file in whole["files"])
     less = run("context", PLACE, "--json", "--budget", str(whole["tokens"] - 1)).json
     assert 0 < less["tokens"] < whole["tokens"]
-    assert run("context", PLACE, "--json", "--budget", "1").json == {"files": [], "tokens": 0}
+    assert run("context", PLACE, "--json", "--budget", "1").json == {"files": [], "tokens": 0, "shared_tokens": 0}
     shown = run("context", PLACE)
     assert shown.status == 0
     assert shown.out.index("utils.py") < shown.out.index("model.py")

@@ -297,7 +297,7 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
     shared.open("main.py", FILES["main.py"] + "\n\ndef run(shape):\n    value = ")
     await shared.inline("main.py")
     previous = (await shared.explain("main.py"))["last"]
-    assert [file["path"] for file in previous["context"]] == ["utils.py", "model.py"]
+    assert {"utils.py", "model.py"} <= {file["path"] for file in previous["context"]}
     for typed in "load_data(":
         shared.type("main.py", typed)
         await shared.inline("main.py")
