@@ -9,7 +9,7 @@ from pathlib import Path
 
 from repofill.evaluation import packages
 from repofill.evaluation.graph_truth import debian, npm
-from repofill.evaluation.truth import Resolve, go, java, python, typescript
+from repofill.evaluation.truth import Resolve, c, go, java, python, typescript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,5 +82,18 @@ LANGUAGES = {
             partial(debian.source, "hugo", "0.111.3-1"),
         ),
         development=(partial(debian.source, "golang-github-spf13-cobra", "1.6.1-1"),),
+    ),
+    "c": Measured(
+        suffixes=(".c", ".h"),
+        resolve=c.resolve,
+        reported=(
+            partial(debian.source, "redis", "5:7.0.15-1~deb12u7"),
+            partial(debian.source, "curl", "7.88.1-10+deb12u15"),
+            partial(debian.source, "tmux", "3.3a-3"),
+        ),
+        development=(
+            partial(debian.source, "lua5.4", "5.4.4-3+deb12u1"),
+            partial(debian.source, "libuv1", "1.44.2-1+deb12u1"),
+        ),
     ),
 }

@@ -85,7 +85,8 @@ def _project(root: Path) -> Any:
 
 def _resolve_file(root: Path, places: Sequence[Place]) -> list[tuple[Definition, ...]]:
     file = root / places[0].path
-    script = _jedi().Script(_text(file), path=file, project=_project(root))
+    environment = _jedi().InterpreterEnvironment()  # this process, instead of one more for each of its own
+    script = _jedi().Script(_text(file), path=file, project=_project(root), environment=environment)
     return [_definitions(root, script, place) for place in places]
 
 

@@ -220,3 +220,54 @@ def test_go(tmp_path: Path) -> None:
             "one.Missing": None,
         },
     )
+
+
+C = {
+    "include/shapes/shape.h": """#define MOST(sides) ((sides) + 8)
+typedef struct shape { int sides; } shape_t;
+enum kind { ROUND };
+int count(const shape_t *shape);
+""",
+    "src/shape.c": """#include <shapes/shape.h>
+int other;
+int count(const shape_t *shape) { return shape->sides; }
+""",
+    "src/user.c": """#include <shapes/shape.h>
+#include "missing.h"
+#include <string.h>
+static int use(struct shape *one, shape_t *two) {
+    /* 🙂 */ const char *text = "shape"; int number = MOST(one->sides) + (int)strlen(text);
+    missing(one);
+    return ROUND + number;
+}
+""",
+}
+
+
+def test_c(tmp_path: Path) -> None:
+    header = "include/shapes/shape.h"
+    check(
+        tmp_path,
+        "c",
+        C,
+        {
+            "use(struct shape": (header, 2, "module"),
+            ", shape_t": (header, 2, "module"),
+            '"shape': None,
+            "= MOST": (header, 1, "module"),
+            "one->sides": (header, 2, "class"),
+            "(int)strlen": None,
+            "    missing": ("src/user.c", 6, "module"),
+            "return ROUND": (header, 3, "module"),
+            "ROUND + number": ("src/user.c", 5, "function"),
+        },
+    )
+
+
+def test_a_c_function_is_defined_where_it_is_declared_and_where_its_body_is(tmp_path: Path) -> None:
+    for path, text in {**C, "src/call.c": '#include "shape.h"\nint n(shape_t *s) { return count(s); }\n'}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    place = Place(path="src/call.c", line=1, column=31 - 4)
+    (found,) = LANGUAGES["c"].resolve(tmp_path, [place])
+    assert [(d.place.path, d.place.line) for d in found] == [("include/shapes/shape.h", 3), ("src/shape.c", 2)]
