@@ -32,12 +32,8 @@ class Language:
 
 LANGUAGES = (
     Language(name="python", suffixes=(".py", ".pyi", ".pyw"), opening="# ", support=python.SUPPORT),
-    Language(
-        name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// ", support=ecmascript.SUPPORT
-    ),
-    Language(
-        name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// ", support=ecmascript.SUPPORT
-    ),
+    Language(name="javascript", suffixes=(".js", ".mjs", ".cjs", ".jsx"), opening="// ", support=ecmascript.SUPPORT),
+    Language(name="typescript", suffixes=(".ts", ".mts", ".cts", ".tsx"), opening="// ", support=ecmascript.SUPPORT),
     Language(name="java", suffixes=(".java",), opening="// ", support=java.SUPPORT),
     Language(name="kotlin", suffixes=(".kt", ".kts"), opening="// "),
     Language(name="scala", suffixes=(".scala",), opening="// "),
