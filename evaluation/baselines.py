@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -129,15 +130,17 @@ def bm25(index: WorkspaceIndex, count_tokens: CountTokens) -> Planner:
     retriever.index([_WORD.findall("\n".join(lines)) or [""] for _, lines in chunks], show_progress=False)
     vocabulary = retriever.vocab_dict
 
-    def plan(path: str, before: str, after: str, budget_tokens: int) -> Sequence[Excerpt]:
+    @lru_cache(maxsize=1)  # for one hole the budgets follow one another
+    def ranked(before: str, after: str) -> list[int]:
         window = before.split("\n")[-_WINDOW_LINES - 1 :] + after.split("\n")[: _WINDOW_LINES + 1]
         words = [word for word in _WORD.findall("\n".join(window)) if word in vocabulary]
         scores = retriever.get_scores(words) if words else np.zeros(len(chunks))
+        return [int(number) for number in np.argsort(-scores, kind="stable") if scores[number] > 0]
+
+    def plan(path: str, before: str, after: str, budget_tokens: int) -> Sequence[Excerpt]:
         filling = _Filling(count_tokens, budget_tokens)
-        for number in np.argsort(-scores, kind="stable"):
+        for number in ranked(before, after):
             other, lines = chunks[number]
-            if scores[number] <= 0:
-                break
             if other != path and not filling.add(other, lines, sizes[number]):
                 break
         return filling.taken[::-1]

@@ -61,28 +61,30 @@ class _Map:
         self._paths = sorted(index.ordered())
         self._numbers = {path: number for number, path in enumerate(self._paths)}
         texts = [index.text(path) or "" for path in self._paths]
-        self._signatures = [list(_signatures(path, text)) for path, text in zip(self._paths, texts, strict=True)]
+        self._last: tuple[tuple[str, str, str], list[tuple[int, int]]] = ("", "", ""), []
         self._names: dict[str, int] = {}
         self._definers: list[set[int]] = []
-        for number, found in enumerate(self._signatures):
-            for signature in found:
+        self._signatures: list[dict[int, list[_Signature]]] = [{} for _ in texts]  # by file and name
+        for number, (path, text) in enumerate(zip(self._paths, texts, strict=True)):
+            for signature in _signatures(path, text):
                 name = self._names.setdefault(signature.qualified.rpartition(".")[2], len(self._names))
                 self._definers += [set() for _ in range(name + 1 - len(self._definers))]
                 self._definers[name].add(number)
+                self._signatures[number].setdefault(name, []).append(signature)
         self._edges = self._all_edges(texts)
         self._flow = np.zeros((len(texts), len(texts)))
         np.add.at(self._flow, (self._edges.source, self._edges.target), self._edges.weight)
-        shown = [signature.text for found in self._signatures for signature in found]
+        shown = [s.text for found in self._signatures for named in found.values() for s in named]
         self._tokens = dict(zip(shown, count_tokens([f"{text}\n" for text in shown]), strict=True))
         self._opening = dict(zip(self._paths, count_tokens([f"{path_comment(p)}\n" for p in self._paths]), strict=True))
 
     def plan(self, path: str, before: str, after: str, budget_tokens: int) -> Sequence[Excerpt]:
         """As many of the best signatures as fit, file by file, the best file last."""
-        current, left = self._numbers[path], budget_tokens
+        left = budget_tokens
         chosen: dict[int, dict[int, _Signature]] = {}
-        for number, name in self._ranked(current, _mentions(before + after, self._names)):
+        for number, name in self._ranked_at(path, before, after):
             known = chosen.get(number, {})
-            added = {s.offset: s for s in self._with_outer(number, name) if s.offset not in known}
+            added = {s.offset: s for s in self._shown_for(number, name) if s.offset not in known}
             cost = sum(self._tokens[signature.text] for signature in added.values())
             cost += 0 if known else self._opening[self._paths[number]]
             if cost > left:
@@ -91,12 +93,19 @@ class _Map:
             chosen[number] = known | added
         return [self._excerpt(self._paths[number], found) for number, found in reversed(chosen.items())]
 
-    def _with_outer(self, number: int, name: int) -> Iterator[_Signature]:
-        by_name = {signature.qualified: signature for signature in self._signatures[number]}
-        for signature in self._signatures[number]:
-            if self._names[signature.qualified.rpartition(".")[2]] == name:
-                outer = by_name.get(signature.outer)
-                yield from (signature,) if outer is None else (outer, signature)
+    def _ranked_at(self, path: str, before: str, after: str) -> list[tuple[int, int]]:
+        """For one hole the budgets follow one another, so the last ranking is kept."""
+        if self._last[0] != (path, before, after):
+            current = self._numbers[path]
+            self._last = (path, before, after), self._ranked(current, _mentions(before + after, self._names))
+        return self._last[1]
+
+    def _shown_for(self, number: int, name: int) -> Iterator[_Signature]:
+        """The definitions of a name in a file, each after the class around it."""
+        for signature in self._signatures[number].get(name, ()):
+            outer = self._names.get(signature.outer.rpartition(".")[2], -1)
+            yield from (s for s in self._signatures[number].get(outer, ()) if s.qualified == signature.outer)
+            yield signature
 
     def _excerpt(self, path: str, found: dict[int, _Signature]) -> Excerpt:
         lines = [path_comment(path), *(signature.text for _, signature in sorted(found.items()))]

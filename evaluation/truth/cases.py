@@ -23,7 +23,7 @@ or class; as a member of the object itself, or of another one; as the key of a l
 
 _REVISION = 2
 """Of the truth that is kept: grows with every change of what the resolvers return."""
-_BATCH = 400
+_BATCH = 800
 """Holes looked at before the next is worth starting a resolver for."""
 _MOST_PER_CASE = 40
 

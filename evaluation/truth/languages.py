@@ -96,4 +96,13 @@ LANGUAGES = {
             partial(debian.source, "libuv1", "1.44.2-1+deb12u1"),
         ),
     ),
+    "cpp": Measured(
+        suffixes=(".cc", ".cpp", ".h", ".hpp"),
+        resolve=partial(c.resolve, language="c++"),
+        reported=(
+            partial(debian.source, "leveldb", "1.23-4"),
+            partial(debian.source, "googletest", "1.12.1-0.2"),
+        ),
+        development=(partial(debian.source, "libjsoncpp", "1.9.5-4"),),
+    ),
 }
