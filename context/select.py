@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from repofill.context.languages.support import Resolution
 from repofill.context.outline import Definition, Outline
 
-Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "file", "dependency", "recent"]
+Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "file", "dependency"]
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*\w*$")
@@ -28,7 +28,8 @@ _LINE_WORDS = 8
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from."""
 _HOMONYMS = 6
-"""Definitions of one name looked at, anywhere in the workspace; of a name that many share, none says much."""
+"""Definitions of one name looked at, anywhere in the workspace; of a name that more files share, only those in open
+files say anything."""
 _HOPS = 2
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
@@ -188,11 +189,10 @@ WEIGHTS: Mapping[str, float] = {
     "variable": -0.29,
     "word": 0.25,
     "word mentioned": 0.25,
-    "recent": -0.50,
     "visible": -0.40,
 }
 """Fitted by `evaluation.selection` on starlette 1.10.0 and tornado 6.6.1: 160 holes, each in finished code and in
-writing order, what they use found by jedi. "recent" and "visible" do not occur there and are set by hand."""
+writing order, what they use found by jedi. "visible" does not occur there and is set by hand."""
 
 
 def features(view: View, path: str, before: str, after: str) -> dict[tuple[str, int], Features]:
@@ -268,8 +268,6 @@ class _Search:
                 self._top_level(path, "file", word)
         for target in sorted(resolution.dependencies):
             self._everything(target, "dependency")
-        for target in reversed(self.view.recent()):
-            self._everything(target, "recent")
         return self.found
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
@@ -343,8 +341,8 @@ class _Search:
             if word in known or len(word) < 3:
                 continue
             paths = self.view.defining(word)
-            if not paths or len(paths) > _HOMONYMS:
-                continue
+            if len(paths) > _HOMONYMS:
+                paths = [path for path in self.view.recent() if path in paths][-_HOMONYMS:]
             for path in paths:
                 outline = self.view.outline(path) if path != self.path else None
                 for number, definition in enumerate(outline.definitions if outline is not None else ()):
