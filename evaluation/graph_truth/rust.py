@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -45,6 +46,13 @@ def unseen(root: Path) -> set[tuple[str, str]]:
 @cache
 def _analysed(root: Path) -> tuple[set[str], set[tuple[str, str]]]:
     """The files that rust-analyzer knows, and the edges between them."""
+    with indexed(root) as index:
+        return set(index.documents.values()), set(index.edges())
+
+
+@contextmanager
+def indexed(root: Path) -> Iterator[Index]:
+    """What rust-analyzer finds in a copy of the project, which is there while the context lasts."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder).resolve() / "project"
         shutil.copytree(root, project)
@@ -52,10 +60,10 @@ def _analysed(root: Path) -> tuple[set[str], set[tuple[str, str]]]:
         (project / "Cargo.lock").unlink(missing_ok=True)
         for file in project.rglob("Cargo.toml"):
             _reduce(file)
-        index = _Index(project=project)
+        index = Index(project=project)
         for line in _index(project):
             index.read(json.loads(line))
-        return set(index.documents.values()), set(index.edges())
+        yield index
 
 
 def _reduce(file: Path) -> None:
@@ -117,8 +125,8 @@ def _index(project: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in a file's lines a name stands."""
+class Span:
+    """Where in a file's lines a name stands. Rows and columns count from 0."""
 
     path: str
     row: int
@@ -127,7 +135,7 @@ class _Place:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Index:
+class Index:
     """The part of an index that leads from names to definitions: a range has a result set ("next"), that has
     definitions, which are ranges again."""
 
@@ -158,19 +166,26 @@ class _Index:
             case "item" if "property" not in element:
                 self.targets.setdefault(element["outV"], set()).update(element["inVs"])
 
-    def edges(self) -> Iterator[tuple[str, str]]:
+    def definitions(self) -> Iterator[tuple[Span, Span]]:
+        """Every name of the project with what defines it there."""
         for used, results in self.result_set.items():
             use = self._place(used)
             for target in self.targets.get(self.definition.get(results, -1), ()) if use is not None else ():
                 place = self._place(target)
-                if use is not None and place is not None and use.path != place.path and self._counts(use, place):
-                    yield use.path, place.path
+                if use is not None and place is not None:
+                    yield use, place
 
-    def _place(self, number: int) -> _Place | None:
+    def edges(self) -> Iterator[tuple[str, str]]:
+        """Files that use one another's definitions."""
+        for use, place in self.definitions():
+            if use.path != place.path and self._counts(use, place):
+                yield use.path, place.path
+
+    def _place(self, number: int) -> Span | None:
         path = self.documents.get(self.document_of.get(number, -1))
-        return _Place(path, *self.ranges[number]) if path is not None and number in self.ranges else None
+        return Span(path, *self.ranges[number]) if path is not None and number in self.ranges else None
 
-    def _counts(self, use: _Place, target: _Place) -> bool:
+    def _counts(self, use: Span, target: Span) -> bool:
         """Not what is reached through a value, and modules only where a path ends at them."""
         line = self._text(use.path)[0][use.row]
         before, token, after = line[: use.start], line[use.start : use.end], line[use.end :]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from repofill.evaluation import packages
 from repofill.evaluation.graph_truth import debian, npm
-from repofill.evaluation.truth import Resolve, c, go, java, python, typescript
+from repofill.evaluation.truth import Resolve, c, go, java, python, rust, typescript
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,11 @@ class Measured:
 
 def _wheels(requirements: tuple[str, ...]) -> tuple[Callable[[], Path], ...]:
     return tuple(partial(packages.fetch, requirement) for requirement in requirements)
+
+
+def _crate(name: str, version: str) -> Callable[[], Path]:
+    folder = f"usr/share/cargo/registry/{name}-{version.rpartition('-')[0]}"
+    return lambda: debian.binary(f"librust-{name}-dev={version}") / folder
 
 
 _BUILT = ("dist", "lib", "cjs", "esm")
@@ -104,5 +109,15 @@ LANGUAGES = {
             partial(debian.source, "googletest", "1.12.1-0.2"),
         ),
         development=(partial(debian.source, "libjsoncpp", "1.9.5-4"),),
+    ),
+    "rust": Measured(
+        suffixes=(".rs",),
+        resolve=rust.resolve,
+        reported=(
+            partial(debian.source, "cargo", "0.66.0+ds1-1"),
+            partial(debian.source, "rust-clap", "4.0.32-1"),
+            _crate("rustls", "0.20.8-4"),
+        ),
+        development=(_crate("nom", "7.1.1-1"), _crate("image", "0.24.3-1")),
     ),
 }
