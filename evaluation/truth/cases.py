@@ -30,7 +30,8 @@ _MOST_PER_CASE = 40
 _WORD = re.compile(r"[^\W\d]\w*")
 _RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*$")
 _IMPORT = re.compile(
-    r"\s*(?:(?:pub(?:\([^)]*\))?\s+)?(?:from|import|use|using|#\s*include)\b|export\s+(?:type\s+)?[{*]|.*\brequire(?:_relative)?\s*[('\"])"
+    r"\s*(?:(?:pub(?:\([^)]*\))?\s+)?(?:from|import|use|using|#\s*include)\b|export\s+(?:type\s+)?[{*])"
+    r"|.*\brequire(?:_relative)?\s*[('\"]"
 )
 _KEY = re.compile(r"\s*(?::(?!:)|=(?!=))")
 _NAMES_ALONE = re.compile(r"[\s\w,.*]*(?:(?:#|//).*)?$")
