@@ -72,7 +72,7 @@ class _Map:
                 self._definers[name].add(number)
                 self._signatures[number].setdefault(name, []).append(signature)
         self._edges = self._all_edges(texts)
-        self._flow = np.zeros((len(texts), len(texts)))
+        self._flow = np.zeros((len(texts) + 1, len(texts) + 1))  # the last is for a file that the index leaves out
         np.add.at(self._flow, (self._edges.source, self._edges.target), self._edges.weight)
         shown = [s.text for found in self._signatures for named in found.values() for s in named]
         self._tokens = dict(zip(shown, count_tokens([f"{text}\n" for text in shown]), strict=True))
@@ -96,7 +96,7 @@ class _Map:
     def _ranked_at(self, path: str, before: str, after: str) -> list[tuple[int, int]]:
         """For one hole the budgets follow one another, so the last ranking is kept."""
         if self._last[0] != (path, before, after):
-            current = self._numbers[path]
+            current = self._numbers.get(path, len(self._paths))
             self._last = (path, before, after), self._ranked(current, _mentions(before + after, self._names))
         return self._last[1]
 

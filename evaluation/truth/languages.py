@@ -71,12 +71,9 @@ LANGUAGES = {
         reported=(
             partial(debian.source, "libcommons-lang3-java", "3.12.0-2+deb12u1"),
             partial(debian.source, "jsoup", "1.15.3-1"),
-            partial(debian.source, "guava-libraries", "31.1-1"),
-        ),
-        development=(
             partial(debian.source, "commons-io", "2.11.0-2"),
-            partial(debian.source, "libcommons-collections4-java", "4.2-1"),
         ),
+        development=(partial(debian.source, "libcommons-collections4-java", "4.2-1"),),
     ),
     "go": Measured(
         suffixes=(".go",),

@@ -166,6 +166,14 @@ def test_planners_keep_to_other_files_and_to_the_budget(project: Path, planner: 
         assert any(is_shown(header(defined("def total", "total"), SHAPES), text) for text in shown)
 
 
+@pytest.mark.parametrize("planner", recall.PLANNERS)
+def test_planners_take_a_file_that_the_index_leaves_out(project: Path, planner: str) -> None:
+    index = WorkspaceIndex(project)
+    index.build()
+    plan = recall.PLANNERS[planner](index, in_characters)
+    assert all(excerpt.path in ("shapes.py", "user.py") for excerpt in plan("unknown.py", "total(", ")", 3000))
+
+
 def test_every_planner_is_measured_at_every_hole(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = cases("project", project, (".py",), by_name, 5)
     outcomes = list(recall.measure("project", project, found, in_characters, tuple(recall.PLANNERS)))
