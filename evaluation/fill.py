@@ -43,24 +43,34 @@ async def gather_cases(
     completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
 ) -> list[Case]:
     """`per_folder` holes of each folder, each in finished code and in writing order. Raises BenchmarkError."""
-    settings = unhurried(settings)
     cases = []
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
-        # File by file, so that holes of one file find their context in the cache.
-        holes = sorted(sample(index, per_folder, seed), key=lambda hole: (hole.path, hole.offset))
-        for hole in track(holes, description=folder.name, transient=True):
-            for order, shown in (("finished", hole), ("writing", hole.in_writing_order())):
-                index.open(shown.path, shown.text)
-                cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
-                gathered = await completer.gather(index, cursor, settings)
-                index.close(shown.path)
-                if gathered.answer is None:
-                    raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
-                cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
+        holes = list(sample(index, per_folder, seed))
+        cases += await gather_at(completer, index, holes, settings, description=folder.name)
     if not cases:
         raise BenchmarkError("there is no code to measure on: no file with ten lines, some of them not blank")
+    return cases
+
+
+async def gather_at(
+    completer: Completer, index: WorkspaceIndex, holes: Iterable[Hole], settings: Settings, *, description: str
+) -> list[Case]:
+    """These holes, each in finished code and in writing order, in the workspace of `index`. Raises BenchmarkError."""
+    settings = unhurried(settings)
+    cases = []
+    # File by file, so that holes of one file find their context in the cache.
+    in_order = sorted(holes, key=lambda hole: (hole.path, hole.offset))
+    for hole in track(in_order, description=description, transient=True):
+        for order, shown in (("finished", hole), ("writing", hole.in_writing_order())):
+            index.open(shown.path, shown.text)
+            cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
+            gathered = await completer.gather(index, cursor, settings)
+            index.close(shown.path)
+            if gathered.answer is None:
+                raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
+            cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
     return cases
 
 

@@ -8,10 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from repofill.context.index import WorkspaceIndex
 
 _WHOLE_LINE = re.compile(r"\S.*\n")
+
+Where = Literal["rest of line", "whole line"]
+"""Whether a hole begins at a random column, or behind the line's indentation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +32,15 @@ class Hole:
         return Hole(path=self.path, text=self.text[: self.offset], offset=self.offset, target=self.target)
 
 
-def sample(index: WorkspaceIndex, count: int, seed: int) -> Iterator[Hole]:
+def sample(index: WorkspaceIndex, count: int, seed: int, where: Where = "rest of line") -> Iterator[Hole]:
     """`count` holes in the files of a workspace, as `cut` makes them."""
     texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
-    return islice(cut(texts, seed), count)
+    return islice(cut(texts, seed, where), count)
 
 
-def cut(texts: Mapping[str, str], seed: int) -> Iterator[Hole]:
-    """Rest-of-line holes without end at random places of random files (by size), the same for the same seed and texts;
-    none where no file has ten lines, some of them not blank. `texts` have LF line ends."""
+def cut(texts: Mapping[str, str], seed: int, where: Where = "rest of line") -> Iterator[Hole]:
+    """Holes up to a line's end without end, at random places of random files (by size), the same for the same seed and
+    texts; none where no file has ten lines, some of them not blank. `texts` have LF line ends."""
     generator = random.Random(seed)
     texts = {path: text for path, text in texts.items() if text.count("\n") >= 10 and _WHOLE_LINE.search(text)}
     paths, weights = list(texts), [len(text) for text in texts.values()]
@@ -49,5 +53,7 @@ def cut(texts: Mapping[str, str], seed: int) -> Iterator[Hole]:
         if end < 0 or not line.strip():
             continue
         column = generator.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
+        if where == "whole line":
+            column = len(line) - len(line.lstrip())
         target = line[column:].rstrip()
         yield Hole(path=path, text=text[: start + column] + text[end:], offset=start + column, target=target)

@@ -21,6 +21,7 @@ from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
 from repofill.context.store import Store
 from repofill.evaluation import demo, fill, graphs, indexing, infilling, keystrokes, packages, recall, stability, tune
+from repofill.evaluation import model as model_figures
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.truth.languages import LANGUAGES
@@ -113,6 +114,12 @@ def _add_bench(parts: Any) -> None:
         ("fill", _bench_fill, 100, "rest-of-line exact match: the model alone, copying alone, both together"),
         ("keystrokes", _bench_keystrokes, 5, "milliseconds from keystroke to ghost text, with and without the cache"),
         ("tune", _bench_tune, 400, "fit the ranking's weights, on packages of their own"),
+        (
+            "model",
+            _bench_model,
+            25,
+            "the figures of a model's card: alone and together, file and project, speed, memory",
+        ),
     ):
         part = parts.add_parser(name, help=text, description=text)
         part.set_defaults(run=run)
@@ -247,6 +254,24 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _bench_fill(options: argparse.Namespace) -> None:
     fill.show(fill.report(_cases(options, packages.REPORTED)), as_json=options.json)
+
+
+def _bench_model(options: argparse.Namespace) -> None:
+    settings, folders = _settings(options), _folders(options, packages.REPORTED)
+    engine = make_engine(settings)
+
+    async def measure() -> tuple[list[model_figures.Row], model_figures.Figures]:
+        try:
+            rows = await model_figures.measure(Completer(engine), folders, options.holes, settings)
+            return rows, await model_figures.speed(engine)
+        finally:
+            await engine.close()
+
+    rows, speeds = asyncio.run(measure())
+    if options.json:
+        print(json.dumps({"quality": [asdict(row) for row in rows], "speed": speeds}, indent=2))
+    else:
+        model_figures.show(rows, speeds)
 
 
 def _bench_infill(options: argparse.Namespace) -> None:

@@ -1,15 +1,15 @@
-"""From released packages to training documents: fetch, filter, deduplicate, order. Called by `__main__` only.
+"""From released packages to a folder of workspaces, one per package: fetch, filter, deduplicate. Called by `__main__`.
 
-The filter, the imports, the dependency order and the definitions form are the `context` package's own, so the model
-sees in training what the server builds from a workspace.
+The filter is the `context` package's own; the dependency order comes with the index that `tokens` builds of each
+workspace, so the model sees in training what the server builds for a cursor.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,17 +18,12 @@ import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repofill.context.forms import definitions_form
-from repofill.context.graph import ImportGraph
-from repofill.context.order import dependency_order
-from repofill.context.outline import Outline
-from repofill.context.parse import parse
 from repofill.context.scan import read_source, scan
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
@@ -65,19 +60,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
+    """`held_out` packages are never trained on; `left_out` are files, as PACKAGE/PATH, that share ten words in a row
+    with a public benchmark (`contamination` finds them)."""
+
     packages: tuple[Release, ...]
     held_out: tuple[Release, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """One file of the corpus; `dependencies` are paths within the same package, `definitions` its short form."""
-
-    package: str
-    path: str
-    text: str
-    definitions: str | None
-    dependencies: tuple[str, ...]
+    left_out: frozenset[str]
 
 
 def read_manifest(path: Path = MANIFEST) -> Manifest:
@@ -85,39 +73,49 @@ def read_manifest(path: Path = MANIFEST) -> Manifest:
     return Manifest(
         packages=tuple(Release(**entry) for entry in table["packages"]),
         held_out=tuple(Release(**entry) for entry in table["held_out"]),
+        left_out=frozenset(table["left_out"]),
     )
 
 
 def build_corpus(manifest: Manifest, cache: Path, output: Path) -> Counter[str]:
-    """Write one JSON line per document, each package's in dependency order; return how many files fell out and why.
+    """Write the files that are kept to `output`/PACKAGE; return how many files fell out and why.
 
     Raises CalledProcessError where a release cannot be fetched.
     """
     releases = (*manifest.held_out, *manifest.packages)
     fetch(releases, cache / "wheels")
     roots = {release: unpack(release, cache) for release in releases}
+    shutil.rmtree(output, ignore_errors=True)
     fate: Counter[str] = Counter()
     seen = NearDuplicates()
-    with ProcessPoolExecutor(2) as pool, output.open("w", encoding="utf-8") as file:
+    with ProcessPoolExecutor() as pool:
         read = pool.map(read_package, roots.values(), chunksize=1)
         for release, texts in zip(roots, read, strict=True):
             kept = {path: text for path, text in texts.items() if not seen.add(text)}
             fate["duplicate"] += len(texts) - len(kept)
             if release in manifest.held_out:
                 continue
-            chosen = limited(kept, _PACKAGE_BYTES)
-            fate["over the package's share"] += len(kept) - len(chosen)
+            clean = {path: text for path, text in kept.items() if f"{release.name}/{path}" not in manifest.left_out}
+            fate["in a benchmark"] += len(kept) - len(clean)
+            chosen = limited(clean, _PACKAGE_BYTES)
+            fate["over the package's share"] += len(clean) - len(chosen)
             fate["kept"] += len(chosen)
-            for document in ordered(release.name, chosen):
-                file.write(json.dumps(asdict(document), ensure_ascii=False) + "\n")
+            fate["kept bytes"] += sum(len(text.encode()) for text in chosen.values())
+            for path, text in chosen.items():
+                file = output / release.name / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="")
     return fate
 
 
-def read_corpus(path: Path) -> Iterator[Document]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            entry = json.loads(line)
-            yield Document(**{**entry, "dependencies": tuple(entry["dependencies"])})
+def workspaces(corpus: Path, *, validation: bool) -> list[Path]:
+    """The packages of a corpus that are trained on, or those set aside for validation, in a fixed order."""
+    return [folder for folder in sorted(corpus.iterdir()) if is_validation(folder.name) == validation]
+
+
+def texts_of(folder: Path) -> Iterator[str]:
+    """The texts of a package, in a fixed order."""
+    return (path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
 
 
 def fetch(releases: Sequence[Release], wheels: Path) -> None:
@@ -212,25 +210,6 @@ def limited(texts: Mapping[str, str], most_bytes: int) -> dict[str, str]:
             chosen[path] = texts[path]
             left -= size
     return chosen
-
-
-def ordered(package: str, texts: Mapping[str, str]) -> list[Document]:
-    outlines: dict[str, Outline | None] = {path: parse(path, text) for path, text in texts.items()}
-    graph = ImportGraph()
-    graph.update({path: None if outline is None else outline.interface for path, outline in outlines.items()})
-    documents = []
-    for path in (path for subgraph in dependency_order(graph.edges) for path in subgraph):
-        outline = outlines[path]
-        documents.append(
-            Document(
-                package=package,
-                path=path,
-                text=texts[path],
-                definitions=None if outline is None else definitions_form(texts[path], outline),
-                dependencies=tuple(sorted(graph.dependencies(path))),
-            )
-        )
-    return documents
 
 
 class NearDuplicates:

@@ -21,21 +21,27 @@ from repofill.models.training.train import load_network
 from repofill.models.training.warm_start import TRAINED_TOKENS
 
 _NORMAL, _CONTROL = 1, 3
+_MOST_BYTES = 60_000_000
+"""Of a file that ships."""
 
 
 def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = False) -> None:
-    """Write the checkpoint as a Q8_0 file, or with `full` as F16; `output` is replaced in one step."""
+    """Write the checkpoint in Q8_0, in Q5_0 where that would be too large to ship, or with `full` in F16; `output` is
+    replaced in one step."""
     partial = output.with_suffix(".part")
-    network, progress = load_network(checkpoint)
+    network, position = load_network(checkpoint)
+    small = sum(parameter.numel() for parameter in network.parameters()) * 34 / 32 <= _MOST_BYTES
+    quantised = gguf.GGMLQuantizationType.Q8_0 if small else gguf.GGMLQuantizationType.Q5_0
+    file_type = gguf.LlamaFileType.MOSTLY_Q8_0 if small else gguf.LlamaFileType.MOSTLY_Q5_0
     writer = gguf.GGUFWriter(str(partial), "llama")
     writer.add_name("repofill-py")
     writer.add_description(
         "Python completion with suffix-first infilling, the offline default of repofill; "
-        f"{progress.tokens / 1e6:.1f}M training tokens"
+        f"{position.tokens / 1e6:.1f}M training tokens"
     )
     writer.add_license("mit")
-    writer.add_uint64(TRAINED_TOKENS, progress.tokens)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if full else gguf.LlamaFileType.MOSTLY_Q8_0)
+    writer.add_uint64(TRAINED_TOKENS, position.tokens)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if full else file_type)
     _add_shape(writer, network.shape)
     _add_tokenizer(writer, json.loads(tokenizer.read_text(encoding="utf-8")))
     for name, tensor in _tensors(network).items():
@@ -44,8 +50,7 @@ def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = 
         elif full:
             writer.add_tensor(name, tensor.astype(np.float16))
         else:
-            q8_0 = gguf.GGMLQuantizationType.Q8_0
-            writer.add_tensor(name, gguf.quants.quantize(tensor, q8_0), raw_dtype=q8_0)
+            writer.add_tensor(name, gguf.quants.quantize(tensor, quantised), raw_dtype=quantised)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from repofill.context.languages import syntax
+
 
 class Marker(Enum):
     BOS = "<｜begin▁of▁sentence｜>"
@@ -30,65 +32,76 @@ LAYOUTS: dict[Layout, int] = {"spm": 65, "psm": 8, "plain": 27}
 
 _MIDDLE_CHARACTERS = 600
 _REST_COLUMNS = ("line start", "after indentation", "inside", "inside", "inside", "inside", "inside")
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file as training sees it; `header` is its path comment line, `context` are blocks of other files, all of them
-    ending in a line break."""
+    """A file as training sees it; `header` is its path comment with a line break, `tree` its syntax."""
 
     header: str
     text: str
-    context: tuple[str, ...] = ()
+    tree: syntax.Source
 
 
-def arrange(layout: Layout, source: Source, before: str, middle: str, after: str) -> list[Piece]:
-    """One example; in the plain layout `middle` simply goes on where `before` ends and `after` is left out."""
-    prefix = source.header + before
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A file with a hole from `start` to `end`, and as much of the text `before` and `after` it as there is room for.
+    In the plain layout the hole is all that is shown."""
+
+    layout: Layout
+    start: int
+    end: int
+    before: str
+    after: str
+
+
+def arrange(layout: Layout, header: str, context: Sequence[str], before: str, middle: str, after: str) -> list[Piece]:
+    """One example; `context` are other files as the server shows them. In the plain layout `middle` simply goes on
+    where `before` ends and `after` is left out."""
+    prefix = header + before
     if layout == "plain":
-        return [Marker.BOS, *source.context, prefix + middle]
+        return [Marker.BOS, *context, prefix + middle]
     if layout == "psm":
         block: list[Piece] = [Marker.BEGIN, prefix, Marker.HOLE, after, Marker.END]
     else:
         block = [Marker.BEGIN, Marker.HOLE, after, Marker.END, prefix]
-    return [Marker.BOS, *source.context, *block, middle, Marker.EOS]
+    return [Marker.BOS, *context, *block, middle, Marker.EOS]
 
 
-def example(source: Source, characters: int, choice: random.Random) -> list[Piece]:
-    """An example of at most about `characters`: a random layout, a random hole, and the text around it.
+def cut(source: Source, characters: int, choice: random.Random) -> Cut:
+    """A random layout, a random hole, and about `characters` of text in all.
 
     Raises ValueError where the text has no line to complete.
     """
     layout = choice.choices(list(LAYOUTS), list(LAYOUTS.values()))[0]
-    room = max(characters - sum(map(len, source.context)) - len(source.header), 120)
+    text, room = source.text, max(characters - len(source.header), 120)
     if layout == "plain":
-        start = line_start(source.text, choice.randrange(max(len(source.text) - room // 2, 1)))
-        pieces = arrange("plain", source, "", source.text[start:][:room], "")
-        return [*pieces, Marker.EOS] if start + room >= len(source.text) else pieces
-    start, end = hole(source.text, choice)
+        start = line_start(text, choice.randrange(max(len(text) - room // 2, 1)))
+        return Cut(layout=layout, start=start, end=min(start + room, len(text)), before="", after="")
+    start, end = hole(source, choice)
     after_room = int((room - (end - start)) * choice.choice((0.1, 0.2, 0.3, 0.5)))
-    after = cut_after(source.text[end:], after_room)
-    before = cut_before(source.text[:start], room - (end - start) - len(after))
-    return arrange(layout, source, before, source.text[start:end], after)
+    after = cut_after(text[end:], after_room)
+    before = cut_before(text[:start], room - (end - start) - len(after))
+    return Cut(layout=layout, start=start, end=end, before=before, after=after)
 
 
-def hole(text: str, choice: random.Random) -> tuple[int, int]:
-    """Start and end of what is to be filled in: mostly the rest of a line, sometimes lines, a block or an argument."""
-    kind = choice.choices((rest_of_line, some_lines, block, bracket), (74, 8, 9, 9))[0]
+def hole(source: Source, choice: random.Random) -> tuple[int, int]:
+    """Start and end of what is to be filled in: mostly the rest of a line, else lines, a block or a syntax node."""
+    kind = choice.choices((rest_of_line, some_lines, block, syntax_node), (74, 8, 9, 9))[0]
     for _ in range(4):
-        found = kind(text, choice)
+        found = kind(source, choice)
         if found is not None and found[1] - found[0] <= _MIDDLE_CHARACTERS:
             return found
     for _ in range(50):
-        found = rest_of_line(text, choice)
+        found = rest_of_line(source, choice)
         if found is not None:
             return found
     raise ValueError("no line to complete")
 
 
-def rest_of_line(text: str, choice: random.Random) -> tuple[int, int] | None:
+def rest_of_line(source: Source, choice: random.Random) -> tuple[int, int] | None:
     """From a random column, the line's start or its first word to its end."""
+    text = source.text
     start, end = _random_line(text, choice)
     line = text[start:end]
     if not line.strip():
@@ -99,8 +112,9 @@ def rest_of_line(text: str, choice: random.Random) -> tuple[int, int] | None:
     return start + (choice.randint(indentation, len(line)) if column is None else column), end
 
 
-def some_lines(text: str, choice: random.Random) -> tuple[int, int] | None:
+def some_lines(source: Source, choice: random.Random) -> tuple[int, int] | None:
     """One to six whole lines, with or without the first one's indentation."""
+    text = source.text
     start, end = _random_line(text, choice)
     line = text[start:end]
     if not line.strip():
@@ -113,8 +127,9 @@ def some_lines(text: str, choice: random.Random) -> tuple[int, int] | None:
     return start + choice.choice((0, len(line) - len(line.lstrip()))), end
 
 
-def block(text: str, choice: random.Random) -> tuple[int, int] | None:
+def block(source: Source, choice: random.Random) -> tuple[int, int] | None:
     """What a line that ends in a colon opens: from that colon, or from the next line's first word, to the dedent."""
+    text = source.text
     opener = re.compile(r"^([ \t]*)\S.*:[ \t]*$", re.M).search(text, choice.randrange(len(text) + 1))
     if opener is None:
         return None
@@ -132,19 +147,16 @@ def block(text: str, choice: random.Random) -> tuple[int, int] | None:
     return choice.choice((end, first_word.end())), last
 
 
-def bracket(text: str, choice: random.Random) -> tuple[int, int] | None:
-    """The inside of a pair of brackets, quotes not understood: a wrong pair is merely an odd hole."""
-    opening = re.compile(r"[(\[{]").search(text, choice.randrange(max(len(text), 1)))
-    if opening is None:
-        return None
-    open_, close, depth = opening[0], _BRACKETS[opening[0]], 0
-    for match in re.compile(f"[{re.escape(open_ + close)}]").finditer(text, opening.start()):
-        depth += 1 if match[0] == open_ else -1
-        if depth == 0:
-            return opening.end(), match.start()
-        if match.start() - opening.start() > _MIDDLE_CHARACTERS:
-            break
-    return None
+def syntax_node(source: Source, choice: random.Random) -> tuple[int, int] | None:
+    """A name, an argument, a statement: a node around a random place, as large as a middle may be at most."""
+    at = choice.randrange(len(source.tree.encoded) + 1)
+    node = source.tree.root.named_descendant_for_byte_range(at, at)
+    spans = []
+    while node is not None and node.parent is not None and node.end_byte - node.start_byte <= _MIDDLE_CHARACTERS:
+        spans.append((source.tree.offset(node.start_byte), source.tree.offset(node.end_byte)))
+        node = node.parent
+    filled = [(start, end) for start, end in spans if start < end]
+    return choice.choice(filled) if filled else None
 
 
 def cut_before(text: str, characters: int) -> str:
@@ -163,12 +175,6 @@ def cut_after(text: str, characters: int) -> str:
 
 def line_start(text: str, position: int) -> int:
     return text.rfind("\n", 0, position) + 1
-
-
-def context_block(header: str, text: str, characters: int) -> str | None:
-    """The first lines of a file under its path comment, ending in a line break; None if not even one line fits."""
-    body = cut_after(text, characters - len(header))
-    return f"{header}{body}" + ("" if body.endswith("\n") else "\n") if body.strip() else None
 
 
 def assemble(pieces: Sequence[Piece], text_tokens: Sequence[list[int]], marker_ids: dict[Marker, int]) -> list[int]:

@@ -1,6 +1,6 @@
 """The bundled model's network and its optimiser. Imported by `train` and `export` only; imports torch.
 
-Design choices, each because two CPU cores train it in an hour:
+Design choices, each because two CPU cores can train it overnight, and a GPU in half an hour:
 
 - Llama architecture, so that llama.cpp runs it: RMSNorm, SwiGLU, rotary positions, grouped-query attention, no biases.
 - Input and output embedding are one matrix.
@@ -14,8 +14,10 @@ Design choices, each because two CPU cores train it in an hour:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -33,13 +35,41 @@ class Shape:
     heads: int = 4
     kv_heads: int = 2
     hidden: int = 1280
-    window: int = 2048
+    window: int = 4096
     rope_base: float = 10_000.0
     norm_epsilon: float = 1e-5
 
     @property
     def head_width(self) -> int:
         return self.width // self.heads
+
+
+SHAPES: Mapping[str, Shape] = MappingProxyType(
+    {
+        "small": Shape(),
+        "large": Shape(vocabulary=16_384, width=768, layers=12, heads=6, kv_heads=2, hidden=1792),
+    }
+)
+"""14.7M parameters, for two CPU cores, and 81M, for a GPU."""
+
+
+def compute_type(device: str) -> torch.dtype:
+    """The number format of matrix products that is quicker on this machine: a CPU without instructions for bfloat16
+    emulates it, a hundred times slower than single precision."""
+    if device != "cpu":
+        return torch.bfloat16
+    return min((torch.float32, torch.bfloat16), key=_product_s)
+
+
+def _product_s(dtype: torch.dtype) -> float:
+    """Seconds of a small matrix product, the second time."""
+    matrix = torch.ones(384, 384, dtype=dtype)
+    seconds = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds = time.perf_counter() - start
+    return seconds
 
 
 class RMSNorm(nn.Module):
@@ -130,11 +160,11 @@ def _chunk_loss(hidden: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor,
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor, chunk: int) -> Tensor:
-        hidden, half = hidden.to(torch.bfloat16), weight.to(torch.bfloat16)
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor, chunk: int, dtype: torch.dtype) -> Tensor:
+        hidden, half = hidden.to(dtype), weight.to(dtype)
         count = (target >= 0).sum().clamp_min(1)
         by_hidden, by_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        total = torch.zeros(())
+        total = torch.zeros((), device=hidden.device)
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
             loss, by_logits = _chunk_loss(hidden[part], half, target[part])
@@ -145,23 +175,25 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total / count
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         by_hidden, by_weight, count = ctx.saved_tensors
         scale = outputs[0] / count
-        return by_hidden * scale, by_weight * scale, None, None
+        return by_hidden * scale, by_weight * scale, None, None, None
 
 
-def linear_cross_entropy(hidden: Tensor, weight: Tensor, target: Tensor, chunk: int = 2048) -> Tensor:
-    """Mean cross entropy of `hidden @ weight.T` against `target` (-1: not counted), in bfloat16 products.
+def linear_cross_entropy(
+    hidden: Tensor, weight: Tensor, target: Tensor, *, dtype: torch.dtype, chunk: int = 2048
+) -> Tensor:
+    """Mean cross entropy of `hidden @ weight.T` against `target` (-1: not counted), in products of `dtype`.
 
     hidden (tokens, width), weight (vocabulary, width), target (tokens,).
     """
-    return _LinearCrossEntropy.apply(hidden, weight, target, chunk)
+    return _LinearCrossEntropy.apply(hidden, weight, target, chunk, dtype)
 
 
-def _orthogonal(gradient: Tensor, steps: int = 5) -> Tensor:
+def _orthogonal(gradient: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly: the quintic Newton-Schulz iteration with Muon's coefficients."""
-    x = gradient.to(torch.bfloat16)
+    x = gradient.to(dtype)
     if transposed := x.shape[0] > x.shape[1]:
         x = x.T
     x = x / (x.norm() + 1e-7)
@@ -175,9 +207,14 @@ class Muon(torch.optim.Optimizer):
     """Momentum with orthogonalised updates for matrices; a step has root-mean-square 0.2 per entry times the rate."""
 
     def __init__(
-        self, parameters: Iterator[nn.Parameter] | list[nn.Parameter], rate: float, weight_decay: float
+        self,
+        parameters: Iterator[nn.Parameter] | list[nn.Parameter],
+        rate: float,
+        weight_decay: float,
+        dtype: torch.dtype,
     ) -> None:
         super().__init__(parameters, {"lr": rate, "momentum": 0.95, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
@@ -190,15 +227,15 @@ class Muon(torch.optim.Optimizer):
                 update = parameter.grad.lerp(state["momentum"], group["momentum"])
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 scale = 0.2 * max(parameter.shape) ** 0.5
-                parameter.add_(_orthogonal(update), alpha=-group["lr"] * scale)
+                parameter.add_(_orthogonal(update, self._dtype), alpha=-group["lr"] * scale)
 
 
-def optimisers(network: Network, rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices and AdamW for everything else, with one base rate for both."""
+def optimisers(network: Network, rate: float, dtype: torch.dtype) -> list[torch.optim.Optimizer]:
+    """Muon, in products of `dtype`, for the layers' matrices and AdamW for everything else, with one base rate."""
     matrices = [p for layer in network.layers for p in layer.parameters() if p.dim() == 2]
     inside = {id(p) for p in matrices}
     rest = [p for p in network.parameters() if id(p) not in inside]
     return [
-        Muon(matrices, rate, 0.1),
+        Muon(matrices, rate, 0.1, dtype),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]

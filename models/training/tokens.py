@@ -1,85 +1,115 @@
-"""From documents to rows of tokens: examples built, tokenised and packed, reproducibly. Called by `__main__`."""
+"""From workspaces to rows of tokens: examples built, tokenised and packed, reproducibly. Called by `__main__`.
+
+What stands ahead of a file in an example is what the server would show at that cursor: the same index, selection and
+packing.
+"""
 
 from __future__ import annotations
 
+import os
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+import tree_sitter_python
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from tree_sitter import Language
 
-from repofill.context.languages import path_comment
-from repofill.models.training.corpus import Document
-from repofill.models.training.infilling import Marker, Source, assemble, context_block, example
+from repofill.context.index import WorkspaceIndex
+from repofill.context.languages import path_comment, syntax
+from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, cut
 from repofill.models.training.rows import packed
-from repofill.models.training.tokenizer import encode_all
+from repofill.models.training.tokenizer import encode_all, load_tokenizer
 
+_PYTHON = Language(tree_sitter_python.language())
 _CHARACTERS_PER_TOKEN = 3.0
-_BATCH = 8192
-"""So many examples are tokenised, and shuffled, together: a row should not hold one file's text twice."""
+_CHARACTERS_PER_EXAMPLE = 3000
+"""So much text of a file asks for one more example of it."""
+_FILLED = 0.45
+"""The mean length of an example as a share of the window, roughly."""
+_CONTEXT_SHARES = (0.0, 0.0, 0.0, 0.2, 0.3, 0.4, 0.5, 0.5)
+"""Of an example's length for other files. The server's own is a half, where there is so much to show."""
+_MARKER_ORDER = (Marker.BOS, Marker.EOS, Marker.HOLE, Marker.BEGIN, Marker.END)
+
+_Tokens = NDArray[np.uint16]
 
 
-def write_rows(
-    path: Path, documents: Sequence[Document], tokenizer: Tokenizer, *, window: int, tokens: int, seed: int
-) -> int:
-    """Write rows of `window` + 1 tokens as a flat file until it holds `tokens`; return the number of rows."""
-    bos_first = tokenizer.get_vocab_size()
-    ids = {marker: bos_first + i for i, marker in enumerate(_MARKER_ORDER)}
+def write_rows(path: Path, folders: Sequence[Path], tokenizer: Path, *, window: int, tokens: int, seed: int) -> int:
+    """Write rows of `window` + 1 tokens as a flat file, of examples that hold `tokens` together; return the number of
+    rows. Equal arguments give an equal file. One process per core."""
+    examples: list[_Tokens] = []
+    total = passes = 0
+    with ProcessPoolExecutor() as pool:
+        size = sum(pool.map(_examples_asked, folders))
+        share = min(tokens / (size * window * _FILLED), 1.0)
+        while total < tokens:
+            make = partial(_encoded, tokenizer=tokenizer, window=window, seed=seed + passes, share=share)
+            for made in pool.map(make, folders):
+                examples += made
+                total += sum(map(len, made))
+            passes += 1
+    random.Random(seed).shuffle(examples)  # a row should not hold one file's text twice
     rows = 0
-    with path.open("wb") as file:
-        for row in packed(_encoded(_examples(documents, window, seed), tokenizer, ids), window + 1):
+    partial_file = path.with_suffix(".part")
+    with partial_file.open("wb") as file:
+        for row in packed((example.tolist() for example in examples), window + 1):
             file.write(row.tobytes())
             rows += 1
-            if rows * window >= tokens:
-                break
+    partial_file.replace(path)
     return rows
 
 
-_MARKER_ORDER = (Marker.BOS, Marker.EOS, Marker.HOLE, Marker.BEGIN, Marker.END)
+def _examples_asked(folder: Path) -> int:
+    return sum(1 + file.stat().st_size // _CHARACTERS_PER_EXAMPLE for file in folder.rglob("*.py"))
 
 
-def _encoded(
-    examples: Iterator[list[str | Marker]], tokenizer: Tokenizer, ids: dict[Marker, int]
-) -> Iterator[list[int]]:
-    choice = random.Random(0)
-    while batch := list(islice(examples, _BATCH)):
-        choice.shuffle(batch)
-        texts = [piece for pieces in batch for piece in pieces if isinstance(piece, str)]
-        encoded = iter(encode_all(tokenizer, texts))
-        for pieces in batch:
-            count = sum(isinstance(piece, str) for piece in pieces)
-            yield assemble(pieces, [next(encoded) for _ in range(count)], ids)
+def _encoded(folder: Path, *, tokenizer: Path, window: int, seed: int, share: float) -> list[_Tokens]:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # there is a process per core already
+    encoder = load_tokenizer(tokenizer)
+    examples = list(_examples(folder, window, seed, share))
+    encoded = iter(encode_all(encoder, [piece for pieces in examples for piece in pieces if isinstance(piece, str)]))
+    ids = _marker_ids(encoder)
+    return [
+        np.array(assemble(pieces, [next(encoded) for piece in pieces if isinstance(piece, str)], ids), dtype=np.uint16)
+        for pieces in examples
+    ]
 
 
-def _examples(documents: Sequence[Document], window: int, seed: int) -> Iterator[list[str | Marker]]:
-    """Endless: every document again and again, in a new order, each time with new holes, as many as its length asks."""
-    choice = random.Random(seed)
-    by_path: dict[str, dict[str, Document]] = defaultdict(dict)
-    for document in documents:
-        by_path[document.package][document.path] = document
-    while True:
-        for document in choice.sample(documents, len(documents)):
-            for _ in range(1 + len(document.text) // 3000):
-                share = choice.choices((1.0, 0.5, choice.uniform(0.12, 0.4)), (35, 25, 40))[0]
-                characters = int(window * share * _CHARACTERS_PER_TOKEN)
-                context = _context(document, by_path[document.package], characters, choice)
-                header = path_comment(document.path) + "\n"
-                yield example(Source(header=header, text=document.text, context=context), characters, choice)
+def _marker_ids(tokenizer: Tokenizer) -> dict[Marker, int]:
+    first = tokenizer.get_vocab_size()
+    return {marker: first + at for at, marker in enumerate(_MARKER_ORDER)}
 
 
-def _context(
-    document: Document, package: dict[str, Document], characters: int, choice: random.Random
-) -> tuple[str, ...]:
-    """Up to three of the file's dependencies in the package's order, as definitions or whole, cut to a share."""
-    near = [path for path in document.dependencies if path in package]
-    if not near or choice.random() < 0.3:
-        return ()
-    chosen = set(choice.sample(near, min(len(near), choice.choice((1, 2, 3)))))
-    room = int(characters * choice.choice((0.2, 0.35, 0.5))) // len(chosen)
-    blocks = []
-    for other in (package[path] for path in package if path in chosen):  # the corpus is in dependency order
-        short = other.definitions if other.definitions and choice.random() < 0.65 else other.text
-        blocks.append(context_block(path_comment(other.path) + "\n", short, room))
-    return tuple(block for block in blocks if block is not None)
+def _examples(folder: Path, window: int, seed: int, share: float) -> Iterator[list[Piece]]:
+    """Each file's examples: as many as its length asks, of which `share` are made, each with a hole of its own."""
+    index = WorkspaceIndex(folder)
+    index.build()
+    choice = random.Random(f"{seed} {folder.name}")
+    for path in index.ordered():
+        text = index.text(path)
+        count = int(share * (1 + len(text or "") // _CHARACTERS_PER_EXAMPLE) + choice.random())
+        if not text or not count:
+            continue
+        source = Source(
+            header=path_comment(path) + "\n", text=text, tree=syntax.read(_PYTHON, text.encode("utf-8", "replace"))
+        )
+        for _ in range(count):
+            yield _example(index, path, source, window, choice)
+
+
+def _example(index: WorkspaceIndex, path: str, source: Source, window: int, choice: random.Random) -> list[Piece]:
+    length = choice.choices((1.0, 0.5, choice.uniform(0.12, 0.4)), (35, 25, 40))[0]
+    characters = int(window * length * _CHARACTERS_PER_TOKEN)
+    room = int(characters * choice.choice(_CONTEXT_SHARES))
+    made = cut(source, characters - room, choice)
+    middle = source.text[made.start : made.end]
+    if "import" in middle and made.layout != "plain":
+        room = 0  # the index knows where it leads: the context would give it away
+    after = source.text[made.end :] if made.layout != "plain" else ""
+    chosen = index.plan(path, source.text[: made.start], after, room) if room else ()
+    pieces = arrange(made.layout, source.header, [c.text for c in chosen], made.before, middle, made.after)
+    return [*pieces, Marker.EOS] if made.layout == "plain" and made.end == len(source.text) else pieces

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from repofill.models.training.model import Network, Shape, linear_cross_entropy, optimisers
+from repofill.models.training.model import Network, Shape, compute_type, linear_cross_entropy, optimisers
 from repofill.models.training.rows import PADDING, read_rows
 from repofill.models.training.schedule import rate_factor
 
@@ -21,21 +22,22 @@ PEAK_RATE = 3.5e-3
 WARM_PEAK_RATE = 1.5e-3
 """Of a run that goes on from trained weights: the full rate undoes what they have learned before it teaches more."""
 
-_TOKENS_PER_STEP = 16_384
-_LONG_FROM = 0.8
+_TOKENS_PER_STEP = {"cpu": 16_384, "cuda": 131_072}
+_LONG_FROM = 0.85
 """From this share of the budget on, rows are as long as the longest prompts."""
 
 _SAVE_EVERY_S, _VALIDATE_EVERY_S = 240.0, 420.0
+_VALIDATION_TOKENS = 131_072
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
-    """Where a run stands; `position` counts the rows read from each file."""
+class Position:
+    """Where a run stands; `rows` counts those read from each file, by their window."""
 
     elapsed_s: float = 0.0
     tokens: int = 0
     steps: int = 0
-    position: dict[int, int]
+    rows: dict[int, int]
 
 
 def train(
@@ -46,116 +48,136 @@ def train(
     windows: tuple[int, int],
     on_save: Callable[[Path], None],
     trained_tokens: int = 0,
+    peak_rate: float | None = None,
 ) -> Path:
     """Train until `budget_s` seconds of training are spent over all calls; return the checkpoint's path.
 
     Reads `train-WINDOW.bin` and `validation.bin` of `folder`; keeps `checkpoint.pt` and `log.jsonl` there, and
     goes on from that checkpoint if there is one. `on_save` is called after each checkpoint with its path.
-    `trained_tokens` were seen by an earlier run: this one begins with the rows behind them.
+    `trained_tokens` were seen by an earlier run; the default rate depends on whether there were any. Runs on a GPU
+    where there is one.
     """
-    peak_rate = WARM_PEAK_RATE if trained_tokens else PEAK_RATE
-    optimizers = optimisers(network, peak_rate)
-    first, _ = windows
-    progress = Progress(tokens=trained_tokens, position=dict.fromkeys(windows, 0) | {first: trained_tokens // first})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = compute_type(device)
+    network.to(device)
+    peak_rate = peak_rate or (WARM_PEAK_RATE if trained_tokens else PEAK_RATE)
+    optimizers = optimisers(network, peak_rate, dtype)
+    position = Position(tokens=trained_tokens, rows=dict.fromkeys(windows, 0))
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
-        progress = _restore(checkpoint, network, optimizers)
+        position = _restore(checkpoint, network, optimizers)
     rows = {window: read_rows(folder / f"train-{window}.bin", window) for window in windows}
     validation = read_rows(folder / "validation.bin", windows[0])
-    loss_of = _compiled(network)
-    last, saved_at, validated_at = time.monotonic(), progress.elapsed_s, progress.elapsed_s
-    while progress.elapsed_s < budget_s:
-        share = progress.elapsed_s / budget_s
-        window = windows[share >= _LONG_FROM]
-        batch = _next_batch(rows[window], window, progress)
-        rate = peak_rate * rate_factor(share)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        loss = loss_of(batch)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        now = time.monotonic()
-        progress.elapsed_s += now - last
-        progress.tokens += int((batch != PADDING).sum())
-        progress.steps += 1
-        _log(folder, progress, loss=loss.item(), rate=rate, window=window, seconds=now - last)
-        if progress.elapsed_s - validated_at > _VALIDATE_EVERY_S:
-            _log(folder, progress, validation_loss=validation_loss(loss_of, validation))
-            validated_at = progress.elapsed_s
-        if progress.elapsed_s - saved_at > _SAVE_EVERY_S:
-            _save(checkpoint, network, optimizers, progress)
-            on_save(checkpoint)
-            saved_at = progress.elapsed_s
-        last = time.monotonic()  # neither validating nor saving counts as training time
-    _log(folder, progress, validation_loss=validation_loss(loss_of, validation))
-    _save(checkpoint, network, optimizers, progress)
+    loss_of = _compiled(network, device, dtype)
+    last, saved_at, validated_at = time.monotonic(), position.elapsed_s, position.elapsed_s
+    with _progress() as progress:
+        bar = progress.add_task("", total=budget_s, loss=float("nan"), tokens=0.0)
+        while position.elapsed_s < budget_s:
+            share = position.elapsed_s / budget_s
+            window = windows[share >= _LONG_FROM]
+            batch = _next_batch(rows[window], window, position, _TOKENS_PER_STEP[device])
+            rate = peak_rate * rate_factor(share)
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            loss = loss_of(batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            value = loss.item()
+            now = time.monotonic()
+            position.elapsed_s += now - last
+            position.tokens += int((batch != PADDING).sum())
+            position.steps += 1
+            _log(folder, position, loss=value, rate=rate, window=window, seconds=now - last)
+            progress.update(bar, completed=position.elapsed_s, loss=value, tokens=position.tokens / 1e6)
+            if position.elapsed_s - validated_at > _VALIDATE_EVERY_S:
+                _log(folder, position, validation_loss=validation_loss(loss_of, validation))
+                validated_at = position.elapsed_s
+            if position.elapsed_s - saved_at > _SAVE_EVERY_S:
+                _save(checkpoint, network, optimizers, position)
+                on_save(checkpoint)
+                saved_at = position.elapsed_s
+            last = time.monotonic()  # neither validating nor saving counts as training time
+    found = validation_loss(loss_of, validation)
+    _log(folder, position, validation_loss=found)
+    print(f"validation loss: {found:.3f} nats a token after {position.tokens / 1e6:.1f}M tokens")
+    _save(checkpoint, network, optimizers, position)
     return checkpoint
 
 
-def load_network(checkpoint: Path) -> tuple[Network, Progress]:
-    state = torch.load(checkpoint, weights_only=True)
+def load_network(checkpoint: Path) -> tuple[Network, Position]:
+    """The network of a checkpoint, on the CPU, and where its run stood."""
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     network = Network(Shape(**state["shape"]))
     network.load_state_dict(state["network"])
-    return network, Progress(**state["progress"])
+    return network, Position(**state["position"])
 
 
 def validation_loss(loss_of: Callable[[Tensor], Tensor], rows: NDArray[np.uint16]) -> float:
-    """Mean loss, in nats a token, over the first 128 validation rows."""
-    size = _TOKENS_PER_STEP // (rows.shape[1] - 1)
+    """Mean loss, in nats a token, over the first validation rows."""
+    window = rows.shape[1] - 1
+    size, most = max(_TOKENS_PER_STEP["cpu"] // window, 1), _VALIDATION_TOKENS // window
     with torch.no_grad():
-        batches = [torch.from_numpy(rows[i : i + size].astype(np.int64)) for i in range(0, 128, size)]
+        batches = [torch.from_numpy(rows[i : i + size].astype(np.int64)) for i in range(0, most, size)]
         return float(np.mean([loss_of(batch).item() for batch in batches if len(batch) == size]))
 
 
-def _compiled(network: Network) -> Callable[[Tensor], Tensor]:
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.fields[tokens]:.2f}M tokens, loss {task.fields[loss]:.3f}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns)
+
+
+def _compiled(network: Network, device: str, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     """rows (batch, window + 1) -> mean loss. Shapes are static: each window is compiled once."""
     hidden_of = torch.compile(network, dynamic=False)
 
     def loss_of(batch: Tensor) -> Tensor:
+        batch = batch.to(device)
         tokens, target = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
             hidden = hidden_of(tokens.masked_fill(tokens == PADDING, 0))
         target = target.masked_fill(target == PADDING, -1)
-        return linear_cross_entropy(hidden.reshape(len(target), -1), network.embedding.weight, target)
+        return linear_cross_entropy(hidden.reshape(len(target), -1), network.embedding.weight, target, dtype=dtype)
 
     return loss_of
 
 
-def _next_batch(rows: NDArray[np.uint16], window: int, progress: Progress) -> Tensor:
+def _next_batch(rows: NDArray[np.uint16], window: int, position: Position, tokens: int) -> Tensor:
     """The next rows of the file, again from its beginning when it is used up: the file's order is random already."""
-    size = _TOKENS_PER_STEP // window
-    start = progress.position[window]
-    progress.position[window] += size
+    size = tokens // window
+    start = position.rows[window]
+    position.rows[window] += size
     return torch.from_numpy(rows[np.arange(start, start + size) % len(rows)].astype(np.int64))
 
 
-def _log(folder: Path, progress: Progress, **values: float) -> None:
-    entry = {"elapsed_s": round(progress.elapsed_s, 1), "tokens": progress.tokens, "step": progress.steps, **values}
+def _log(folder: Path, position: Position, **values: float) -> None:
+    entry = {"elapsed_s": round(position.elapsed_s, 1), "tokens": position.tokens, "step": position.steps, **values}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    if progress.steps % 10 == 0 or "validation_loss" in values:
-        print(" ".join(f"{key} {value:.4g}" for key, value in entry.items()), flush=True)
 
 
-def _save(path: Path, network: Network, optimizers: list[torch.optim.Optimizer], progress: Progress) -> None:
+def _save(path: Path, network: Network, optimizers: list[torch.optim.Optimizer], position: Position) -> None:
     state = {
         "shape": asdict(network.shape),
         "network": network.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "progress": asdict(progress),
+        "position": asdict(position),
     }
     partial = path.with_suffix(".part")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def _restore(path: Path, network: Network, optimizers: list[torch.optim.Optimizer]) -> Progress:
-    state = torch.load(path, weights_only=True)
+def _restore(path: Path, network: Network, optimizers: list[torch.optim.Optimizer]) -> Position:
+    state = torch.load(path, weights_only=True, map_location="cpu")
     network.load_state_dict(state["network"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
-    return Progress(**state["progress"])
+    return Position(**state["position"])

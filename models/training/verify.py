@@ -35,11 +35,12 @@ _ODD_TEXTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """`ids`: share of texts with the same token ids in llama.cpp; `top_1`: share of positions with the same likeliest
+    """`ids`: share of texts with the same token ids in llama.cpp; `top_1`: share of `positions` with the same likeliest
     next token; `weights`: the largest difference of a weight read back from the file."""
 
     ids: float
     top_1: float
+    positions: int
     weights: float
 
 
@@ -55,11 +56,16 @@ def compare(
     same_token = [
         same for row in rows for same in _same_likeliest(network, llama, row[row != PADDING][: len(row) // 2])
     ]
-    read_back, _ = read_network(model)
+    read_back, _ = read_network(model, window=network.shape.window)
     differences = [
         (a - b).abs().max().item() for a, b in zip(network.parameters(), read_back.parameters(), strict=True)
     ]
-    return Agreement(ids=float(np.mean(same_ids)), top_1=float(np.mean(same_token)), weights=max(differences))
+    return Agreement(
+        ids=float(np.mean(same_ids)),
+        top_1=float(np.mean(same_token)),
+        positions=len(same_token),
+        weights=max(differences),
+    )
 
 
 def _same_likeliest(network: Network, llama: Llama, row: NDArray[np.uint16]) -> list[bool]:

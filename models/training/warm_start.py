@@ -31,13 +31,16 @@ def read_tokenizer(file: Path) -> Tokenizer:
     return new_tokenizer(models.BPE({text: i for i, text in enumerate(texts)}, merges))
 
 
-def read_network(file: Path) -> tuple[Network, int]:
-    """The network of a file written by `write_gguf`, and the tokens it was trained on.
+def read_network(file: Path, *, window: int) -> tuple[Network, int]:
+    """The network of a file written by `write_gguf`, for a window of so many tokens, and the tokens it was trained on.
 
-    Weights are exact to their quantisation. Raises ValueError for a file of another shape than `Shape()`.
+    Weights are exact to their quantisation. Raises ValueError for a file of another kind.
     """
     reader = GGUFReader(file)
-    network = Network(Shape())
+    try:
+        network = Network(_shape(reader, window))
+    except KeyError as error:
+        raise ValueError(f"{file} was not written by this recipe: it has no {error}") from error
     weights = {tensor.name: _values(tensor) for tensor in reader.tensors}
     state = {"embedding.weight": weights["token_embd.weight"], "norm.weight": weights["output_norm.weight"]}
     for i in range(network.shape.layers):
@@ -58,6 +61,23 @@ def read_network(file: Path) -> tuple[Network, int]:
         raise ValueError(f"{file} does not have the shape {network.shape}: {error}") from error
     trained = reader.fields.get(TRAINED_TOKENS)
     return network, int(trained.contents()) if trained else 0
+
+
+def _shape(reader: GGUFReader, window: int) -> Shape:
+    def value(name: str) -> int:
+        return int(reader.fields[f"llama.{name}"].contents())
+
+    return Shape(
+        vocabulary=value("vocab_size"),
+        width=value("embedding_length"),
+        layers=value("block_count"),
+        heads=value("attention.head_count"),
+        kv_heads=value("attention.head_count_kv"),
+        hidden=value("feed_forward_length"),
+        window=window,
+        rope_base=float(reader.fields["llama.rope.freq_base"].contents()),
+        norm_epsilon=float(reader.fields["llama.attention.layer_norm_rms_epsilon"].contents()),
+    )
 
 
 def _values(tensor: gguf.ReaderTensor) -> Tensor:

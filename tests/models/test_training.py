@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 import re
 import tomllib
@@ -9,12 +11,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import tree_sitter_python
 from hypothesis import given
 from hypothesis import strategies as st
+from tree_sitter import Language
 
+from repofill.context.languages import syntax
 from repofill.models.training import infilling
+from repofill.models.training.contamination import benchmark_runs, contaminated, runs
 from repofill.models.training.corpus import MANIFEST, NearDuplicates, is_validation, limited, read_manifest
-from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, example
+from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, cut
 from repofill.models.training.report import loss_curve
 from repofill.models.training.rows import PADDING, packed, read_rows
 from repofill.models.training.schedule import rate_factor
@@ -43,10 +49,14 @@ def main():
 CONTEXT = ("# pkg/a.py\nA = 1\n", "# pkg/b.py\nfrom a import A\n")
 
 
+def source(text: str = TEXT) -> Source:
+    tree = syntax.read(Language(tree_sitter_python.language()), text.encode())
+    return Source(header=HEADER, text=text, tree=tree)
+
+
 def check(layout: infilling.Layout, context: tuple[str, ...], expected: list[Piece]) -> None:
     """The pieces of a hole in `def f|(x)|: pass`, and their tokens: markers by id, texts as given, in that order."""
-    source = Source(header="# f.py\n", text="def f(x): pass\n", context=context)
-    pieces = arrange(layout, source, "def f", "(x)", ": pass\n")
+    pieces = arrange(layout, "# f.py\n", context, "def f", "(x)", ": pass\n")
     assert pieces == expected
     ids = {marker: -1 - i for i, marker in enumerate(Marker)}
     texts = [piece for piece in pieces if isinstance(piece, str)]
@@ -72,32 +82,22 @@ def test_a_layout_puts_the_context_first_and_markers_around_the_hole(
     check(layout, context, expected)
 
 
-def parts(pieces: list[Piece]) -> tuple[str, str, str]:
-    """Before, middle and after of an infilling example."""
-    texts = [str(piece) for piece in pieces[pieces.index(BEGIN) :] if not isinstance(piece, Marker)]
-    before, after = (0, 1) if pieces[pieces.index(BEGIN) + 1] is not HOLE else (1, 0)
-    return texts[before].removeprefix(HEADER), texts[2], texts[after]
-
-
 @given(st.integers(), st.integers(100, 2000))
 def test_an_example_is_the_text_cut_once(seed: int, characters: int) -> None:
-    pieces = example(Source(header=HEADER, text=TEXT, context=CONTEXT), characters, random.Random(seed))
-    assert pieces[:3] == [BOS, *CONTEXT]
-    if BEGIN in pieces:
-        before, middle, after = parts(pieces)
-        assert before + middle + after in TEXT
-        assert pieces[-1] is EOS
-        # a suffix is cut after a line; a prefix begins with one unless one line alone is too long
-        assert after == "" or TEXT.endswith(after) or after.endswith("\n")
-        assert TEXT.startswith(before) or ("\n" + before) in TEXT or "\n" not in before
+    made = cut(source(), characters, random.Random(seed))
+    middle = TEXT[made.start : made.end]
+    assert made.before + middle + made.after in TEXT
+    if made.layout == "plain":
+        assert made.before == made.after == ""
     else:
-        assert str(pieces[3]).removeprefix(HEADER) in TEXT
+        # a suffix is cut after a line; a prefix begins with one unless one line alone is too long
+        assert made.after == "" or TEXT.endswith(made.after) or made.after.endswith("\n")
+        assert TEXT.startswith(made.before) or ("\n" + made.before) in TEXT or "\n" not in made.before
 
 
 @given(st.integers())
 def test_the_same_seed_gives_the_same_example(seed: int) -> None:
-    source = Source(header=HEADER, text=TEXT)
-    assert example(source, 400, random.Random(seed)) == example(source, 400, random.Random(seed))
+    assert cut(source(), 400, random.Random(seed)) == cut(source(), 400, random.Random(seed))
 
 
 @pytest.mark.parametrize(
@@ -108,21 +108,33 @@ def test_the_same_seed_gives_the_same_example(seed: int) -> None:
         (infilling.some_lines, r"[^\n]*\S[^\n]*(\n[^\n]*\S[^\n]*){0,5}"),
         # a body: from behind the colon or from its first word, to its last line that is not blank
         (infilling.block, r"(\n+[ \t]+)?\S(.|\n)*\S"),
-        (infilling.bracket, r"([^()]|\([^()]*\))*"),
+        (infilling.syntax_node, r"\S(.|\n)*\S|\S"),
     ],
 )
 def test_a_hole_has_the_shape_of_its_kind(kind, shape: str) -> None:  # type: ignore[no-untyped-def]
-    found = [kind(TEXT, random.Random(seed)) for seed in range(300)]
+    found = [kind(source(), random.Random(seed)) for seed in range(300)]
     holes = {hole for hole in found if hole is not None}
     assert len(holes) >= 4
     for start, end in holes:
         assert re.fullmatch(shape, TEXT[start:end]), TEXT[start:end]
-        if kind is not infilling.bracket:
+        if kind is not infilling.syntax_node:
             assert TEXT[end] == "\n"
 
 
+def test_syntax_nodes_are_names_arguments_and_statements() -> None:
+    holes = {infilling.syntax_node(source(), random.Random(seed)) for seed in range(2000)}
+    texts = {TEXT[hole[0] : hole[1]] for hole in holes if hole is not None}
+    assert {"radius", "self.radius < 0", '("negative", [self.radius])', "return pi * self.radius**2"} <= texts
+
+
+def test_a_syntax_node_behind_other_alphabets_is_found_by_code_points() -> None:
+    text = "name = '日本語' + str(count)\n"
+    holes = {infilling.syntax_node(source(text), random.Random(seed)) for seed in range(300)}
+    assert "str(count)" in {text[hole[0] : hole[1]] for hole in holes if hole is not None}
+
+
 def test_holes_start_at_line_starts_at_indentations_and_inside_words() -> None:
-    starts = {infilling.hole(TEXT, random.Random(seed))[0] for seed in range(400)}
+    starts = {infilling.hole(source(), random.Random(seed))[0] for seed in range(400)}
     assert any(TEXT[start - 1] == "\n" and TEXT[start] == " " for start in starts if start)
     assert any(TEXT[start - 1] == " " and TEXT[start] != " " for start in starts if start)
     assert any(TEXT[start - 1].isalpha() and TEXT[start].isalpha() for start in starts if start)
@@ -130,20 +142,7 @@ def test_holes_start_at_line_starts_at_indentations_and_inside_words() -> None:
 
 def test_a_text_without_a_line_to_complete_is_refused() -> None:
     with pytest.raises(ValueError, match="no line"):
-        infilling.hole("\n\n  \n", random.Random(0))
-
-
-@pytest.mark.parametrize(
-    ("text", "characters", "expected"),
-    [
-        ("a = 1\nb = 2\n", 100, "# m.py\na = 1\nb = 2\n"),
-        ("a = 1\nb = 2\n", 15, "# m.py\na = 1\n"),
-        ("a = 1", 100, "# m.py\na = 1\n"),
-        ("a = 1\nb = 2\n", 8, None),
-    ],
-)
-def test_a_context_block_holds_whole_lines(text: str, characters: int, expected: str | None) -> None:
-    assert infilling.context_block("# m.py\n", text, characters) == expected
+        infilling.hole(source("\n\n  \n"), random.Random(0))
 
 
 @pytest.mark.parametrize(("progress", "factor"), [(-1, 0), (0, 0), (0.01, 0.5), (0.02, 1), (0.35, 1), (1, 0), (1.1, 0)])
@@ -167,7 +166,29 @@ def test_the_manifest_is_well_formed_and_holds_nothing_back_twice() -> None:
     permissive = r"MIT(-0)?|BSD(-[23]-Clause)?|0BSD|Apache-2.0|ISC|PSF-2.0|Zlib|CC0-1.0"
     for release in manifest.packages:
         assert all(re.fullmatch(permissive, part) for part in re.split(" AND | OR ", release.licence)), release
-    assert set(tomllib.loads(MANIFEST.read_text(encoding="utf-8"))) == {"packages", "held_out"}
+    assert set(tomllib.loads(MANIFEST.read_text(encoding="utf-8"))) == {"packages", "held_out", "left_out"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a b c d e f g h i", []),
+        ("a b c d e f g h i j", ["a b c d e f g h i j"]),
+        ("a\nb  c d e f g h i\tj k", ["a b c d e f g h i j", "b c d e f g h i j k"]),
+    ],
+)
+def test_runs_are_of_ten_words(text: str, expected: list[str]) -> None:
+    assert [" ".join(run) for run in runs(text)] == expected
+
+
+def test_files_that_share_a_run_with_a_benchmark_are_named(tmp_path: Path) -> None:
+    (tmp_path / "corpus" / "one").mkdir(parents=True)
+    (tmp_path / "corpus" / "one" / "a.py").write_text("x = 1\na b c d e f g h i j\n", encoding="utf-8")
+    (tmp_path / "corpus" / "one" / "b.py").write_text("a b c d e f g h i\n", encoding="utf-8")
+    task = {"prompt": "z a b c", "canonical_solution": "d e f", "suffix": "g h i j"}
+    benchmark = tmp_path / "tasks.jsonl.gz"
+    benchmark.write_bytes(gzip.compress(json.dumps(task).encode()))
+    assert list(contaminated(tmp_path / "corpus", benchmark_runs([benchmark]))) == ["one/a.py"]
 
 
 def words(count: int, seed: int) -> list[str]:
