@@ -16,7 +16,7 @@ from rich.progress import track
 from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
-from repofill.evaluation.holes import Hole, sample
+from repofill.evaluation.holes import Alike, Hole, sample
 from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered
 from repofill.lsp_server.settings import Settings
 from repofill.models.rank import Ranked
@@ -26,10 +26,12 @@ LEVELS = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One hole with what was gathered at it and the ranking of it; `order` is "finished" or "writing"."""
+    """One hole with what was gathered at it and the ranking of it; `order` is "finished" or "writing", `alike` says how
+    the hole was drawn."""
 
     hole: Hole
     order: str
+    alike: Alike
     gathered: Gathered
     ranked: tuple[Ranked, ...]
 
@@ -42,20 +44,29 @@ def unhurried(settings: Settings) -> Settings:
 async def gather_cases(
     completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
 ) -> list[Case]:
-    """`per_folder` holes of each folder, each in finished code and in writing order. Raises BenchmarkError."""
+    """`per_folder` holes of each folder, half of them in lines drawn alike and half in characters, each in finished
+    code and in writing order. Raises BenchmarkError."""
     cases = []
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
-        holes = list(sample(index, per_folder, seed))
-        cases += await gather_at(completer, index, holes, settings, description=folder.name)
+        parts: tuple[tuple[Alike, int], ...] = (("lines", -(-per_folder // 2)), ("characters", per_folder // 2))
+        for alike, count in parts:
+            holes = list(sample(index, count, seed, alike=alike))
+            cases += await gather_at(completer, index, holes, settings, alike=alike, description=folder.name)
     if not cases:
         raise BenchmarkError("there is no code to measure on: no file with ten lines, some of them not blank")
     return cases
 
 
 async def gather_at(
-    completer: Completer, index: WorkspaceIndex, holes: Iterable[Hole], settings: Settings, *, description: str
+    completer: Completer,
+    index: WorkspaceIndex,
+    holes: Iterable[Hole],
+    settings: Settings,
+    *,
+    alike: Alike = "lines",
+    description: str,
 ) -> list[Case]:
     """These holes, each in finished code and in writing order, in the workspace of `index`. Raises BenchmarkError."""
     settings = unhurried(settings)
@@ -70,7 +81,8 @@ async def gather_at(
             index.close(shown.path)
             if gathered.answer is None:
                 raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
-            cases.append(Case(hole=shown, order=order, gathered=gathered, ranked=tuple(rank_gathered(gathered))))
+            ranked = tuple(rank_gathered(gathered))
+            cases.append(Case(hole=shown, order=order, alike=alike, gathered=gathered, ranked=ranked))
     return cases
 
 
@@ -80,13 +92,14 @@ def exact(text: str, target: str) -> bool:
 
 
 def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-    """Per order: exact match in percent of the model, of copying and of both; share and precision at each
-    confidence."""
+    """Per order and way of drawing: exact match in percent of the model, of copying and of both; share and precision at
+    each confidence."""
     result = {}
-    for order in ("finished", "writing"):
-        chosen = [case for case in cases if case.order == order]
-        if chosen:
-            result[order] = _figures(chosen)
+    for alike in ("lines", "characters"):
+        for order in ("finished", "writing"):
+            chosen = [case for case in cases if (case.order, case.alike) == (order, alike)]
+            if chosen:
+                result[f"{order}, {alike} alike"] = _figures(chosen)
     return result
 
 

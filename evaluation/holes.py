@@ -17,6 +17,9 @@ _WHOLE_LINE = re.compile(r"\S.*\n")
 Where = Literal["rest of line", "whole line"]
 """Whether a hole begins at a random column, or behind the line's indentation."""
 
+Alike = Literal["lines", "characters"]
+"""What is drawn with equal probability: a line, or a character, which makes long lines more frequent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
@@ -32,22 +35,31 @@ class Hole:
         return Hole(path=self.path, text=self.text[: self.offset], offset=self.offset, target=self.target)
 
 
-def sample(index: WorkspaceIndex, count: int, seed: int, where: Where = "rest of line") -> Iterator[Hole]:
+def sample(
+    index: WorkspaceIndex, count: int, seed: int, *, where: Where = "rest of line", alike: Alike = "characters"
+) -> Iterator[Hole]:
     """`count` holes in the files of a workspace, as `cut` makes them."""
     texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
-    return islice(cut(texts, seed, where), count)
+    return islice(cut(texts, seed, where=where, alike=alike), count)
 
 
-def cut(texts: Mapping[str, str], seed: int, where: Where = "rest of line") -> Iterator[Hole]:
-    """Holes up to a line's end without end, at random places of random files (by size), the same for the same seed and
-    texts; none where no file has ten lines, some of them not blank. `texts` have LF line ends."""
+def cut(
+    texts: Mapping[str, str], seed: int, *, where: Where = "rest of line", alike: Alike = "characters"
+) -> Iterator[Hole]:
+    """Holes up to a line's end without end, at random places, the same for the same seed and texts; none where no file
+    has ten lines, some of them not blank. `texts` have LF line ends."""
     generator = random.Random(seed)
     texts = {path: text for path, text in texts.items() if text.count("\n") >= 10 and _WHOLE_LINE.search(text)}
-    paths, weights = list(texts), [len(text) for text in texts.values()]
+    paths = list(texts)
+    weights = [text.count("\n") if alike == "lines" else len(text) for text in texts.values()]
+    starts = {path: [0, *(match.end() for match in re.finditer("\n", text))] for path, text in texts.items()}
     while paths:
         path = generator.choices(paths, weights)[0]
         text = texts[path]
-        start = text.rfind("\n", 0, generator.randrange(len(text))) + 1
+        if alike == "lines":
+            start = generator.choice(starts[path])
+        else:
+            start = text.rfind("\n", 0, generator.randrange(len(text))) + 1
         end = text.find("\n", start)
         line = text[start:end]
         if end < 0 or not line.strip():

@@ -74,8 +74,8 @@ def _holes(index: WorkspaceIndex, folder: Path, count: int) -> Mapping[str, Sequ
     except BenchmarkError:
         using = []
     return {
-        "rest of line": list(sample(index, count, _SEED)),
-        "whole line": list(sample(index, count, _SEED, "whole line")),
+        "rest of line": list(sample(index, count, _SEED, alike="lines")),
+        "whole line": list(sample(index, count, _SEED, where="whole line", alike="lines")),
         "uses another file": [case.hole for case in using],
     }
 

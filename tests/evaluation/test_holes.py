@@ -9,22 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.holes import Hole, sample
+from repofill.evaluation.holes import Alike, Hole, Where, sample
 
 LINES = st.lists(st.sampled_from(["", "   ", "a = 1", "    return a  ", "\tb", "\f"]), min_size=8, max_size=14)
 
 
-def holes(text: str, count: int = 20, seed: int = 1) -> list[Hole]:
+def holes(
+    text: str, count: int = 20, seed: int = 1, where: Where = "rest of line", alike: Alike = "lines"
+) -> list[Hole]:
     index = WorkspaceIndex(Path("nowhere"))
     index.open("a.py", text)
-    return list(sample(index, count, seed))
+    return list(sample(index, count, seed, where=where, alike=alike))
 
 
-@given(lines=LINES, end=st.sampled_from(["\n", "\r\n"]), last=st.sampled_from(["", "a = 1"]))
-def test_a_hole_filled_with_its_target_is_the_line_again(lines: list[str], end: str, last: str) -> None:
+@given(
+    lines=LINES,
+    end=st.sampled_from(["\n", "\r\n"]),
+    last=st.sampled_from(["", "a = 1"]),
+    where=st.sampled_from(["rest of line", "whole line"]),
+    alike=st.sampled_from(["lines", "characters"]),
+)
+def test_a_hole_filled_with_its_target_is_the_line_again(
+    lines: list[str], end: str, last: str, where: Where, alike: Alike
+) -> None:
     """White space at its end aside. There are as many as asked for, or none: without ten lines, or in blank ones."""
     text = end.join([*lines, last])
-    found = holes(text)
+    found = holes(text, where=where, alike=alike)
     assert len(found) == (20 if len(lines) >= 10 and any(line.strip() for line in lines) else 0)
     for hole in found:
         before, after = hole.text[: hole.offset], hole.text[hole.offset :]
@@ -33,6 +43,18 @@ def test_a_hole_filled_with_its_target_is_the_line_again(lines: list[str], end: 
         whole = (before + hole.target + after).split("\n")
         assert [line.rstrip() for line in whole] == [line.rstrip() for line in text.replace("\r\n", "\n").split("\n")]
         assert hole.in_writing_order().text == before
+        assert where != "whole line" or not before.rpartition("\n")[2].strip()
+
+
+def test_lines_or_characters_are_drawn_alike() -> None:
+    """Half of the lines are nine times as long as the others."""
+    text = ("x = 1\n" + "y" * 45 + "\n") * 20
+    for alike, expected in (("lines", 0.5), ("characters", 0.9)):
+        found = holes(text, count=2000, alike=alike)
+        long = sum(
+            "y" in hole.text[hole.text.rfind("\n", 0, hole.offset) + 1 : hole.offset] + hole.target for hole in found
+        )
+        assert abs(long / len(found) - expected) < 0.05
 
 
 def test_the_same_seed_gives_the_same_holes() -> None:
