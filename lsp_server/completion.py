@@ -34,7 +34,6 @@ SCORED_MODEL_BYTES = 150_000_000
 
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
-_ALTERNATIVES = 3
 _LINE_TOKENS = 48
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
@@ -108,11 +107,10 @@ class Completion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """What one cursor yields before ranking. `answer` is None where the model had none in time; `written` is its text
-    as it would be shown, `alternatives` are those of its alternatives."""
+    as it would be shown."""
 
     copies: tuple[Candidate, ...]
     written: str
-    alternatives: tuple[str, ...]
     answer: FillAnswer | None
     scored: bool
     plan: Plan
@@ -192,14 +190,12 @@ class Completer:
                     candidates=tuple(copy.text for copy in copies) if scored else (),
                     max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
                     block_indent=block,
-                    alternatives=_ALTERNATIVES if scored and block is None else 0,
                     deadline_s=deadline_s - clock.total_s(),
                 )
             )
         return Gathered(
             copies=tuple(copies),
             written=shown_as(answer.text) if answer else "",
-            alternatives=tuple(shown_as(other.text) for other in answer.alternatives) if answer else (),
             answer=answer,
             scored=scored,
             plan=plan,
@@ -287,11 +283,9 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     answer, written = gathered.answer, gathered.written
     if gathered.scored and answer is not None:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
-        others = zip(gathered.alternatives, answer.alternatives, strict=True)
         ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
-        own = [(written, answer.logprob, answer.tokens)] if ended else []
-        return rank(merge(gathered.copies, scores, [*own, *((t, other.logprob, other.tokens) for t, other in others)]))
-    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies), []))
+        return rank(merge(gathered.copies, scores, (written, answer.logprob, answer.tokens) if ended else None))
+    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)))
     if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.

@@ -5,7 +5,6 @@ model process, on the thread that owns the context.
 from __future__ import annotations
 
 import codecs
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,19 +16,12 @@ from repofill.models.clock import Clock
 from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
-from repofill.models.protocol import Alternative, CandidateScore, FillAnswer, FillRequest
+from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
 
 _CACHED_TEXTS = 256
 """Texts whose tokens are kept: those of a few requests, for most come again with the next keystroke."""
 
 _MOST_CANDIDATE_TOKENS = 96
-_ALTERNATIVE_TOKENS = 24
-_LEAST_PROBABLE = -4.0
-"""Alternatives that begin with a smaller log-probability are not worth their time."""
-
-_SURE = math.log(0.6)
-"""An answer with a greater log-probability needs no alternatives."""
-
 _PERIOD, _PERIODS = 4, 3
 """Greedy text that repeats so many tokens so many times has run into a circle. Finds circles of 1, 2 and 4 tokens."""
 
@@ -64,8 +56,7 @@ class Filler:
         candidates = [self._tokenize(text) for text in request.candidates]
         cached = common_prefix(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
-        written = self._nothing_written(request)
-        alternatives: list[Alternative] = []
+        written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
@@ -77,9 +68,6 @@ class Filler:
             self._write(logits, written, max_tokens)
         except Aborted:
             written.ended = "cancelled"
-        else:
-            clock.enter("alternatives")
-            self._write_alternatives(prompt, request, written, max_tokens, alternatives, clock)
         text, logprob, tokens = written.result()
         return FillAnswer(
             text=text,
@@ -87,7 +75,6 @@ class Filler:
             logprob=logprob,
             tokens=tokens,
             scores=tuple(scores),
-            alternatives=tuple(alternatives),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
             timings_ms=clock.laps_ms(),
@@ -108,40 +95,6 @@ class Filler:
             if len(written.tokens) < max_tokens:
                 self._llama.step(written.tokens[-1])
                 logits = self._llama.logits()
-
-    def _write_alternatives(
-        self,
-        prompt: list[int],
-        request: FillRequest,
-        answer: _Written,
-        max_tokens: int,
-        found: list[Alternative],
-        clock: Clock,
-    ) -> None:
-        """Fills in `found`: where the answer's runner-up token is most probable it is taken, and greedy text follows.
-
-        The answer waits for them, so none is begun after half of the deadline. Stops without complaint when it is told
-        to: the answer stands already.
-        """
-        max_tokens = min(max_tokens, _ALTERNATIVE_TOKENS)
-        if answer.result()[1] > _SURE:
-            return
-        try:
-            for steps in answer.turns(request.alternatives):
-                if clock.total_s() >= request.deadline_s / 2:
-                    return
-                other = self._nothing_written(request)
-                if all(other.take(step) for step in steps):
-                    self._llama.prefill([*prompt, *other.tokens])
-                    self._write(self._llama.logits(), other, max_tokens)
-                text, logprob, tokens = other.result()
-                if other.ended != "length":
-                    found.append(Alternative(text=text, logprob=logprob, tokens=tokens))
-        except Aborted:
-            pass
-
-    def _nothing_written(self, request: FillRequest) -> _Written:
-        return _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
 
     def _score(self, first: Logits, candidates: Sequence[tuple[int, ...]], scores: list[CandidateScore | None]) -> None:
         """Fills in `scores`, in groups that fit one batch; a candidate too long for any stays without."""
@@ -187,11 +140,11 @@ class Filler:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A token, its log-probability, and that of an end in its place."""
+    """A token's log-probability, that of an end in its place, and where its text starts, in bytes."""
 
-    token: int
     logprob: float
     end: float
+    start: int
 
 
 class _Written:
@@ -204,27 +157,19 @@ class _Written:
         self._data = b""
         self._cut: int | None = None
         self._steps: list[_Step] = []
-        self._starts: list[int] = []
-        self._runners_up: list[_Step] = []
         self.tokens: list[int] = []
         self.ended = "length"
 
     def add(self, logits: Logits) -> bool:
         """Takes the most probable token of `logits`; False when the text has ended."""
         total = _logsumexp(logits)
-        second, first = (int(token) for token in np.argpartition(logits, -2)[-2:])
+        token = int(logits.argmax())
         end = _logsumexp(logits[self._end_ids]) - total
-        self._runners_up.append(_Step(second, float(logits[second]) - total, end))
-        return self.take(_Step(first, float(logits[first]) - total, end))
-
-    def take(self, step: _Step) -> bool:
-        """Takes the token of `step`; False when the text has ended."""
-        self._steps.append(step)
-        self._starts.append(len(self._data))
-        if step.token in self._end_of_text:
+        self._steps.append(_Step(float(logits[token]) - total, end, len(self._data)))
+        if token in self._end_of_text:
             return self._end("eos", len(self._data))
-        self.tokens.append(step.token)
-        self._data += self._pieces[step.token]
+        self.tokens.append(token)
+        self._data += self._pieces[token]
         if self._block is None:
             how, at = "newline", _line_end(self._data)
         else:
@@ -235,26 +180,15 @@ class _Written:
         """Whether the last tokens are the same few over and over, as they would be for ever."""
         return self.tokens[-_PERIOD * _PERIODS :] == self.tokens[-_PERIOD:] * _PERIODS
 
-    def turns(self, most: int) -> list[list[_Step]]:
-        """The beginnings of other texts: the steps up to a runner-up, and that. The most probable ones first."""
-        beginnings = []
-        before = 0.0
-        for at, (chosen, other) in enumerate(zip(self._steps, self._runners_up, strict=True)):
-            ends_as_well = chosen.token in self._end_ids and other.token in self._end_ids
-            if not ends_as_well and before + other.logprob >= _LEAST_PROBABLE:
-                beginnings.append((before + other.logprob, [*self._steps[:at], other]))
-            before += chosen.logprob
-        return [steps for _, steps in sorted(beginnings, key=lambda pair: -pair[0])[:most]]
-
     def result(self) -> tuple[str, float, int]:
         """The text, its log-probability with that of its end where it ended by itself, and its tokens."""
         cut = len(self._data) if self._cut is None else self._cut
-        rows = list(zip(self._starts, self._steps, strict=True))
-        logprob = sum(step.logprob for start, step in rows if start < cut)
+        shown = [step for step in self._steps if step.start < cut]
+        logprob = sum(step.logprob for step in shown)
         if self._cut is not None:  # a token that reaches beyond the cut has the end in its own probability
-            logprob += next((step.end for start, step in rows if start == cut), 0.0)
+            logprob += next((step.end for step in self._steps if step.start == cut), 0.0)
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(self._data[:cut])
-        return text, logprob, sum(start < cut for start in self._starts)
+        return text, logprob, len(shown)
 
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut

@@ -42,8 +42,7 @@ class FillRequest:
     `context`: other files, dependencies first, each beginning with its path comment and ending in a newline. `header`:
     the current file's path comment with its newline. `candidates`: texts whose probability at the cursor is wanted.
     `block_indent`: None stops at the end of the line; n says that the cursor opens a block, which ends before a
-    non-blank line indented by at most n columns. `alternatives`: how many texts are wanted beside the greedy one.
-    `deadline_s`: seconds from arrival.
+    non-blank line indented by at most n columns. `deadline_s`: seconds from arrival.
     """
 
     context: tuple[str, ...]
@@ -53,7 +52,6 @@ class FillRequest:
     candidates: tuple[str, ...] = ()
     max_tokens: int = 48
     block_indent: int | None = None
-    alternatives: int = 0
     deadline_s: float = 1.0
 
 
@@ -66,22 +64,13 @@ class CandidateScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
-    """A text that the model holds for nearly as probable as its answer, with the figures that an answer has."""
-
-    text: str
-    logprob: float
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FillAnswer:
     """What the model wrote, greedily.
 
     `ended`: "eos", "newline", "dedent", "length", "deadline" or "cancelled". `logprob`: natural, over the text's
     `tokens` tokens and, unless cut by length, deadline or cancelling, its end. `scores` align with the request's
     candidates; None where one could not be scored in time or in the window. `cached_tokens`: tokens of the prompt that
-    were not evaluated for this request. `timings_ms`: tokenize, prefill, score, decode, alternatives.
+    were not evaluated for this request. `timings_ms`: tokenize, prefill, score, decode.
     """
 
     text: str
@@ -89,7 +78,6 @@ class FillAnswer:
     logprob: float
     tokens: int
     scores: tuple[CandidateScore | None, ...]
-    alternatives: tuple[Alternative, ...]
     prompt_tokens: int
     cached_tokens: int
     timings_ms: dict[str, float] = field(default_factory=dict)

@@ -44,8 +44,7 @@ FEATURES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
-    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer. Without
-    `copy` and not `generated` it is an alternative to that answer."""
+    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer."""
 
     text: str
     copy: Candidate | None = None
@@ -65,19 +64,19 @@ class Ranked:
 def merge(
     copies: Sequence[Candidate],
     scores: Sequence[tuple[float, int] | None],
-    written: Sequence[tuple[str, float, int]],
+    written: tuple[str, float, int] | None = None,
 ) -> list[Option]:
-    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens), its
-    answer first and alternatives to it behind; equal texts become one."""
+    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal texts
+    become one."""
     options = {
         copy.text: Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
         for copy, score in zip(copies, scores, strict=True)
     }
-    for at, (text, logprob, tokens) in enumerate(written):
+    if written is not None and written[0].strip():
+        text, logprob, tokens = written
         same = options.get(text)
-        if text.strip() and (at == 0 or same is None or same.logprob is None):
-            copy = None if same is None else same.copy
-            options[text] = Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=at == 0)
+        copy = None if same is None else same.copy
+        options[text] = Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)
     return list(options.values())
 
 

@@ -7,7 +7,6 @@ import math
 import random
 import threading
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,49 +88,6 @@ def test_no_tokens_asked_for_means_scores_only(chain):
     answer = chain.fill(request("a =", candidates=("1",), max_tokens=0))
     assert (answer.text, answer.ended, answer.tokens) == ("", "length", 0)
     assert answer.scores[0] is not None
-
-
-BUNDLED = Path(__file__).parents[2] / "models" / "bundled" / "repofill-py.gguf"
-
-
-def test_alternatives_are_other_texts_with_the_probability_that_scoring_gives_them():
-    """Scored as candidates of the same tokens they are as probable; the answer is the same with and without them."""
-    filler = load(BUNDLED)[1]
-    compared = 0
-    for prefix in (
-        "def area(self):\n    return self.",
-        "for i in ran",
-        "import os\nimport ",
-        "if x is None",
-        "x = [a for a",
-    ):
-        alone = filler.fill(request(prefix))
-        answer = filler.fill(request(prefix, alternatives=3, deadline_s=60.0))
-        assert (answer.text, alone.alternatives) == (alone.text, ())
-        assert answer.logprob == pytest.approx(alone.logprob, abs=0.02)
-        texts = tuple(other.text for other in answer.alternatives)
-        assert len(texts) <= 3
-        scores = filler.fill(request(prefix, candidates=texts)).scores
-        for other, score in zip(answer.alternatives, scores, strict=True):
-            if score.tokens == other.tokens and other.text != answer.text:
-                compared += 1
-                assert score.logprob == pytest.approx(other.logprob, abs=0.3)
-    assert compared >= 3
-
-
-def test_only_a_doubtful_answer_has_alternatives_and_only_while_there_is_time(make_gguf):
-    """ "a" follows "=" with 0.7 and "(" with 0.5, "b" with 0.3 and 0.5."""
-    successors = {"=": {"a": 0.60, "b": 0.55}, "(": {"a": 0.60, "b": 0.599}, "a": EOS, "b": EOS}
-    _, filler, _ = load(make_gguf(successors=successors))
-
-    def alternatives(prefix, deadline_s):
-        answer = filler.fill(request(prefix, alternatives=3, deadline_s=deadline_s))
-        assert answer.text == "a"
-        return [other.text for other in answer.alternatives]
-
-    assert alternatives("(", 60.0) == ["b"]
-    assert alternatives("=", 60.0) == []
-    assert alternatives("(", 0.0) == []
 
 
 @pytest.mark.parametrize("circle", ["v", "vw", "vwxy"])

@@ -87,7 +87,7 @@ async def test_an_engine_answers(random_model):
         answer = await engine.fill(request(candidates=("urn x", "")))
         assert answer.text
         assert len(answer.scores) == 2
-        assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode", "alternatives"}
+        assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode"}
         assert (engine.state, engine.reason) == ("ready", "")
         assert await engine.fill(request(candidates=("urn x", ""))) is not None
     assert engine.state == "closed"

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from repofill.models import protocol
 from repofill.models.protocol import (
-    Alternative,
     Cancel,
     CandidateScore,
     Count,
@@ -40,11 +39,9 @@ requests = st.builds(
     candidates=st.lists(texts, max_size=3).map(tuple),
     max_tokens=st.integers(0, 500),
     block_indent=st.none() | st.integers(0, 40),
-    alternatives=st.integers(0, 9),
     deadline_s=numbers,
 )
 scores = st.none() | st.builds(CandidateScore, logprob=numbers, tokens=st.integers(0, 99))
-alternatives = st.builds(Alternative, text=texts, logprob=numbers, tokens=st.integers(0, 99))
 answers = st.builds(
     FillAnswer,
     text=texts,
@@ -52,7 +49,6 @@ answers = st.builds(
     logprob=numbers,
     tokens=st.integers(0, 99),
     scores=st.lists(scores, max_size=3).map(tuple),
-    alternatives=st.lists(alternatives, max_size=3).map(tuple),
     prompt_tokens=st.integers(0, 99),
     cached_tokens=st.integers(0, 99),
     timings_ms=st.dictionaries(texts, numbers, max_size=3),

@@ -17,34 +17,23 @@ def copy(text: str, match_length: int, votes: int = 1, origin: str = "project") 
 
 def test_equal_texts_become_one_option() -> None:
     """A copied text that the model wrote too keeps both its origins, with the model's own score."""
-    options = merge([copy("a)", 12), copy("b)", 9)], [(-3.0, 2), (-1.0, 2)], [("b)", -0.9, 3)])
+    options = merge([copy("a)", 12), copy("b)", 9)], [(-3.0, 2), (-1.0, 2)], ("b)", -0.9, 3))
     assert [(o.text, o.copy is not None, o.generated, o.logprob) for o in options] == [
         ("a)", True, False, -3.0),
         ("b)", True, True, -0.9),
     ]
 
 
-def test_alternatives_are_options_of_their_own() -> None:
-    """Each text once: the answer before its alternatives, a copied text before both."""
-    written = [("b)", -0.9, 3), ("c)", -1.5, 3), ("b)", -2.0, 4), ("a)", -2.5, 3)]
-    options = merge([copy("a)", 12)], [None], written)
-    assert [(o.text, o.copy is not None, o.generated, o.logprob) for o in options] == [
-        ("a)", True, False, -2.5),
-        ("b)", False, True, -0.9),
-        ("c)", False, False, -1.5),
-    ]
-
-
 def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
-    assert merge([], [], [("  ", -0.1, 1)]) == []
-    assert merge([copy("x", 5)], [None], [])[0].logprob is None
+    assert merge([], [], ("  ", -0.1, 1)) == []
+    assert merge([copy("x", 5)], [None])[0].logprob is None
     assert rank([]) == []
 
 
 def test_features_are_finite_and_complete() -> None:
     """Every option has every feature; impossible scores stay bounded."""
-    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], [("c", -0.0, 0)]))
+    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], ("c", -0.0, 0)))
     assert all(set(row) == set(FEATURES) for row in rows)
     assert all(abs(value) < 100 for row in rows for value in row.values())
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
@@ -59,14 +48,14 @@ def test_features_are_finite_and_complete() -> None:
 )
 def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: Candidate) -> None:
     """With nothing else to go by, the shipped weights follow the match."""
-    ranked = rank(merge([worse, better], [None, None], []))
+    ranked = rank(merge([worse, better], [None, None]))
     assert ranked[0].option.text == better.text
     assert 0 <= ranked[1].confidence < ranked[0].confidence <= 1
 
 
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
-    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)], []))
+    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]))
     assert ranked[0].option.text == "gamma)"
 
 
