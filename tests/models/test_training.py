@@ -20,6 +20,7 @@ from repofill.context.languages import syntax
 from repofill.models.training import infilling
 from repofill.models.training.contamination import benchmark_runs, contaminated, runs
 from repofill.models.training.corpus import MANIFEST, NearDuplicates, is_validation, limited, read_manifest
+from repofill.models.training.examples import examples
 from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, cut
 from repofill.models.training.report import loss_curve
 from repofill.models.training.rows import PADDING, packed, read_rows
@@ -258,3 +259,44 @@ def test_whole_packages_are_set_aside_for_validation() -> None:
     aside = [name for name in names if is_validation(name)]
     assert 0 < len(aside) < len(names) / 10
     assert "django" not in aside
+
+
+PACKAGE = {
+    "pkg/__init__.py": "",
+    "pkg/shapes.py": TEXT,
+    "pkg/draw.py": (
+        "from pkg.shapes import Circle\n\n\ndef draw(radius: float) -> float:\n    circle = Circle(radius)\n"
+        "    return circle.area() + Circle(radius * 2).area()\n"
+    ),
+}
+
+
+def made_of(folder: Path, seed: int, share: float = 1.0) -> list[list[Piece]]:
+    return list(examples(folder, 400, seed, share))
+
+
+def test_examples_show_of_other_files_what_the_server_shows(tmp_path: Path) -> None:
+    """The same for the same seed; the file that is imported, never the file itself, and nothing where the hole is the
+    import."""
+    for name, text in PACKAGE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    contexts = set()
+    for seed in range(120):
+        made = made_of(tmp_path, seed)
+        assert made == made_of(tmp_path, seed)
+        assert len(made) == 2  # one per file with text, short as they are
+        for pieces in made:
+            first, *others = [piece for piece in pieces if isinstance(piece, str)]
+            if first.startswith("# pkg/shapes.py") and any("# pkg/draw.py" in piece for piece in others):
+                contexts.add(first)
+                assert BEGIN not in pieces or "from pkg" not in str(pieces[-2])
+    assert contexts
+    assert all("class Circle:" in text for text in contexts)
+
+
+def test_a_share_of_the_examples_is_made(tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text("value = compute(argument)\n" * 1200, encoding="utf-8")
+    counts = [len(made_of(tmp_path, seed, 0.5)) for seed in range(40)]
+    assert set(counts) <= {5, 6}
+    assert len(made_of(tmp_path, 0)) == 11
