@@ -1,4 +1,5 @@
-"""Fits the ranking's weights: logistic regression of "this option is exactly right" on `models.rank.FEATURES`."""
+"""Fits the ranking's weights: a conditional logit model of which option is exactly right, if any, on
+`models.rank.FEATURES`."""
 
 from __future__ import annotations
 
@@ -15,18 +16,27 @@ from repofill.models.rank import FEATURES, Option, features
 
 _L2 = 1.0
 _STEPS = 50
+_LARGEST = 30.0
+"""Of a score: keeps its exponential finite."""
 
 
-def fit(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Weights, shape (features,), of an L2-regularised logistic regression by Newton's method.
+def fit(
+    rows: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Weights, shape (features,), of an L2-regularised conditional logit model by Newton's method.
 
-    `rows` has shape (options, features), `labels` (options,) holds 0 and 1.
+    `rows` has shape (options, features), `labels` (options,) holds 0 and 1, at most one 1 per group; `groups`
+    (options,) numbers the case that an option belongs to. "None of them" is an option of every group, with score 0.
     """
     weights = np.zeros(rows.shape[1])
     for _ in range(_STEPS):
-        probability = 1 / (1 + np.exp(-rows @ weights))
+        shares = np.exp(np.clip(rows @ weights, -_LARGEST, _LARGEST))
+        probability = shares / (1 + np.bincount(groups, shares))[groups]
+        weighted = rows * probability[:, None]
+        mean = np.zeros((groups.max() + 1, rows.shape[1]))
+        np.add.at(mean, groups, weighted)
         gradient = rows.T @ (probability - labels) + _L2 * weights
-        curvature = (rows * (probability * (1 - probability))[:, None]).T @ rows + _L2 * np.eye(len(weights))
+        curvature = weighted.T @ rows - mean.T @ mean + _L2 * np.eye(len(weights))
         step = np.linalg.solve(curvature, gradient)
         weights -= step
         if np.abs(step).max() < 1e-6:
@@ -48,7 +58,8 @@ def weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
 def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
     rows = [[row[name] for name in FEATURES] for _, options in groups for row in features(options)]
     labels = [float(exact(option.text, case.hole.target)) for case, options in groups for option in options]
-    weights = fit(np.array(rows), np.array(labels))
+    numbers = [number for number, (_, options) in enumerate(groups) for _ in options]
+    weights = fit(np.array(rows), np.array(labels), np.array(numbers))
     return {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
 
 

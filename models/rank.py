@@ -1,9 +1,10 @@
 """Ranking: which of several possible completions to show, and how sure to be of it. Pure; called by the completion
 path.
 
-Every option, copied from the project or written by the model, is a row of a few features; one logistic model gives the
-probability that it is exactly the text the user is about to write. Its weights are fitted by `repofill bench tune` on
-packages that are neither trained on nor reported on, and stand in `models/bundled/rank.json`.
+Every option, copied from the project or written by the model, is a row of a few features. At most one of them is
+exactly the text the user is about to write: a conditional logit model (McFadden 1974) shares the probability out among
+them and "none of these", whose score is 0. Its weights are fitted by `repofill bench tune` on packages that are neither
+trained on nor reported on, and stand in `models/bundled/rank.json`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
-    """An option with its probability of being exactly right, 0 to 1."""
+    """An option with its probability of being exactly right, 0 to 1; those of all options make at most 1 together."""
 
     option: Option
     confidence: float
@@ -83,11 +84,11 @@ def merge(
 def rank(options: Sequence[Option]) -> list[Ranked]:
     """The options, the most probable first."""
     weights = bundled_weights()["scored" if any(option.logprob is not None for option in options) else "copied"]
-    rows = features(options)
-    ranked = [
-        Ranked(option=option, confidence=_sigmoid(sum(weights.get(name, 0.0) * value for name, value in row.items())))
-        for option, row in zip(options, rows, strict=True)
-    ]
+    scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options)]
+    top = max(scores, default=0.0)
+    shares = [math.exp(score - max(top, 0.0)) for score in scores]
+    total = sum(shares) + math.exp(-max(top, 0.0))
+    ranked = [Ranked(option=o, confidence=share / total) for o, share in zip(options, shares, strict=True)]
     return sorted(ranked, key=lambda r: -r.confidence)
 
 
@@ -143,7 +144,3 @@ def _shared(one: str, other: str) -> int:
     """Leading characters in common."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, value))))

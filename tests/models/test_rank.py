@@ -53,6 +53,17 @@ def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: 
     assert 0 <= ranked[1].confidence < ranked[0].confidence <= 1
 
 
+@given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 64), st.floats(-100, 0)), min_size=1, max_size=12))
+def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> None:
+    copies = [copy(f"text{at}", length, votes) for at, (length, votes, _) in enumerate(found)]
+    for scores in ([None] * len(found), [(logprob, 3) for *_, logprob in found]):
+        ranked = rank(merge(copies, scores))
+        confidences = [r.confidence for r in ranked]
+        assert confidences == sorted(confidences, reverse=True)
+        assert all(confidence >= 0 for confidence in confidences)
+        assert sum(confidences) <= 1 + 1e-9
+
+
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
     ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]))
