@@ -9,7 +9,6 @@ orders, and then publishes all of it at once; nobody who asks ever waits for tha
 
 from __future__ import annotations
 
-import bisect
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,18 +24,17 @@ from repofill.context.order import dependency_order
 from repofill.context.outline import Outline
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
+from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
 from repofill.context.reader import Reading, lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
 from repofill.context.select import View, pieces
-from repofill.context.store import Known, Stamp, Store, describe, digest_of
+from repofill.context.store import Known, Stamp, Store, describe, digest_of, filters_of
 
 MAX_FILES = 20_000
 """Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
 
 _FIRST_BATCH = 64
-_COPY_CHARACTERS = 8_000_000
-"""Text the longest match searches at most: the bound on the time of one look-up."""
 _COPY_ONE_FILE = 400_000
 _LOADED_CHARACTERS = 8_000_000
 """Text of closed files kept at hand."""
@@ -58,21 +56,6 @@ class IndexStats:
     truncated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """All closed files as one text, each ended by a line of NUL, so that a search is one call."""
-
-    text: str = ""
-    paths: tuple[str, ...] = ()
-    starts: tuple[int, ...] = ()
-    left_out: frozenset[str] = frozenset()
-
-    def start_of(self, path: str) -> int:
-        """Where files sorted next to `path` begin: neighbours in the tree are searched first."""
-        at = bisect.bisect_left(self.paths, path)
-        return self.starts[at] if at < len(self.starts) else 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing. `opened` are
@@ -84,7 +67,7 @@ class _Snapshot:
     positions: Mapping[str, int] = field(default_factory=dict)
     defined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     generation: int = -1
-    pool: _Pool = _Pool()
+    passages: Passages = field(default_factory=Passages)
     stats: IndexStats = IndexStats()
     load: Callable[[str, bytes], _Content | None] = lambda path, digest: None
 
@@ -143,6 +126,7 @@ class WorkspaceIndex:
         self._rules = IgnoreRules(self.root)
         self._writing = Lock()
         self._graph = ImportGraph()
+        self._passages = PassageIndex()
         self._on_disk: dict[str, Known] = {}
         self._defined: dict[str, tuple[str, ...]] = {}
         self._truncated = False
@@ -166,7 +150,8 @@ class WorkspaceIndex:
             stored = self._on_disk or self._store.known()
             same = {path: known for path, known in stored.items() if stamps.get(path) == known.stamp}
             gone = stored.keys() - stamps.keys()
-            self._take_over({**same, **dict.fromkeys(gone)})
+            passages = {} if self._on_disk else self._store.filters(same.keys())
+            self._take_over({**same, **dict.fromkeys(gone)}, {**passages, **dict.fromkeys(gone)})
         self._store.write([], gone)
         report(len(same))
         batch: dict[str, Reading | None] = {}
@@ -242,12 +227,10 @@ class WorkspaceIndex:
             with self._lock:
                 typed = {path: self._open.get(path) for path in self._stale}
                 self._stale.clear()
-            closed = {p: self._read(p) for p, text in typed.items() if text is None}
+            closed = {path: self._read(path) for path, text in typed.items() if text is None}
             self._store.write(made[1] for made in closed.values() if made is not None)
-            self._take_over(
-                {path: None if made is None else made[0] for path, made in closed.items()},
-                {path: text for path, text in typed.items() if text is not None},
-            )
+            opened = {path: text for path, text in typed.items() if text is not None}
+            self._take_over(_known(closed), _filters(closed), opened)
 
     def stop(self) -> None:
         """For good: whatever is being read and parsed is left as it is."""
@@ -266,13 +249,20 @@ class WorkspaceIndex:
         with self._writing:
             rows = [made[1] for made in readings.values() if made is not None]
             self._store.write(rows, [path for path, made in readings.items() if made is None])
-            self._take_over({path: None if made is None else made[0] for path, made in readings.items()})
+            self._take_over(_known(readings), _filters(readings))
 
-    def _take_over(self, on_disk: Mapping[str, Known | None], typed: Mapping[str, str] = _NONE) -> None:
+    def _take_over(
+        self,
+        on_disk: Mapping[str, Known | None],
+        passages: Mapping[str, Filters | None],
+        typed: Mapping[str, str] = _NONE,
+    ) -> None:
         """Publish what is new of files on disk (None: no such file) and of open ones. The editor's text wins."""
         if self._stopped:
             return
         now = self._now
+        if passages:
+            self._passages.update(passages)
         for path, known in on_disk.items():
             if known is None:
                 self._on_disk.pop(path, None)
@@ -290,7 +280,7 @@ class WorkspaceIndex:
         current |= {path: self._on_disk.get(path) for path in now.opened.keys() - opened.keys()}
         changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
         configs = {path: self._config(path, typed.get(path)) for path in {*on_disk, *typed} if is_config(path)}
-        if changed or configs or opened.keys() != now.opened.keys():
+        if changed or configs or passages or opened.keys() != now.opened.keys():
             self._graph.update({path: None if k is None else k.interface for path, k in changed.items()}, configs)
             self._define(changed)
             self._publish(changed, opened)
@@ -321,8 +311,7 @@ class WorkspaceIndex:
             positions = {path: at for at, path in enumerate(path for subgraph in ordered for path in subgraph)}
             stats = replace(stats, edges=sum(map(len, edges.values())), subgraphs=len(ordered))
         more = sum(_characters(k) - _characters(now.known.get(path)) for path, k in changed.items())
-        keeps_pool = opened.keys() == now.pool.left_out and opened.keys() >= changed.keys()
-        snapshot = replace(
+        self._now = replace(
             now,
             known=known,
             opened=opened,
@@ -330,9 +319,9 @@ class WorkspaceIndex:
             positions=positions,
             defined=self._defined,
             generation=graph.generation,
+            passages=self._passages.passages,
             stats=replace(stats, files=len(known), characters=stats.characters + more),
         )
-        self._now = snapshot if keeps_pool else replace(snapshot, pool=_join(snapshot))
 
     def _load(self, path: str, digest: bytes) -> _Content | None:
         """The text and the outline of a closed file: from memory, the store, or the disk, if it is still that text."""
@@ -340,7 +329,9 @@ class WorkspaceIndex:
             if (content := self._loaded.get((path, digest))) is not None:
                 self._loaded.move_to_end((path, digest))
                 return content
-        content = self._store.read(path, digest) or self._reread(path, digest)
+        content = self._store.read(path, digest)
+        if content is None and (text := self._reread(path, digest)) is not None:
+            content = text, parse(path, text)
         if content is not None:
             with self._lock:
                 if (path, digest) not in self._loaded:
@@ -351,11 +342,19 @@ class WorkspaceIndex:
                     self._loaded_characters -= len(text)
         return content
 
-    def _reread(self, path: str, digest: bytes) -> _Content | None:
+    def _closed_text(self, path: str, digest: bytes) -> str | None:
+        """As `_load`, the text alone, which is much quicker."""
+        with self._lock:
+            if (content := self._loaded.get((path, digest))) is not None:
+                return content[0]
+        text = self._store.text(path, digest)
+        return self._reread(path, digest) if text is None else text
+
+    def _reread(self, path: str, digest: bytes) -> str | None:
         """For a store that could not keep it, or that another server has overwritten."""
         text = read_source(self.root, path)
         shown = None if text is None else shown_to_others(text)
-        return (shown, parse(path, shown)) if shown is not None and digest_of(shown) == digest else None
+        return shown if shown is not None and digest_of(shown) == digest else None
 
     # What asks it
 
@@ -409,22 +408,29 @@ class WorkspaceIndex:
         self, path: str | None, before: str, after: str, *, limit: int = 10, block_indent: int | None = None
     ) -> tuple[matches.Candidate, ...]:
         """How the text before the cursor goes on elsewhere: in this file, in the open ones, in the whole project."""
-        pool = self._now.pool
-        opened = self._now.opened.items()
-        others = [text for name, (text, _) in opened if name != path and len(text) <= _COPY_ONE_FILE]
+        now = self._now
+        others = [text for name, (text, _) in now.opened.items() if name != path and len(text) <= _COPY_ONE_FILE]
         before, after = before[-_COPY_ONE_FILE:], after[:_COPY_ONE_FILE]
         found = matches.candidates(
             before,
             [
-                matches.Source(text=before, origin="before", latest_first=True),
-                matches.Source(text=after, origin="after"),
-                *(matches.Source(text=text, origin="open") for text in reversed(others)),
-                matches.Source(text=pool.text, origin="project", start=pool.start_of(path or "")),
+                matches.Text(text=before, origin="before", latest_first=True),
+                matches.Text(text=after, origin="after"),
+                *(matches.Text(text=text, origin="open") for text in reversed(others)),
+                Nearby(now.passages, path or "", now.opened.__contains__, self._closed_text),
             ],
             limit=limit,
             block_indent=block_indent,
         )
         return tuple(candidate for candidate in found if REDACTED not in candidate.text)
+
+
+def _known(readings: Mapping[str, Reading | None]) -> dict[str, Known | None]:
+    return {path: None if made is None else made[0] for path, made in readings.items()}
+
+
+def _filters(readings: Mapping[str, Reading | None]) -> dict[str, Filters | None]:
+    return {path: None if made is None else filters_of(*made) for path, made in readings.items()}
 
 
 def _digest(known: Known | None) -> bytes | None:
@@ -449,19 +455,6 @@ def _module_name(path: str) -> str:
     *folders, name = path.split("/")
     stem = name.partition(".")[0]
     return folders[-1] if stem in ("__init__", "index", "mod", "init") and folders else stem
-
-
-def _join(now: _Snapshot) -> _Pool:
-    paths, starts, parts, size = [], [], [], 0
-    for path in sorted(now.known.keys() - now.opened.keys()):
-        if size + now.known[path].characters > _COPY_CHARACTERS:
-            break
-        if (text := now.text(path)) is not None:
-            paths.append(path)
-            starts.append(size)
-            parts.append(text)
-            size += len(text) + 2
-    return _Pool("\n\0".join(parts), tuple(paths), tuple(starts), frozenset(now.opened))
 
 
 def _folders_of(path: str) -> Iterable[str]:

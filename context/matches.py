@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 LONGEST = 200
 """Characters before the cursor that are compared; longer matches are all equally certain."""
@@ -22,8 +23,11 @@ _ANCHORS = (32, 16, 8, 5, 3)
 """Suffix lengths searched for, longest first: each is one scan of the text, and most cursors are settled by the first
 two."""
 
-_OCCURRENCES = 64
-"""Occurrences looked at per text and anchor; frequent short anchors would otherwise cost milliseconds."""
+LONGEST_NEEDLE = _ANCHORS[0]
+"""Characters that a source is asked for at most."""
+
+OCCURRENCES = 64
+"""Occurrences looked at per source and anchor; frequent short anchors would otherwise cost milliseconds."""
 
 _BLOCK_LINES = 12
 _TAB = 8
@@ -32,16 +36,44 @@ _LINE = re.compile(rf"[^\n\0]{{0,{_LINE_CHARACTERS}}}+(?=[\n\0]|\Z)")
 """What is left of a line. None of a longer one: it is data, which nobody wants copied, and must cost no time."""
 
 
+class Source(Protocol):
+    """What can be copied from. `origin` names how near it is: "before" and "after" the cursor, "open", "project"."""
+
+    @property
+    def origin(self) -> str:
+        """See the class."""
+
+    def occurrences(self, needle: str) -> Iterator[tuple[int, str, int]]:
+        """Up to OCCURRENCES places that end with `needle`, nearest first: a text with LF line ends, a number that
+        identifies it within the source, and the offset behind the needle."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A text to copy from, with LF line ends; NUL ends a file where several are joined. `origin` names how near it is:
-    "before" and "after" the cursor, "open", "project"."""
+class Text:
+    """A single text as a source. With `latest_first` it is the one before the cursor: it ends with what is looked for,
+    and the last occurrence is the nearest."""
 
     text: str
     origin: str
     latest_first: bool = False
-    start: int = 0
-    """Where a forward scan begins; it wraps around."""
+
+    def occurrences(self, needle: str) -> Iterator[tuple[int, str, int]]:
+        """See `Source`."""
+        return ((0, self.text, end) for end in islice(self._ends(needle), OCCURRENCES))
+
+    def _ends(self, needle: str) -> Iterator[int]:
+        text, size = self.text, len(needle)
+        if not self.latest_first:
+            at = text.find(needle)
+            while at >= 0:
+                yield at + size
+                at = text.find(needle, at + 1)
+            return
+        # The last characters are the needle itself: an occurrence must end before the cursor.
+        at = text.rfind(needle, 0, max(len(text) - 1, 0))
+        while at >= 0:
+            yield at + size
+            at = text.rfind(needle, 0, at + size - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,63 +103,45 @@ def candidates(
     query = before[-LONGEST:]
     cursor = _cursor(before, block_indent)
     found: dict[str, _Tally] = {}
-    texts = list(sources)
+    seen: set[tuple[int, int, int]] = set()
+    origins = list(sources)
     for anchor in _ANCHORS:
         if len(query) < anchor:
             continue
         needle = query[-anchor:]
         if not needle.strip() and anchor < _ANCHORS[0]:
             break  # white space alone says nothing
-        for rank, source in enumerate(texts):
-            for end in _ends(source, needle):
-                text = _continuation(source.text, end, cursor)
-                if text.strip():
-                    tally = found.setdefault(text, _Tally())
-                    tally.add(end + rank * 1_000_000_000, _common_suffix(source.text, end, query), rank)
+        for rank, source in enumerate(origins):
+            for number, text, end in source.occurrences(needle):
+                if (rank, number, end) in seen:
+                    continue  # it was found under a longer anchor
+                seen.add((rank, number, end))
+                copied = _continuation(text, end, cursor)
+                if copied.strip():
+                    found.setdefault(copied, _Tally()).add(_common_suffix(text, end, query), rank)
         if len(found) >= limit:
             break
-    ranked = sorted(found.items(), key=lambda item: (-item[1].length, -len(item[1].places), item[1].rank))
+    ranked = sorted(found.items(), key=lambda item: (-item[1].length, -item[1].votes, item[1].rank))
     return tuple(
-        Candidate(text=text, match_length=tally.length, votes=len(tally.places), origin=texts[tally.rank].origin)
+        Candidate(text=text, match_length=tally.length, votes=tally.votes, origin=origins[tally.rank].origin)
         for text, tally in ranked[:limit]
     )
 
 
 class _Tally:
-    """What is known of one continuation; a place found under two anchors counts once."""
+    """What is known of one continuation."""
 
-    __slots__ = ("length", "places", "rank")
+    __slots__ = ("length", "rank", "votes")
 
     def __init__(self) -> None:
         self.length = 0
         self.rank = 0
-        self.places: set[int] = set()
+        self.votes = 0
 
-    def add(self, place: int, length: int, rank: int) -> None:
-        self.places.add(place)
+    def add(self, length: int, rank: int) -> None:
+        self.votes += 1
         if length > self.length:
             self.length, self.rank = length, rank
-
-
-def _ends(source: Source, needle: str) -> Iterator[int]:
-    """Ends of the occurrences of `needle`, nearest first."""
-    text, size = source.text, len(needle)
-    if source.latest_first:
-        # The last characters of `before` are the query itself: an occurrence must end before the cursor.
-        at = text.rfind(needle, 0, max(len(text) - 1, 0))
-        for _ in range(_OCCURRENCES):
-            if at < 0:
-                return
-            yield at + size
-            at = text.rfind(needle, 0, at + size - 1)
-        return
-    seen = 0
-    for begin, end in ((source.start, len(text)), (0, source.start)):
-        at = text.find(needle, begin, end)
-        while at >= 0 and seen < _OCCURRENCES:
-            seen += 1
-            yield at + size
-            at = text.find(needle, at + 1, end)
 
 
 def _common_suffix(text: str, end: int, query: str) -> int:

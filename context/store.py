@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from platformdirs import user_cache_path
 
 from repofill.context.outline import Definition, Import, Interface, Outline
+from repofill.context.passages import Filters, filters
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ CREATE TABLE file (
     characters INTEGER NOT NULL,
     interface TEXT,
     defined TEXT NOT NULL,
+    filters BLOB NOT NULL,
     definitions BLOB,
     text BLOB NOT NULL
 );
@@ -51,7 +53,9 @@ _FORGOTTEN_S = 90 * 86_400.0
 _Result = TypeVar("_Result")
 _MODULES = (
     "outline.py",
+    "matches.py",
     "parse.py",
+    "passages.py",
     "quality.py",
     "reader.py",
     "redact.py",
@@ -82,7 +86,7 @@ class Known:
     defined: tuple[str, ...]
 
 
-Row = tuple[str, int, int, bytes, int, str | None, str, bytes | None, bytes]
+Row = tuple[str, int, int, bytes, int, str | None, str, bytes, bytes | None, bytes]
 
 
 class Store:
@@ -168,10 +172,20 @@ class Store:
         try:
             for interface, definitions, text in rows:
                 outline = None if interface is None else _outline(interface, definitions)
-                return zlib.decompress(text).decode("utf-8", "surrogatepass"), outline
+                return text.decode("utf-8", "surrogatepass"), outline
         except (ValueError, zlib.error) as error:
             _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return None
+
+    def text(self, path: str, digest: bytes) -> str | None:
+        """The text of a file alone, None unless that very text is stored."""
+        rows = self._select("SELECT text FROM file WHERE path = ? AND digest = ?", path, digest)
+        return None if not rows else str(rows[0][0], "utf-8", "surrogatepass")
+
+    def filters(self, paths: Collection[str]) -> dict[str, Filters]:
+        """Of some files, for the longest match."""
+        rows = self._select("SELECT path, digest, characters, modified_ns, filters FROM file")
+        return {path: _filters(*row) for path, *row in rows if path in paths}
 
     def write(self, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
         """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read."""
@@ -179,7 +193,7 @@ class Store:
         def insert(database: sqlite3.Connection) -> None:
             with database:
                 database.executemany("DELETE FROM file WHERE path = ?", ((path,) for path in gone))
-                database.executemany(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 9)})", rows)
+                database.executemany(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 10)})", rows)
 
         self._try(insert, None)
 
@@ -249,11 +263,19 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> tuple
         interface = json.dumps(_interface_values(outline.interface), separators=(",", ":"))
         values = [outline.has_error, [[getattr(d, name) for name in _FIELDS] for d in outline.definitions]]
         definitions = zlib.compress(json.dumps(values, separators=(",", ":")).encode(), _LEVEL)
-    packed = zlib.compress(text.encode("utf-8", "surrogatepass"), _LEVEL)
     return known, (
-        *(path, stamp.modified_ns, stamp.size, known.digest, len(text)),
-        *(interface, "\n".join(known.defined), definitions, packed),
+        *(path, stamp.modified_ns, stamp.size, known.digest, len(text), interface, "\n".join(known.defined)),
+        *(filters(text), definitions, text.encode("utf-8", "surrogatepass")),
     )
+
+
+def filters_of(known: Known, row: Row) -> Filters:
+    """What `encode` has made for the longest match."""
+    return _filters(known.digest, known.characters, known.stamp.modified_ns, row[7])
+
+
+def _filters(digest: bytes, characters: int, modified_ns: int, data: bytes) -> Filters:
+    return Filters(digest=digest, characters=characters, modified_ns=modified_ns, data=data)
 
 
 _FIELDS = tuple(Definition.__slots__)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repofill.context.matches import LONGEST, Source, candidates
+from repofill.context.matches import LONGEST, Text, candidates
 
 
 def check(
     before: str, others: dict[str, str], expected: list[tuple[str, int]], block_indent: int | None = None
 ) -> None:
     """`others` maps an origin to a text; `expected` lists (text, match length) in order."""
-    sources = [Source(text=before, origin="before", latest_first=True)]
-    sources += [Source(text=text, origin=origin) for origin, text in others.items()]
+    sources = [Text(text=before, origin="before", latest_first=True)]
+    sources += [Text(text=text, origin=origin) for origin, text in others.items()]
     found = candidates(before, sources, block_indent=block_indent)
     assert [(c.text, c.match_length) for c in found] == expected
 
@@ -80,7 +80,7 @@ def test_votes_and_origin() -> None:
     """Votes count the places; the origin is where the longest match stands."""
     (first, second) = candidates(
         "x = get(",
-        [Source(text="y = get(a)\n", origin="open"), Source(text="x = get(b)\nz = get(b)\n", origin="project")],
+        [Text(text="y = get(a)\n", origin="open"), Text(text="x = get(b)\nz = get(b)\n", origin="project")],
     )
     assert (first.text, first.votes, first.origin) == ("b)", 2, "project")
     assert (second.text, second.votes, second.origin) == ("a)", 1, "open")
@@ -89,11 +89,10 @@ def test_votes_and_origin() -> None:
 @given(
     text=st.text(alphabet="ab \n(", max_size=120),
     query=st.text(alphabet="ab \n(", min_size=1, max_size=30),
-    start=st.integers(0, 120),
 )
-def test_longest_match_is_the_longest(text: str, query: str, start: int) -> None:
+def test_longest_match_is_the_longest(text: str, query: str) -> None:
     """Against a plain scan of the same text: the first candidate has the longest match and goes on so."""
-    found = candidates(query, [Source(text=text, origin="near", start=min(start, len(text)))])
+    found = candidates(query, [Text(text=text, origin="near")])
     lengths = {}
     for end in range(3, len(text) + 1):
         length = next((n for n in range(min(len(query), end, LONGEST), 0, -1) if text[:end].endswith(query[-n:])), 0)
@@ -133,5 +132,5 @@ def test_a_block_is_copied_alike_from_any_depth(
 
     before = "    " * here + "while x:" + typed
     text = at_depth(source) + "\n" + "    " * source + "return x\n"
-    found = candidates(before, [Source(text=text, origin="near")], block_indent=4 * here)
+    found = candidates(before, [Text(text=text, origin="near")], block_indent=4 * here)
     assert [candidate.text for candidate in found] == [at_depth(here).rstrip().removeprefix(before)]

@@ -1,0 +1,256 @@
+"""Where in a project a text can stand: so that the longest match of a text before the cursor is looked for in a few
+files, not in all of them. Made and asked by `context.index`, searched through by `context.matches`.
+
+Every file is cut into passages, and of each there is a Bloom filter of its short byte sequences (Bloom 1970; the bits
+of a sequence within one word: Putze, Sanders & Singler 2007). A passage that has a needle has all of the needle's
+sequences; which ones that are is a few vectorised looks into the filters of all passages. The texts stay in the store.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repofill.context.matches import LONGEST_NEEDLE, OCCURRENCES
+
+_PASSAGE = 16_384
+"""Characters; smaller ones are found more precisely, larger ones are fewer."""
+_SEQUENCES = (3, 5)
+"""Bytes: the shortest needle, and what is rare enough to tell places apart."""
+_CHARACTERS_PER_WORD = 16
+"""Of text for a word of 32 bits: two bits a character, of which about a quarter are set in source code."""
+_MOST_WORDS = 24_000_000
+"""Of all filters together, enough for 384 million characters; files beyond are not searched."""
+_SPARE = 1.5
+_RECENT = 16
+"""Files modified last are searched first."""
+_FAR = (8, 16)
+"""So far from the needle's end every second, and every fourth sequence is looked for: by then few passages are left, or
+the needle is everywhere."""
+
+Words = NDArray[np.uint32]
+_Numbers = NDArray[np.int64]
+
+
+def filters(text: str) -> bytes:
+    """The filters of a text's passages, one after the other."""
+    return b"".join(_filter(text[start : start + _PASSAGE + LONGEST_NEEDLE], words) for start, words in _layout(text))
+
+
+def _layout(text: str) -> Iterator[tuple[int, int]]:
+    sizes = _words(np.array([len(text)]))[1]
+    return ((number * _PASSAGE, int(size)) for number, size in enumerate(sizes))
+
+
+def _words(characters: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Of files so long: to which each passage belongs, and the size of its filter in words."""
+    counts = np.maximum(-(-characters // _PASSAGE), 1)
+    file = np.repeat(np.arange(len(characters)), counts)
+    number = np.arange(len(file)) - np.repeat(np.cumsum(counts) - counts, counts)
+    length = np.minimum(characters[file] - number * _PASSAGE, _PASSAGE)
+    return file, length // _CHARACTERS_PER_WORD + 1
+
+
+def _filter(text: str, words: int) -> bytes:
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint64)
+    bits = np.zeros(words * 32, bool)
+    for size in _SEQUENCES:
+        count = len(data) - size + 1
+        if count > 0:
+            joined = sum((data[at : at + count] << np.uint64(8 * at) for at in range(size)), np.zeros(1, np.uint64))
+            place, first, second = _hash(joined)
+            start = ((place * np.uint64(words)) >> np.uint64(32)) << np.uint64(5)
+            bits[start + first] = bits[start + second] = True
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def _hash(joined: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """32 bits that choose a word, and twice five bits that choose a bit in it, by Fibonacci hashing (Knuth 6.4)."""
+    product = joined * np.uint64(0x9E3779B97F4A7C15)
+    return (
+        product >> np.uint64(32),
+        (product >> np.uint64(27)) & np.uint64(31),
+        (product >> np.uint64(22)) & np.uint64(31),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Of one file. `digest` identifies its text of so many characters, last modified at `modified_ns`."""
+
+    digest: bytes
+    characters: int
+    modified_ns: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Of many files, sorted by path; never changed. `file` says to which of `paths` each passage belongs, `first` which
+    passage of each file is its first, one more at the end; a filter is `words` words of `arena` from `start` on.
+    `recent` are the files modified last, by number, the latest first."""
+
+    paths: Sequence[str] = ()
+    digests: Sequence[bytes] = ()
+    recent: Sequence[int] = ()
+    file: _Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: _Numbers = field(default_factory=lambda: np.zeros(1, np.int64))
+    start: _Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
+    words: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    arena: Words = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    digest: bytes
+    characters: int
+    modified_ns: int
+    start: int
+    words: int
+
+
+class PassageIndex:
+    """Keeps up the passages of all files. One writer at a time; what `passages` was, stays true."""
+
+    def __init__(self) -> None:
+        self.passages = Passages()
+        self._files: dict[str, _Kept] = {}
+        self._arena: Words = np.zeros(0, np.uint32)
+        self._used = 0
+
+    def update(self, changed: Mapping[str, Filters | None]) -> None:
+        """Take over files; None removes one."""
+        new = {path: made for path, made in changed.items() if made is not None}
+        for path in changed:
+            self._files.pop(path, None)
+        self._reserve(sum(len(made.data) for made in new.values()) // 4)
+        for path, made in new.items():
+            words = np.frombuffer(made.data, np.dtype("<u4"))
+            if self._used + len(words) <= len(self._arena):
+                self._arena[self._used : self._used + len(words)] = words
+                self._files[path] = _Kept(made.digest, made.characters, made.modified_ns, self._used, len(words))
+                self._used += len(words)
+        self.passages = self._laid_out()
+
+    def _laid_out(self) -> Passages:
+        paths = sorted(self._files)
+        files = [self._files[path] for path in paths]
+        file, words = _words(np.array([kept.characters for kept in files], np.int64))
+        first = np.searchsorted(file, np.arange(len(files) + 1))
+        before = np.cumsum(words) - words
+        start = np.array([kept.start for kept in files], np.int64)
+        latest = np.array([-kept.modified_ns for kept in files], np.int64)
+        return Passages(
+            paths=paths,
+            digests=[kept.digest for kept in files],
+            recent=np.argsort(latest, kind="stable")[:_RECENT].tolist(),
+            file=file,
+            first=first,
+            start=before + (start - before[first[:-1]])[file] if files else start,
+            words=words.astype(np.uint64),
+            arena=self._arena,
+        )
+
+    def _reserve(self, words: int) -> None:
+        """Make room at the end of the arena: in a new one, without what is no longer used, if need be."""
+        if self._used + words <= len(self._arena):
+            return
+        live = sum(kept.words for kept in self._files.values())
+        arena = np.zeros(min(int((live + words) * _SPARE), max(_MOST_WORDS, live)), np.uint32)
+        used = 0
+        for path, kept in self._files.items():
+            arena[used : used + kept.words] = self._arena[kept.start : kept.start + kept.words]
+            self._files[path] = replace(kept, start=used)
+            used += kept.words
+        self._arena, self._used = arena, used
+
+
+class Nearby:
+    """The texts of many files as one source to copy from: first those modified last, then the files in the order of
+    their paths from `path` on, around to it. `load` gives the text that a digest identifies; the files of
+    `left_out` do not count. For one cursor."""
+
+    origin = "project"
+
+    def __init__(
+        self,
+        passages: Passages,
+        path: str,
+        left_out: Callable[[str], bool],
+        load: Callable[[str, bytes], str | None],
+    ) -> None:
+        self._passages = passages
+        self._left_out = left_out
+        self._load = load
+        self._from = bisect.bisect_left(passages.paths, path)
+        self._texts: dict[int, str | None] = {}
+        self._needle = b""
+        self._holding: list[_Numbers] = []
+
+    def occurrences(self, needle: str) -> Iterator[tuple[int, str, int]]:
+        """The first places that end with `needle`: the file's number, its text and the offset."""
+        seen = 0
+        for file, number in self._in_order(needle):
+            text = self._text(file)
+            if text is None:
+                continue
+            end = number * _PASSAGE + _PASSAGE + len(needle) - 1
+            at = text.find(needle, number * _PASSAGE, end)
+            while at >= 0:
+                yield file, text, at + len(needle)
+                seen += 1
+                if seen == OCCURRENCES:
+                    return
+                at = text.find(needle, at + 1, end)
+
+    def _text(self, file: int) -> str | None:
+        if file not in self._texts:
+            path = self._passages.paths[file]
+            self._texts[file] = None if self._left_out(path) else self._load(path, self._passages.digests[file])
+        return self._texts[file]
+
+    def _in_order(self, needle: str) -> Iterator[tuple[int, int]]:
+        """The passages that may hold it, each as the file's number and its own in the file."""
+        here = self._passages
+        holding = self._filtered(needle.encode("utf-8", "surrogatepass"))
+        start = int(np.searchsorted(holding, here.first[self._from]))
+        for file in here.recent:
+            low, high = np.searchsorted(holding, here.first[file : file + 2])
+            yield from ((file, int(passage - here.first[file])) for passage in holding[low:high])
+        for passages in (holding[start:], holding[:start]):
+            for passage in passages:  # one by one: mostly the first few are enough
+                file = int(here.file[passage])
+                if file not in here.recent:
+                    yield file, int(passage - here.first[file])
+
+    def _filtered(self, needle: bytes) -> _Numbers:
+        """The passages with all sequences of a needle, sorted. What holds a needle holds its end, so one pass from the
+        end to the beginning answers for all of its ends, too, which are asked for next."""
+        if not self._needle.endswith(needle):
+            self._needle, self._holding = needle, self._passes(needle)
+        return self._holding[len(needle)]
+
+    def _passes(self, needle: bytes) -> list[_Numbers]:
+        """By length the passages that may hold that much of the needle's end."""
+        here = self._passages
+        left = np.arange(len(here.start))
+        start, words = here.start, here.words
+        found = [left]
+        for length in range(1, len(needle) + 1):
+            step = 1 + (length > _FAR[0]) + 2 * (length > _FAR[1])
+            for size in _SEQUENCES:
+                if length < size or length % step or (size < _SEQUENCES[-1] and length > _SEQUENCES[-1]):
+                    continue
+                at = len(needle) - length
+                joined = np.array([int.from_bytes(needle[at : at + size], "little")], np.uint64)
+                place, first, second = (int(part[0]) for part in _hash(joined))
+                mask = np.uint32(1 << first | 1 << second)
+                word = start + ((words * np.uint64(place)) >> np.uint64(32)).view(np.int64)
+                kept = (here.arena[word] & mask) == mask
+                left, start, words = left[kept], start[kept], words[kept]
+            found.append(left)
+        return found
