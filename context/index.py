@@ -100,6 +100,11 @@ class _Snapshot:
         """The files with a definition of this name; with "/" ahead of it, the files of this name."""
         return self.defined.get(name, ())
 
+    def beginning(self, start: str) -> tuple[str, ...]:
+        """The files whose name, as an import has it, begins so."""
+        likely = (path for path in self.known if f"/{start}" in path or path.startswith(start))
+        return tuple(sorted(path for path in likely if _module_name(path).startswith(start)))
+
     def recent(self) -> tuple[str, ...]:
         """The open files, the latest last."""
         return tuple(self.opened)

@@ -1,41 +1,67 @@
 """Selection: which definitions of other files a cursor is likely to need. Pure; called by `context.index`.
 
-Names lead to definitions: those that the file's imports bring, what belongs to them (members, base classes, the types
-in their signatures), and definitions anywhere that are called like a word near the cursor. Each gets the probability
-that what is written at the cursor uses it, by a logistic model of how it was reached and how near its name stands.
+Names lead to definitions: what stands before the dot at the cursor and the objects near it, as `context.infer` sees
+them, to their members; the names that the file's imports bring to what belongs to them (members, base classes, the
+types in their signatures); words near the cursor to definitions anywhere that are called like them. Each gets the
+probability that what is written at the cursor uses it, by a logistic model of how it was reached and how near its name
+stands.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Literal, Protocol
+from functools import lru_cache, partial
+from importlib import resources
+from typing import Literal, NamedTuple, Protocol
 
-from repofill.context.languages.support import Resolution
+from repofill.context.infer import ITSELF, Inference, Ref, near_chains
+from repofill.context.languages.support import Binding, Resolution
+from repofill.context.names import Names, names_of
 from repofill.context.outline import Definition, Outline
 
-Reach = Literal["named", "member", "module", "visible", "base", "type", "word", "file", "dependency"]
+Reach = Literal[
+    "receiver", "called", "inherited", "held", "named", "member", "module", "visible", "base", "type", "word", "file",
+    "dependency",
+]  # fmt: skip
+"""How a definition was reached: as a member of what stands before the dot; as what the cursor is an argument of; as a
+member of the class around it; of an object near it; by an imported name, as a member of that, in an imported module, in
+a file all of whose names are visible; as a base or in a signature of one of these; by its name alone; in a file that is
+called like a word of the line; in a file that is imported."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_TYPED = re.compile(r"(?<!\w)[^\W\d]\w*$")
 _RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*\w*$")
 """What stands before the dot of an attribute, as far as the cursor has come."""
+_IMPORTS = re.compile(
+    r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
+    re.MULTILINE,
+)
+_OPEN_LIST = re.compile(r"[({][\w\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_ITSELF = frozenset({"self", "cls", "this", "super", "base", "parent"})
+_ABOVE = frozenset({"super", "base", "parent"})
 _LINE_WORDS = 8
 _NEAR_CHARACTERS = 12_000
-"""Of the text on each side of the cursor that words are taken from."""
+"""Of the text on each side of the cursor that words are taken from, with their distances."""
+_FAR_CHARACTERS = 100_000
+"""Of the text before that, words alone."""
 _HOMONYMS = 6
 """Definitions of one name looked at, anywhere in the workspace; of a name that more files share, only those in open
 files say anything."""
 _HOPS = 2
-_SIGNATURE = 400
-"""Characters of a signature that are searched for names."""
+_CHAINS = 32
+"""Names and attributes near the cursor that are asked for their types."""
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "constructor", "__construct", "initialize", "new"})
 """Called by the name of their class."""
-_MOST = 4000
+_ENOUGH = 800
+"""With so many definitions found already, one that is spoken of nowhere near the cursor is left out, unless the way to
+it is a short one."""
+_SHORT: frozenset[Reach] = frozenset({"receiver", "called", "inherited", "named", "file"})
 _MOST_NEIGHBOURS = 50
 _NEIGHBOUR = 0.1
 """The value of a file about which nothing is known but its name."""
@@ -59,6 +85,9 @@ class View(Protocol):
     def defining(self, name: str) -> Sequence[str]:
         """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it."""
 
+    def beginning(self, start: str) -> Sequence[str]:
+        """Paths of files whose name begins so."""
+
     def recent(self) -> Sequence[str]:
         """Paths of the files that the user has open, the latest last."""
 
@@ -76,24 +105,86 @@ class Piece:
     value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """What the probability of a piece is computed from. Distances are in words from the cursor, the nearest mention
-    counts, None where there is none."""
+class About(NamedTuple):
+    """What a definition is, wherever the cursor stands: `size` in characters of its signature, `popular` in files with
+    a definition of the same name."""
 
-    reach: Reach
-    hops: int
-    distance: int | None
-    mentions: int
-    owner_distance: int | None
-    homonyms: int
     kind: str
     private: bool
     size: int
     popular: int
-    after_dot: bool
-    received: bool
+
+    def inputs(self) -> dict[str, float]:
+        """What the model weighs of it."""
+        made = {self.kind: 1.0, "size": math.log1p(self.size), "popular": math.log(max(self.popular, 1))}
+        return {**made, "private": 1.0} if self.private else made
+
+
+class Way(NamedTuple):
+    """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
+    the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
+    stand there already, -1 if it is another name that has begun, 0 if none has."""
+
+    reach: Reach
+    hops: int
+    homonyms: int
     is_member: bool
+    after_dot: bool
+    inferred: bool
+    received: bool
+    typed: int
+    mentioned: bool
+
+    def inputs(self) -> dict[str, float]:
+        """What the model weighs of it."""
+        made = {
+            "bias": 1.0,
+            self.reach: 1.0,
+            "hops": math.log1p(self.hops),
+            "homonyms": math.log(max(self.homonyms, 1)),
+        }
+        if self.mentioned:
+            made[f"{self.reach} mentioned"] = 1.0
+        level = "member" if self.is_member else "top level"
+        made[f"{level}, {'after dot' if self.after_dot else 'no dot'}"] = 1.0
+        if self.inferred and self.reach != "receiver":
+            made["not of the receiver"] = 1.0
+        if self.received:
+            made["received"] = 1.0
+        if self.typed > 0:
+            made["typed"] = 1.0
+            made["typed characters"] = math.log1p(self.typed)
+        elif self.typed < 0:
+            made["another name typed"] = 1.0
+        return made
+
+
+class Near(NamedTuple):
+    """How near its name, or its owner's, is mentioned, in words from the cursor, and how often."""
+
+    distance: int | None
+    mentions: int
+    owner_distance: int | None
+
+    def inputs(self) -> dict[str, float]:
+        """What the model weighs of it."""
+        made = {}
+        if self.distance is not None:
+            made["mentioned"] = 1.0
+            made["nearness"] = 1 / (1 + math.log1p(self.distance))
+            made["mentions"] = math.log1p(self.mentions)
+        if self.owner_distance is not None:
+            made["owner mentioned"] = 1.0
+            made["owner nearness"] = 1 / (1 + math.log1p(self.owner_distance))
+        return made
+
+
+class Features(NamedTuple):
+    """What the probability of a piece is computed from. In three parts, each of which many pieces share."""
+
+    about: About
+    way: Way
+    near: Near
 
 
 def pieces(view: View, path: str, before: str, after: str) -> list[Piece]:
@@ -119,86 +210,32 @@ def _neighbours(view: View, path: str) -> list[Piece]:
 
 def probability(piece: Features) -> float:
     """That a definition is used at the cursor."""
-    score = sum(WEIGHTS.get(name, 0.0) * value for name, value in inputs(piece).items())
-    return 1 / (1 + math.exp(-score))
+    return 1 / (1 + math.exp(-_score(piece.about) - _score(piece.way) - _score(piece.near)))
+
+
+@lru_cache(maxsize=65_536, typed=True)
+def _score(part: About | Way | Near) -> float:
+    return sum(WEIGHTS.get(name, 0.0) * value for name, value in part.inputs().items())
 
 
 def inputs(piece: Features) -> dict[str, float]:
     """What the logistic model weighs, by name; what is not there counts as 0."""
-    made = {
-        "bias": 1.0,
-        piece.reach: 1.0,
-        piece.kind: 1.0,
-        "hops": piece.hops,
-        "size": math.log1p(piece.size),
-        "popular": math.log(max(piece.popular, 1)),
-        "homonyms": math.log(max(piece.homonyms, 1)),
-    }
-    if piece.private:
-        made["private"] = 1.0
-    if piece.distance is not None:
-        made["mentioned"] = 1.0
-        made["nearness"] = 1 / (1 + math.log1p(piece.distance))
-        made["mentions"] = math.log1p(piece.mentions)
-        made[f"{piece.reach} mentioned"] = 1.0
-    if piece.owner_distance is not None:
-        made["owner mentioned"] = 1.0
-        made["owner nearness"] = 1 / (1 + math.log1p(piece.owner_distance))
-    if piece.is_member:
-        made["member, after dot" if piece.after_dot else "member, no dot"] = 1.0
-    elif piece.after_dot:
-        made["top level, after dot"] = 1.0
-    if piece.received:
-        made["received"] = 1.0
-    return made
+    return {**piece.about.inputs(), **piece.way.inputs(), **piece.near.inputs()}
 
 
-WEIGHTS: Mapping[str, float] = {
-    "base": -0.65,
-    "base mentioned": 0.72,
-    "bias": -5.49,
-    "class": -0.29,
-    "constructor": 1.39,
-    "dependency": -2.14,
-    "dependency mentioned": 0.51,
-    "file": 1.48,
-    "file mentioned": -0.47,
-    "function": -0.81,
-    "homonyms": -1.23,
-    "hops": 0.16,
-    "member": 0.49,
-    "member mentioned": 0.58,
-    "member, after dot": -2.89,
-    "member, no dot": -3.11,
-    "mentioned": 1.90,
-    "mentions": 0.19,
-    "module": -0.63,
-    "module mentioned": 0.29,
-    "named": 0.12,
-    "named mentioned": 0.13,
-    "nearness": 1.77,
-    "owner mentioned": -0.22,
-    "owner nearness": 2.58,
-    "popular": -0.29,
-    "private": -0.89,
-    "received": 1.67,
-    "size": -0.03,
-    "top level, after dot": -1.22,
-    "type": 1.09,
-    "type mentioned": -0.10,
-    "variable": -0.29,
-    "word": 0.25,
-    "word mentioned": 0.25,
-    "visible": -0.40,
-}
-"""Fitted by `evaluation.selection` on starlette 1.10.0 and tornado 6.6.1: 160 holes, each in finished code and in
-writing order, what they use found by jedi. "visible" does not occur there and is set by hand."""
+def _weights() -> Mapping[str, float]:
+    content = json.loads(resources.files("repofill.context").joinpath("select.json").read_text("utf-8"))
+    return {str(name): float(weight) for name, weight in content["weights"].items()}
 
 
-def features(view: View, path: str, before: str, after: str) -> dict[tuple[str, int], Features]:
+WEIGHTS = _weights()
+"""Fitted by `repofill bench select` on packages of their own, which `select.json` names."""
+
+
+def features(view: View, path: str, before: str, after: str) -> dict[Ref, Features]:
     """Every definition that can be reached from the cursor, by file and number, with its features; the first way to
     reach it counts, and the ways are tried in the order of their promise."""
-    return _Search(view, path, _Words(before, after), len(before)).run()
+    return _Search(view, path, before, after).run()
 
 
 class _Words:
@@ -207,49 +244,73 @@ class _Words:
     def __init__(self, before: str, after: str) -> None:
         left = _WORD.findall(before, max(0, len(before) - _NEAR_CHARACTERS))
         right = _WORD.findall(after, 0, _NEAR_CHARACTERS)
-        head = _WORD.findall(before, 0, max(0, len(before) - _NEAR_CHARACTERS))
-        self.distances: dict[str, int] = {}
-        self.counts: dict[str, int] = {}
-        for side in (left[::-1], right):
-            for distance, word in enumerate(side):
-                self.distances[word] = min(distance, self.distances.get(word, distance))
-                self.counts[word] = self.counts.get(word, 0) + 1
-        for word in head:
-            self.counts[word] = self.counts.get(word, 0) + 1
-            self.distances.setdefault(word, len(left) + len(head))
-        self.plain: dict[str, int] = {}
+        end = max(0, len(before) - _NEAR_CHARACTERS)
+        head = _WORD.findall(before, max(0, end - _FAR_CHARACTERS), end)
+        self.counts: Counter[str] = Counter(left)
+        self.counts.update(right)
+        self.counts.update(head)
+        self.distances = dict.fromkeys(head, len(left) + len(head))
+        # The nearest mention is written last.
+        self.distances.update(zip(right[::-1], range(len(right) - 1, -1, -1), strict=True))
+        for distance, word in zip(range(len(left) - 1, -1, -1), left, strict=True):
+            if distance <= self.distances.get(word, distance):
+                self.distances[word] = distance
+        self._plain: dict[str, int] = {}
         for word, distance in self.distances.items():
             plain = _plain(word)
-            self.plain[plain] = min(distance, self.plain.get(plain, distance))
+            if distance <= self._plain.get(plain, distance):
+                self._plain[plain] = distance
+        self._owners: dict[str, int | None] = {}
         line = before[before.rfind("\n") + 1 :]
         receiver = _RECEIVER.search(line)
         self.after_dot = receiver is not None
-        self.receiver = _plain(receiver[1]) if receiver is not None else ""
-        self.line = _WORD.findall(line)[-_LINE_WORDS:]
+        self.receiver = receiver[1] if receiver is not None else ""
+        typed = _TYPED.search(line)
+        self.typed = typed[0] if typed is not None else ""
+        self.imported = _import_words(before, after)
+        self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
-        humps = _HUMP.findall(owner)
-        found = [self.plain.get(name) for name in (_plain(owner), humps[-1].lower() if humps else "")]
-        return min((distance for distance in found if distance is not None), default=None)
+        if owner not in self._owners:
+            humps = _HUMP.findall(owner)
+            found = [self._plain.get(name) for name in (_plain(owner), humps[-1].lower() if humps else "")]
+            self._owners[owner] = min((distance for distance in found if distance is not None), default=None)
+        return self._owners[owner]
+
+
+def _import_words(before: str, after: str) -> list[str]:
+    """The words of the import statement that the cursor stands in, which may list its names on lines of their own."""
+    opened = _OPEN_LIST.search(before, max(0, len(before) - 1_500))
+    end = opened.start() if opened is not None else len(before)
+    start = before.rfind("\n", 0, end) + 1
+    if _IMPORTS.match(before, start) is None:
+        return []
+    rest = after[: after.find("\n") + 1]
+    if opened is not None and opened[0][0] == "{" and (closing := after.find("}")) in range(1_500):
+        rest = after[closing : closing + 200].split("\n")[0]
+    return _WORD.findall(before[start:])[-24:] + _WORD.findall(rest)
 
 
 @dataclass(slots=True)
 class _Search:
     view: View
     path: str
-    words: _Words
-    offset: int
+    before: str
+    after: str
+    found: dict[Ref, Features] = field(default_factory=dict)
+    words: _Words = field(init=False)
+    inference: Inference = field(init=False)
     bases: set[str] = field(default_factory=set)
-    found: dict[tuple[str, int], Features] = field(default_factory=dict)
-    names_of: dict[str, dict[str, list[tuple[int, Definition]]]] = field(default_factory=dict)
+    inferred: bool = False
+    unspoken: list[Callable[[], None]] = field(default_factory=list)
+    bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
 
-    def run(self) -> dict[tuple[str, int], Features]:
-        resolution = self.view.resolution(self.path)
-        own, text = self.view.outline(self.path), self.view.text(self.path)
-        if own is not None and text is not None:
-            around = [d for d in own.definitions if d.kind == "class" and d.start <= self.offset <= d.end]
-            self.bases = {w for d in around for w in _WORD.findall(text[d.signature : d.body_start]) if w != d.name}
+    def run(self) -> dict[Ref, Features]:
+        self.words = _Words(self.before, self.after)
+        self.inference = Inference(self.view, self.path, self.before)
+        resolution, own = self.view.resolution(self.path), self._names(self.path)
+        self._objects(own)
         for binding in resolution.bindings:
             if binding.name not in ("", "*"):
                 self._named(binding.path, binding.name, "named", 0, binding.local)
@@ -266,72 +327,117 @@ class _Search:
         for word in self.words.line:
             for path in self.view.defining(f"/{word}")[:_HOMONYMS]:
                 self._top_level(path, "file", word)
+        if self.words.imported and self.words.typed:
+            for path in self.view.beginning(self.words.typed)[:_HOMONYMS]:
+                self._top_level(path, "file", self.words.typed)
         for target in sorted(resolution.dependencies):
-            self._everything(target, "dependency")
+            self._everything(target)
+        for add in self.unspoken:
+            if len(self.found) >= _ENOUGH:
+                break
+            add()
         return self.found
+
+    def _names(self, path: str) -> Names | None:
+        return names_of(self.view, path)
+
+    def _objects(self, own: Names | None) -> None:
+        """What belongs to the objects at and near the cursor."""
+        receiver = self.inference.receiver() if self.words.after_dot else ()
+        self.inferred = bool(receiver)
+        self._belonging(receiver, "receiver", 0)
+        for path, number in self.inference.called():
+            self._one(path, number, "called", 0)
+            if number >= 0:
+                self._constructors(path, number)
+        itself = self.inference.itself()
+        near = min((self.words.distances[word] for word in ITSELF if word in self.words.distances), default=None)
+        self._belonging(itself, "inherited", near)
+        for ref in itself:
+            self.bases.update(self._name(base) for base in self.inference.bases(ref)[ref[0] == self.path :])
+        for chain in near_chains(self.before, self.after, _CHAINS):
+            types = self.inference.of_chain(chain, self.inference.here)
+            self._belonging([ref for ref in types if ref[1] >= 0], "held", self.words.distances.get(chain[-1][0]))
+
+    def _name(self, ref: Ref) -> str:
+        names = self._names(ref[0])
+        return names.definitions[ref[1]].name if names is not None and ref[1] >= 0 else ""
+
+    def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None) -> None:
+        """The members of classes and of their bases, whose own line counts too; the top level of modules."""
+        for owner in owners:
+            if owner[1] < 0:
+                for word in self.words.distances:
+                    for ref in self.inference.passed_on(owner[0], word):
+                        self._one(*ref, reach, 1, distance)
+            for hops, base in enumerate(self.inference.bases(owner)):
+                if base[1] >= 0 and reach != "receiver":
+                    self._one(*base, reach, hops, distance)
+                for path, number in self.inference.members(base):
+                    self._one(path, number, reach, hops, distance)
+            if owner[1] < 0:
+                self._passed_on(owner[0], reach)
+
+    def _constructors(self, path: str, number: int) -> None:
+        names = self._names(path)
+        if names is not None and names.definitions[number].kind == "class":
+            for base, at in self.inference.bases((path, number)):
+                there = self._names(base)
+                for member in there.members.get(there.definitions[at].qualified, ()) if there is not None else ():
+                    if there is not None and there.definitions[member].name in _CONSTRUCTORS:
+                        self._one(base, member, "called", 0)
+
+    def _one(self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None) -> None:
+        names = self._names(path)
+        if names is not None and number >= 0:
+            self._add(path, number, names.definitions[number], reach, hops, "", owner_distance=distance)
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
         names = self._names(path)
-        for number, definition in names.get(name, ()):
-            if (path, number) not in self.found:
-                self._add(path, number, definition, reach, hops, local)
-                for at, member in names.get(f"{name}.", ()):
-                    self._add(path, at, member, "member" if reach == "named" else reach, hops, local)
+        if names is None:
+            return
+        for number in names.qualified.get(name, ()):
+            if (path, number) not in self.found or hops == 0:
+                self._add(path, number, names.definitions[number], reach, hops, local)
+                for at in names.within(name):
+                    self._add(path, at, names.definitions[at], "member" if reach == "named" else reach, hops, local)
                 if hops < _HOPS:
-                    self._spoken_of(path, definition, hops + 1)
-
-    def _names(self, path: str) -> dict[str, list[tuple[int, Definition]]]:
-        """The definitions of a file by dotted name, and those inside of a class by its name and a dot."""
-        if path not in self.names_of:
-            outline = self.view.outline(path)
-            names: dict[str, list[tuple[int, Definition]]] = {}
-            for number, definition in enumerate(outline.definitions if outline is not None else ()):
-                names.setdefault(definition.qualified, []).append((number, definition))
-                owner = definition.parent
-                while owner:
-                    names.setdefault(f"{owner}.", []).append((number, definition))
-                    owner = owner.rpartition(".")[0]
-            self.names_of[path] = names
-        return self.names_of[path]
+                    self._spoken_of(path, names, number, hops + 1)
 
     def _passed_on(self, path: str, reach: Reach) -> None:
         """What a module takes from others is taken from it in turn."""
         for binding in self.view.resolution(path).bindings:
             if binding.name == "*":
                 self._top_level(binding.path, reach, "")
-            for number, definition in self._names(binding.path).get(binding.name, ()):
-                self._add(binding.path, number, definition, reach, 1, binding.local)
+            names = self._names(binding.path)
+            for number in names.qualified.get(binding.name, ()) if names is not None else ():
+                if names is not None:
+                    self._add(binding.path, number, names.definitions[number], reach, 1, binding.local)
 
-    def _spoken_of(self, path: str, definition: Definition, hops: int) -> None:
+    def _spoken_of(self, path: str, names: Names, number: int, hops: int) -> None:
         """Base classes and the types of parameters, results and fields: names in the signatures of a definition and of
         its members."""
-        text, names = self.view.text(path), self._names(path)
-        if text is None:
-            return
-        members = [d for _, d in names.get(f"{definition.qualified}.", ()) if d.parent == definition.qualified]
-        own, *others = [
-            text[d.signature : min(max(d.body_start, d.signature), d.signature + _SIGNATURE)]
-            for d in (definition, *members)
-        ]
-        bindings = {binding.local: binding for binding in self.view.resolution(path).bindings}
-        ways: list[tuple[Reach, list[str]]] = [("base" if definition.kind == "class" else "type", _WORD.findall(own))]
-        ways.append(("type", [word for signature in others for word in _WORD.findall(signature)]))
-        for reach, words in ways:
-            for word in dict.fromkeys(words):
-                if word in bindings and bindings[word].name:
+        if path not in self.bindings:
+            self.bindings[path] = {b.local: b for b in self.view.resolution(path).bindings if b.name}
+        bindings, definition = self.bindings[path], names.definitions[number]
+        own, others = names.spoken(number)
+        ways: list[tuple[Reach, Sequence[str]]] = [("base" if definition.kind == "class" else "type", own)]
+        for reach, words in (*ways, ("type", others)):
+            for word in words:
+                if word in bindings:
                     self._named(bindings[word].path, bindings[word].name, reach, hops, word)
-                elif word in names and word != definition.name:
+                elif word in names.qualified and word != definition.name:
                     self._named(path, word, reach, hops, word)
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
-        outline = self.view.outline(path)
-        if outline is None or path == self.path:
+        names = self._names(path) if path != self.path else None
+        if names is None:
             return
-        for number, definition in enumerate(outline.definitions):
+        for number, definition in enumerate(names.definitions):
             if not definition.parent:
                 self._add(path, number, definition, reach, 0, local)
-        for number, definition in enumerate(outline.definitions):
+        for number, definition in enumerate(names.definitions):
             if definition.parent:
                 self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
 
@@ -344,51 +450,80 @@ class _Search:
             if len(paths) > _HOMONYMS:
                 paths = [path for path in self.view.recent() if path in paths][-_HOMONYMS:]
             for path in paths:
-                outline = self.view.outline(path) if path != self.path else None
-                for number, definition in enumerate(outline.definitions if outline is not None else ()):
-                    if definition.name == word:
-                        self._add(path, number, definition, "word", 0, definition.parent.rpartition(".")[2], len(paths))
+                names = self._names(path) if path != self.path else None
+                for number in names.simple.get(word, ()) if names is not None else ():
+                    if names is not None:
+                        definition = names.definitions[number]
+                        owner = definition.parent.rpartition(".")[2]
+                        self._add(path, number, definition, "word", 0, owner, homonyms=len(paths))
 
-    def _everything(self, path: str, reach: Reach) -> None:
-        outline = self.view.outline(path)
-        if outline is None:
-            return
-        for number, definition in enumerate(outline.definitions):
-            self._add(path, number, definition, reach, bool(definition.parent), definition.parent.rpartition(".")[2])
+    def _everything(self, path: str) -> None:
+        names = self._names(path)
+        for number, definition in enumerate(names.definitions if names is not None else ()):
+            owner = definition.parent.rpartition(".")[2]
+            self._add(path, number, definition, "dependency", bool(definition.parent), owner)
 
     def _add(
-        self, path: str, number: int, definition: Definition, reach: Reach, hops: int, local: str, homonyms: int = 1
+        self,
+        path: str,
+        number: int,
+        definition: Definition,
+        reach: Reach,
+        hops: int,
+        local: str,
+        *,
+        homonyms: int = 1,
+        owner_distance: int | None = None,
+        late: bool = False,
     ) -> None:
-        if (path, number) in self.found or path == self.path or len(self.found) >= _MOST or not definition.name:
+        if (path, number) in self.found or path == self.path or not definition.name:
             return
+        words = self.words
         owner = definition.parent.rpartition(".")[2] or local
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
+        distance = words.distances.get(name)
+        typed = 0
+        if words.typed and reach != "called":  # there the name of an argument has begun
+            typed = len(words.typed) if name.startswith(words.typed) else -1
+        if distance is None and typed <= 0 and reach not in _SHORT and not late:
+            if len(self.unspoken) < _ENOUGH:
+                again = partial(self._add, path, number, definition, reach, hops, local, late=True)
+                self.unspoken.append(partial(again, homonyms=homonyms, owner_distance=owner_distance))
+            return
+        if owner_distance is None and owner != name:
+            owner_distance = words.owner_distance(owner)
         self.found[path, number] = Features(
-            reach=reach,
-            hops=hops,
-            distance=self.words.distances.get(name),
-            mentions=self.words.counts.get(name, 0),
-            owner_distance=self.words.owner_distance(owner) if owner != name else None,
-            homonyms=homonyms,
-            kind="constructor" if is_constructor else definition.kind,
-            private=definition.name.startswith("_") and not is_constructor,
-            size=definition.body_start - definition.signature,
-            popular=len(self.view.defining(definition.name)),
-            after_dot=self.words.after_dot,
-            received=self._receives(owner, local, reach),
-            is_member=bool(definition.parent),
+            About(
+                "constructor" if is_constructor else definition.kind,
+                definition.name.startswith("_") and not is_constructor,
+                definition.body_start - definition.signature,
+                len(self.view.defining(definition.name)),
+            ),
+            Way(
+                reach,
+                hops,
+                homonyms,
+                bool(definition.parent),
+                words.after_dot,
+                self.inferred,
+                not self.inferred and words.after_dot and self._receives(owner, local, reach),
+                typed,
+                distance is not None,
+            ),
+            Near(distance, words.counts[name] if distance is not None else 0, owner_distance),
         )
 
     def _receives(self, owner: str, local: str, reach: Reach) -> bool:
         """Whether what stands before the dot is called like the owner, or is an object of a class derived from it."""
         receiver = self.words.receiver
-        if receiver in _ITSELF:
+        if receiver in ITSELF or receiver in _ABOVE:
             return owner in self.bases or (bool(self.bases) and reach == "base")
-        names = (_plain(owner), _plain(local))
-        return len(receiver) > 1 and any(name.endswith(receiver) for name in names)
+        receiver = _plain(receiver)
+        return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))
 
 
+@lru_cache(maxsize=65_536)
 def _plain(name: str) -> str:
     """A name as people vary it: `http_client`, `_HttpClient`, `httpClient`."""
     return name.replace("_", "").lower()

@@ -20,7 +20,19 @@ from rich.table import Table
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.pack import ContextFile
 from repofill.context.store import Store
-from repofill.evaluation import demo, fill, graphs, indexing, infilling, keystrokes, packages, recall, stability, tune
+from repofill.evaluation import (
+    demo,
+    fill,
+    graphs,
+    indexing,
+    infilling,
+    keystrokes,
+    packages,
+    recall,
+    selection,
+    stability,
+    tune,
+)
 from repofill.evaluation import model as model_figures
 from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
@@ -161,6 +173,12 @@ def _add_bench(parts: Any) -> None:
     part.add_argument("--model", metavar="PATH", help="whose tokens are counted; default: the bundled one")
     part.add_argument("--planner", choices=recall.PLANNERS, action="append", help="this one alone; may be repeated")
     part.add_argument("--json", action="store_true")
+    text = "fit the weights that choose definitions, on packages of their own"
+    part = parts.add_parser("select", help=text, description=text)
+    part.set_defaults(run=_bench_select)
+    part.add_argument("--language", choices=LANGUAGES, action="append", help="may be repeated; default: python")
+    part.add_argument("--holes", type=_natural, default=100, metavar="N", help="places per package (100)")
+    part.add_argument("--out", type=Path, required=True, metavar="FILE")
 
 
 def _natural(text: str) -> int:
@@ -306,6 +324,10 @@ def _bench_recall(options: argparse.Namespace) -> None:
             runner.run(engine.close())
     kind = "development" if options.development else "reported"
     recall.show(f"Definition recall, {options.language}, {kind} packages", outcomes, as_json=options.json)
+
+
+def _bench_select(options: argparse.Namespace) -> None:
+    selection.run(options.language or ["python"], options.holes, options.out)
 
 
 def _bench_keystrokes(options: argparse.Namespace) -> None:

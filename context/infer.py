@@ -1,0 +1,560 @@
+"""What the objects near a cursor are: light type inference from text alone, the same for all languages. Pure.
+
+A chain such as `self.request.connection` is followed from the declaration of its first name to the declared type of
+each of its attributes: the classes that an annotation, a result, an initial value or a loop's subject speaks of.
+Generic arguments count like the type itself, since whoever indexes or iterates gets them. It only ranks what a prompt
+shows, so it may be wrong, but it must be quick.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from repofill.context.languages.support import Binding
+from repofill.context.names import Names, names_of
+from repofill.context.outline import Definition
+
+if TYPE_CHECKING:
+    from repofill.context.select import View
+
+ITSELF = frozenset({"self", "cls", "this", "Self"})
+_ABOVE = frozenset({"super", "base", "parent"})
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*")
+_LINK = re.compile(r"(?:[?!]?\.|->|::)\s*(?=[^\W\d])")
+_LINK_BEFORE = re.compile(r"([?!]?\.|->|::)\s*$")
+_PREFIX = re.compile(r"(?:(?:await|async|new|not|yield|from|return|move|mut|ref|co_await|typeof)\b\s*|[&*!\s])*")
+_GENERIC = re.compile(r"(?:::)?<[\w\s,.:&'\[\]<>]*>(?=[({.])")
+_OPENING = {")": "(", "]": "[", "}": "{"}
+_CLOSING = {opening: closing for closing, opening in _OPENING.items()}
+
+_ASSIGNED = re.compile(r"\s*(?:,\s*\*?\w+\s*)*(?::=|=(?![=>]))\s*")
+_ANNOTATED = re.compile(r"[?!]?\s*:(?![:=])\s*([^=\n;{]+)")
+_FROM = re.compile(r"\s*(?:,\s*\w+\s*)*[\])}]?\s+(?:in|of)\s+|\s*:\s+(?=[^\W\d])|\s*:?=\s*range\s+")
+_LOOP = re.compile(r"\bfor(?:each)?\b[^;]*$")
+_AS = re.compile(r"(?:\bwith|\bexcept|\bcase|,|\()\s*([^,]*\S)\s+as\s+$")
+_TYPED = re.compile(r"([^\W\d][\w.:]*)\s*(<[^;{}()=]*>)?(?:\s*\[\])*(?:\s*[*&]+\s*|\s+)(?:const\s+|mut\s+)?$")
+_TYPED_AFTER = re.compile(r"\s+(?:\*|\[\w*\]|\.\.\.|map\[\w+\]|chan\s+)*\s*([^\W\d][\w.]*)")
+_ASKED = re.compile(r"\s*,\s*([^)]+)\)")
+_CAST = re.compile(r"\s+(?:instanceof|as|is)\s+([^\W\d][\w.]*)")
+_RETURNED = re.compile(r"^[ \t]*return\s+", re.MULTILINE)
+_DOCUMENTED = re.compile(r"@(?:returns?|type)\s*\{([^}]*)\}")
+_CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+(\w+)([^\n{]*)", re.MULTILINE)
+
+_WINDOW = 8_000
+"""Characters before a place that are searched for the declaration of a variable."""
+_OCCURRENCES = 16
+_EXPRESSION = 240
+_DEPTH = 6
+_MOST_CLASSES = 4
+"""Of which something is taken to be an object at most: an annotation that speaks of more says little."""
+_MOST_BASES = 24
+_MOST_STARS = 400
+"""Files looked at for names that are passed on from file to file."""
+_MOST_LOOKUPS = 1500
+"""Look-ups per cursor: the bound on its time."""
+
+Ref = tuple[str, int]
+"""A definition: path and number; the number of a module itself is -1."""
+Step = tuple[str, str]
+"""A link of a chain: a name and what stands in the brackets behind it; the name of a bracketed beginning is "("."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in which text names are looked up."""
+
+    path: str
+    text: str
+    offset: int
+
+
+class Inference:
+    """Answers for one cursor; `before` is the text of `path` ahead of it."""
+
+    def __init__(self, view: View, path: str, before: str) -> None:
+        self._view = view
+        self.here = Place(path, before, len(before))
+        self._left = _MOST_LOOKUPS
+        self._bindings: dict[str, tuple[dict[str, Binding], frozenset[str]]] = {}
+        self._types: dict[Ref, tuple[Ref, ...]] = {}
+        self._bases: dict[Ref, tuple[Ref, ...]] = {}
+        self._stars: dict[str, Collection[str]] = {}
+        self._busy: set[object] = set()
+
+    # What is asked
+
+    def receiver(self) -> tuple[Ref, ...]:
+        """The classes and modules of what stands before the dot at the cursor, as far as it has come; () without a dot
+        or where nothing is known."""
+        text = self.here.text
+        end = len(text)
+        while end > 0 and (text[end - 1].isalnum() or text[end - 1] == "_"):
+            end -= 1
+        link = _LINK_BEFORE.search(text, max(0, end - 40), end)
+        return self.of_chain(_chain_before(text, link.start()), self.here) if link else ()
+
+    def called(self) -> tuple[Ref, ...]:
+        """The function or class in whose brackets the cursor stands."""
+        opening = _opening_before(self.here.text)
+        if opening < 0:
+            return ()
+        *owner, last = _chain_before(self.here.text, opening) or [("", "")]
+        if not owner:
+            return self.lookup(self.here, last[0])
+        return tuple(found for one in self.of_chain(owner, self.here) for found in self.member(one, last[0]))
+
+    def itself(self) -> tuple[Ref, ...]:
+        """The class around the cursor, or its bases where it has errors."""
+        return self._itself(self.here)
+
+    def of_chain(self, steps: Sequence[Step], place: Place, depth: int = 0) -> tuple[Ref, ...]:
+        """The classes and modules that a chain may be an object of, or be itself."""
+        if not steps or depth > _DEPTH:
+            return ()
+        (name, within), *others = steps
+        if name == "(":
+            found = self._of_expression(within, place, depth + 1)
+        elif name in ITSELF:
+            found = self._itself(place)
+        elif name in _ABOVE:
+            found = tuple(base for one in self._itself(place) for base in self.bases(one)[1:] or (one,))
+        else:
+            named = self.lookup(place, name)
+            found = self._types_of(named, depth) or self._declared(name, place, depth + 1)
+            if not found and within:
+                found = self._of_expression(within, place, depth + 1)  # `list(x)`, `enumerate(x)`, `cast(T, x)`
+        path = name
+        for link, arguments in others:
+            path = f"{path}.{link}"
+            members = [found_member for one in found for found_member in self.member(one, link)]
+            types = self._types_of(members, depth)
+            if not types and name in ITSELF and link == others[0][0]:
+                types = self._declared(path, place, depth + 1)
+            found = types or (self._of_expression(arguments, place, depth + 1) if arguments else ())
+        return found
+
+    def bases(self, ref: Ref) -> tuple[Ref, ...]:
+        """A class and those that it inherits from, nearest first; a module alone."""
+        if ref in self._bases:
+            return self._bases[ref]
+        order: dict[Ref, None] = {ref: None}
+        queue = [ref]
+        while queue and len(order) < _MOST_BASES:
+            path, number = queue.pop(0)
+            names = self._names(path)
+            if names is None or number < 0:
+                continue
+            definition = names.definitions[number]
+            head = names.signature(definition)
+            for base in self._classes(head, Place(path, "", definition.signature), 1, bases_of=definition.name):
+                if base not in order and base[1] >= 0:
+                    order[base] = None
+                    queue.append(base)
+        self._bases[ref] = tuple(order)
+        return self._bases[ref]
+
+    def member(self, ref: Ref, name: str) -> list[Ref]:
+        """The definitions of a member, of the nearest class that has it."""
+        path, number = ref
+        if number < 0:
+            return list(self.lookup(Place(path, "", 0), name))
+        for base_path, base in self.bases(ref):
+            names = self._names(base_path)
+            if names is None:
+                continue
+            qualified = f"{names.definitions[base].qualified}.{name}"
+            if found := names.qualified.get(qualified):
+                return [(base_path, n) for n in found]
+            for other in self._same_package(base_path, names, name):
+                there = self._names(other)
+                if there is not None and (found := there.qualified.get(qualified)):
+                    return [(other, n) for n in found]
+        return []
+
+    def members(self, ref: Ref) -> Iterator[Ref]:
+        """Everything that belongs to a class itself, without its bases; the top level of a module."""
+        path, number = ref
+        names = self._names(path)
+        if names is None:
+            return
+        if number < 0:
+            yield from ((path, n) for n, d in enumerate(names.definitions) if not d.parent)
+            return
+        owner = names.definitions[number].qualified
+        yield from ((path, n) for n in names.members.get(owner, ()))
+        for other in self._same_package(path, names, ""):
+            there = self._names(other)
+            yield from ((other, n) for n in (there.members.get(owner, ()) if there is not None else ()))
+
+    def lookup(self, place: Place, name: str) -> tuple[Ref, ...]:
+        """What a bare name leads to at the top level of a file, or in the class around a place."""
+        self._left -= 1
+        names = self._names(place.path)
+        if names is None or self._left < 0:
+            return ()
+        if found := names.qualified.get(name):
+            return tuple((place.path, n) for n in found)
+        bindings, _ = self._bound(place.path)
+        if (binding := bindings.get(name)) is not None:
+            if not binding.name:
+                return ((binding.path, -1),)
+            there = self._names(binding.path)
+            if there is not None and (found := there.qualified.get(binding.name)):
+                return tuple((binding.path, n) for n in found)
+        return self.passed_on(place.path, name)
+
+    def passed_on(self, path: str, name: str) -> tuple[Ref, ...]:
+        """What a name leads to in the files all of whose names a file takes, and in those that these take them from."""
+        paths = self._view.defining(name)
+        stars = self._all_stars(path) if paths else ()
+        for other in paths if stars else ():
+            there = self._names(other) if other in stars else None
+            if there is not None and (found := there.qualified.get(name)):
+                return tuple((other, n) for n in found)
+        return ()
+
+    # How
+
+    def _all_stars(self, path: str) -> Collection[str]:
+        if path not in self._stars:
+            found = dict.fromkeys(sorted(self._bound(path)[1]))
+            queue = list(found) if len(found) < _MOST_STARS else []
+            while queue and len(found) < _MOST_STARS:
+                more = [other for other in sorted(self._bound(queue.pop(0))[1]) if other not in found]
+                found.update(dict.fromkeys(more))
+                queue += more
+            self._stars[path] = found.keys()
+        return self._stars[path]
+
+    def _names(self, path: str) -> Names | None:
+        return names_of(self._view, path)
+
+    def _bound(self, path: str) -> tuple[dict[str, Binding], frozenset[str]]:
+        """What a file's imports bind, by local name, and the files that all names are taken of."""
+        if path not in self._bindings:
+            all_bindings = self._view.resolution(path).bindings
+            named = {binding.local: binding for binding in all_bindings if binding.name != "*"}
+            self._bindings[path] = named, frozenset(b.path for b in all_bindings if b.name == "*")
+        return self._bindings[path]
+
+    def _same_package(self, path: str, names: Names, name: str) -> Iterable[str]:
+        """Go's methods may stand in any file of the package."""
+        if names.language != "go":
+            return ()
+        folder = path.rpartition("/")[0]
+        stars = self._bound(path)[1]
+        paths = self._view.defining(name) if name else sorted(stars)
+        return (other for other in paths if other in stars and other.rpartition("/")[0] == folder)
+
+    def _itself(self, place: Place) -> tuple[Ref, ...]:
+        names = self._names(place.path)
+        if names is None:
+            return ()
+        if (number := names.class_at(place.offset)) is not None:
+            return ((place.path, number),)
+        if place is not self.here:
+            return ()
+        indent = len(_last_line(place.text)) - len(_last_line(place.text).lstrip())
+        for head in reversed(list(_CLASS_HEAD.finditer(place.text))):
+            if len(head[1]) < max(indent, 1):
+                return self._classes(head[3], place, 1)
+        return ()
+
+    def _types_of(self, refs: Iterable[Ref], depth: int) -> tuple[Ref, ...]:
+        return tuple(dict.fromkeys(found for ref in refs for found in self._type_of(ref, depth)))[:_MOST_CLASSES]
+
+    def _type_of(self, ref: Ref, depth: int) -> tuple[Ref, ...]:
+        """The classes of what a definition names: of the value of a variable, of the result of a function."""
+        path, number = ref
+        names = self._names(path) if number >= 0 else None
+        if names is None or names.definitions[number].kind == "class":
+            return (ref,)
+        if ref in self._types:
+            return self._types[ref]
+        if depth > _DEPTH or ref in self._busy:
+            return ()
+        self._busy.add(ref)
+        text = self._view.text(path) or ""
+        definition = names.definitions[number]
+        place = Place(path, text, definition.signature)
+        if definition.kind == "function":
+            found = self._of_function(definition, place, depth + 1)
+        else:
+            found = self._of_variable(definition, place, depth + 1)
+        self._busy.discard(ref)
+        self._types[ref] = found
+        return found
+
+    def _of_function(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
+        signature = place.text[definition.signature : max(definition.body_start, definition.signature)]
+        at = re.search(rf"\b{re.escape(definition.name)}\b", signature)
+        opening = signature.find("(", at.end()) if at else -1
+        head = signature[: at.start()] if at else ""
+        tail = signature[_end_of_brackets(signature, opening) :] if opening >= 0 else ""
+        if re.search(r"\bSelf\b", tail):
+            return self._itself(place)
+        if found := self._classes(head + " " + tail, place, depth):
+            return found
+        document = place.text[definition.start : definition.signature]
+        for described in _DOCUMENTED.finditer(document):
+            if found := self._classes(described[1], place, depth):
+                return found
+        for number, returned in enumerate(_RETURNED.finditer(place.text, definition.body_start, definition.body_end)):
+            inside = Place(place.path, place.text, returned.start())
+            if number > 3:
+                break
+            if found := self._of_expression(place.text[returned.end() :][:_EXPRESSION], inside, depth):
+                return found
+        return ()
+
+    def _of_variable(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
+        written = place.text[definition.signature : min(definition.end, definition.signature + 2 * _EXPRESSION)]
+        at = re.search(rf"\b{re.escape(definition.name)}\b", written)
+        if at is None:
+            return ()
+        head, tail = written[: at.start()], written[at.end() :]
+        found = self._declares(head, tail, place, depth)
+        if not found and (described := _DOCUMENTED.search(place.text, definition.start, definition.signature)):
+            found = self._classes(described[1], place, depth)
+        return found
+
+    def _declared(self, name: str, place: Place, depth: int) -> tuple[Ref, ...]:
+        """The classes of a variable, by the nearest text before a place that looks like its declaration."""
+        key = (name, place.path, place.offset if place is not self.here else -1)
+        if key in self._busy or depth > _DEPTH or (len(name) < 2 and not name.isalpha()):
+            return ()
+        self._busy.add(key)
+        text, start, at = place.text, max(0, place.offset - _WINDOW), place.offset
+        found: tuple[Ref, ...] = ()
+        for _ in range(_OCCURRENCES):
+            at = text.rfind(name, start, at)
+            if at < 0 or self._left < 0 or found:
+                break
+            end = at + len(name)
+            around = text[at - 1 : at], text[end : end + 1]
+            if any(c.isalnum() or c in "_" for c in around) or around[0] in (".", ">"):
+                continue
+            self._left -= 1
+            head = text[max(text.rfind("\n", 0, at) + 1, at - _EXPRESSION) : at]
+            found = self._declares(head, text[end : min(end + _EXPRESSION, len(text))], place, depth)
+        self._busy.discard(key)
+        return found
+
+    def _declares(self, head: str, tail: str, place: Place, depth: int) -> tuple[Ref, ...]:
+        """What the text around a name says of it: `head` on its line before it, `tail` after it."""
+        if (match := _ANNOTATED.match(tail)) and (found := self._classes(_cut(match[1]), place, depth)):
+            return found
+        if match := _ASSIGNED.match(tail):
+            return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
+        if match := re.match(r"[?!]?\s*:[^=\n;{]+=\s*", tail):
+            return self._of_expression(tail[match.end() :], place, depth)
+        if (match := _FROM.match(tail)) and _LOOP.search(head):
+            return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
+        if match := _AS.search(head):
+            return self._of_expression(match[1], place, depth)
+        if head.endswith("isinstance(") and (match := _ASKED.match(tail)):
+            return self._classes(match[1], place, depth)
+        if match := _CAST.match(tail):
+            return self._classes(match[1], place, depth)
+        if found := self._typed(head, place, depth):
+            return found
+        names = self._names(place.path)
+        if names is not None and names.language == "go" and (match := _TYPED_AFTER.match(tail)):
+            return self._classes(match[1], place, depth)
+        return ()
+
+    def _typed(self, head: str, place: Place, depth: int) -> tuple[Ref, ...]:
+        """The classes of a type that stands ahead of the name."""
+        match = _TYPED.search(head)
+        return self._classes(f"{match[1]} {match[2] or ''}", place, depth) if match else ()
+
+    def _of_expression(self, text: str, place: Place, depth: int) -> tuple[Ref, ...]:
+        """The classes of the first chain of an expression that has any."""
+        at = 0
+        for _ in range(3):
+            steps, at = _steps(text, at)
+            if not steps:
+                return ()
+            if found := self.of_chain(steps, place, depth):
+                return found
+            following = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?").match(text, at)
+            at = following.end() if following else at
+        return ()
+
+    def _classes(self, text: str, place: Place, depth: int, bases_of: str = "") -> tuple[Ref, ...]:
+        """The classes that a type speaks of; what stands for one (an alias, a type variable) is followed."""
+        found: dict[Ref, None] = {}
+        for match in _DOTTED.finditer(text):
+            first, *others = re.split(r"\.|::", match[0])
+            if first == bases_of:
+                continue
+            refs: Iterable[Ref] = self.lookup(place, first)
+            if not refs and not others and place.path:
+                refs = self._nested(place, first)
+            for name in others:
+                refs = [member for ref in refs for member in self.member(ref, name)]
+            for ref in refs:
+                names = self._names(ref[0])
+                if ref[1] < 0 or names is None:
+                    continue
+                kind = names.definitions[ref[1]].kind
+                if kind == "class":
+                    found[ref] = None
+                elif kind == "variable" and not bases_of:
+                    found.update(dict.fromkeys(self._type_of(ref, depth + 1)))
+            if len(found) >= _MOST_CLASSES and not bases_of:
+                break
+        return tuple(found)
+
+    def _nested(self, place: Place, name: str) -> tuple[Ref, ...]:
+        """A class inside of the class around a place."""
+        names = self._names(place.path)
+        around = names.class_at(place.offset) if names is not None and name in names.simple else None
+        if names is None or around is None:
+            return ()
+        found = names.qualified.get(f"{names.definitions[around].qualified}.{name}", ())
+        return tuple((place.path, n) for n in found)
+
+
+def near_chains(before: str, after: str, most: int) -> Iterator[tuple[Step, ...]]:
+    """Names, and names with their attributes, that stand near a cursor, nearest first, each once; a chain's own last
+    attribute is left out, since what belongs to it is not spoken of yet."""
+    seen: set[str] = set()
+    texts = [(before[-2_400:], True), (after[:800], False)]
+    for text, backwards in texts:
+        found = list(_DOTTED_NEAR.finditer(text))
+        for match in reversed(found) if backwards else found:
+            parts = _SEPARATED.split(match[0])
+            called = text[match.end() : match.end() + 1] == "("
+            for count in range(1, len(parts) + (not called)):
+                key = ".".join(parts[:count])
+                if key not in seen and (len(key) > 1 or key.isalpha()):
+                    seen.add(key)
+                    yield tuple((part, "") for part in parts[:count])
+                    if len(seen) >= most:
+                        return
+
+
+_DOTTED_NEAR = re.compile(r"(?<![\w.])[^\W\d]\w*(?:(?:\?\.|\.|->|::)[^\W\d]\w*)*")
+_SEPARATED = re.compile(r"\?\.|\.|->|::")
+
+
+def _steps(text: str, start: int) -> tuple[list[Step], int]:
+    """The chain that begins at an offset, behind words that say nothing of its type, and where it ends."""
+    prefix = _PREFIX.match(text, start)
+    at = prefix.end() if prefix else start
+    steps: list[Step] = []
+    if text[at : at + 1] in ("(", "[", "{"):
+        end = _end_of_brackets(text, at)
+        steps.append(("(", text[at + 1 : end - 1]))
+        at = end
+    while True:
+        if not steps or steps[-1][0] != "(" or at:
+            name = _NAME.match(text, at)
+            if name is None and not steps:
+                return [], at
+            if name is not None:
+                at = name.end()
+                arguments = ""
+                while True:
+                    if generic := _GENERIC.match(text, at):
+                        arguments, at = arguments + text[at : generic.end()], generic.end()
+                    if text[at : at + 1] not in ("(", "["):
+                        break
+                    end = _end_of_brackets(text, at)
+                    arguments, at = arguments + text[at + 1 : end - 1], end
+                steps.append((name[0], arguments[:_EXPRESSION]))
+        link = _LINK.match(text, at) or re.compile(r"\s*[?!]*\s*\n?\s*\.(?=[^\W\d])").match(text, at)
+        if link is None:
+            return steps, at
+        at = link.end()
+
+
+def _chain_before(text: str, end: int) -> list[Step]:
+    """The chain that ends at an offset."""
+    start = end
+    while True:
+        at = start
+        while at > 0 and text[at - 1] in ")]":
+            at = _start_of_brackets(text, at)
+            if at < 0:
+                return []
+        begin = at
+        while begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] == "_"):
+            begin -= 1
+        if begin == start:
+            break
+        start = begin
+        link = _LINK_BEFORE.search(text, max(0, start - 40), start)
+        if link is None:
+            break
+        start = link.start()
+        while start > 0 and text[start - 1].isspace():  # a chain that goes on on the next line
+            start -= 1
+    return _steps(text[:end], start)[0]
+
+
+def _end_of_brackets(text: str, start: int) -> int:
+    """Behind the bracket that closes the one at `start`."""
+    depth = 0
+    for at in range(start, min(len(text), start + 2_000)):
+        if text[at] in _CLOSING:
+            depth += 1
+        elif text[at] in _OPENING:
+            depth -= 1
+            if depth == 0:
+                return at + 1
+    return min(len(text), start + 2_000)
+
+
+def _start_of_brackets(text: str, end: int) -> int:
+    """Where the bracket opens that closes before `end`, -1 if it is far."""
+    depth = 0
+    for at in range(end - 1, max(-1, end - 2_000), -1):
+        if text[at] in _OPENING:
+            depth += 1
+        elif text[at] in _CLOSING:
+            depth -= 1
+            if depth == 0:
+                return at
+    return -1
+
+
+def _opening_before(text: str) -> int:
+    """The round bracket that is open at the end of a text, -1 if there is none near."""
+    depth = 0
+    for at in range(len(text) - 1, max(-1, len(text) - 1_500), -1):
+        character = text[at]
+        if character in ")]}":
+            depth += 1
+        elif character in "([{":
+            depth -= 1
+            if depth < 0:
+                if character == "(":
+                    return at
+                depth = 0
+    return -1
+
+
+def _cut(annotation: str) -> str:
+    """An annotation up to the comma or bracket that ends it."""
+    depth = 0
+    for at, character in enumerate(annotation):
+        if character in "([<{":
+            depth += 1
+        elif character in ")]>}":
+            depth -= 1
+            if depth < 0:
+                return annotation[:at]
+        elif character == "," and depth == 0:
+            return annotation[:at]
+    return annotation
+
+
+def _last_line(text: str) -> str:
+    return text[text.rfind("\n") + 1 :]

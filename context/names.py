@@ -1,0 +1,93 @@
+"""The definitions of a file by their names, as `select` and `infer` look them up. Pure; kept by what identifies a text,
+since making them anew for every cursor would take longer than all the rest."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from repofill.context.forms import enclosing
+from repofill.context.outline import Definition, Outline
+
+if TYPE_CHECKING:
+    from repofill.context.select import View
+
+_WORD = re.compile(r"[^\W\d]\w*")
+_SIGNATURE = 400
+"""Characters of a signature that are searched for names."""
+_KEPT = 512
+
+
+class Names:
+    """`definitions` and what they are called: `qualified` by dotted name, `simple` by the last part of it, `members` by
+    the dotted name of the class that they belong to, directly. All are numbers of definitions."""
+
+    def __init__(self, outline: Outline, text: str) -> None:
+        self.language = outline.interface.language
+        self.definitions = outline.definitions
+        self.qualified: dict[str, list[int]] = {}
+        self.simple: dict[str, list[int]] = {}
+        self.members: dict[str, list[int]] = {}
+        for number, definition in enumerate(self.definitions):
+            self.qualified.setdefault(definition.qualified, []).append(number)
+            self.simple.setdefault(definition.name, []).append(number)
+            if definition.parent:
+                self.members.setdefault(definition.parent, []).append(number)
+        self.parents = enclosing(outline)
+        self._text = text
+        self._spoken: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    def within(self, owner: str) -> list[int]:
+        """Everything inside of a class, at any depth."""
+        found = []
+        for number in self.members.get(owner, ()):
+            found.append(number)
+            if self.definitions[number].kind == "class":
+                found += self.within(self.definitions[number].qualified)
+        return found
+
+    def class_at(self, offset: int) -> int | None:
+        """The innermost class around an offset."""
+        around = (n for n, d in enumerate(self.definitions) if d.kind == "class" and d.start <= offset <= d.end)
+        return max(around, default=None, key=lambda number: self.definitions[number].start)
+
+    def signature(self, definition: Definition) -> str:
+        """The beginning of a definition, up to its body."""
+        end = max(definition.body_start, definition.signature)
+        return self._text[definition.signature : min(end, definition.signature + _SIGNATURE)]
+
+    def spoken(self, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The words of a definition's signature, and those of its members'."""
+        if number not in self._spoken:
+            definition = self.definitions[number]
+            members = [self.definitions[n] for n in self.members.get(definition.qualified, ())]
+            own = dict.fromkeys(_WORD.findall(self.signature(definition)))
+            others = dict.fromkeys(word for d in members for word in _WORD.findall(self.signature(d)))
+            self._spoken[number] = tuple(own), tuple(others)
+        return self._spoken[number]
+
+
+_kept: OrderedDict[tuple[str, bytes], Names] = OrderedDict()
+_lock = Lock()
+
+
+def names_of(view: View, path: str) -> Names | None:
+    """The names of a file, None without an outline."""
+    digest = view.digest(path)
+    if digest is not None:
+        with _lock:
+            if (names := _kept.get((path, digest))) is not None:
+                _kept.move_to_end((path, digest))
+                return names
+    outline, text = view.outline(path), view.text(path)
+    if outline is None or text is None:
+        return None
+    names = Names(outline, text)
+    if digest is not None:
+        with _lock:
+            _kept[path, digest] = names
+            if len(_kept) > _KEPT:
+                _kept.popitem(last=False)
+    return names
