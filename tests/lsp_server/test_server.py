@@ -448,7 +448,7 @@ async def test_the_cells_of_a_notebook_are_one_file_of_the_project(shared: Edito
     sizes = "def size(crate):\n    measured = crate.length * crate.depth + crate.lid\n    return measured\n"
     cells.show({"prose": "import main\n", "sizes": sizes, "new": "", "later": "import model\n"})
     await more_edges(1)
-    assert await cells.context("new") == ["model.py"]
+    assert "model.py" in await cells.context("new")
     cells.type("new", "def again(crate):\n    measured = crate.length * cra")
     assert "te.depth + crate.lid" in [item.insert_text for item in await cells.inline("new")]
     tokens = await prompt_tokens()
