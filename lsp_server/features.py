@@ -12,7 +12,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from repofill.lsp_server.completion import Completion, Cursor, Plan
+from repofill.lsp_server.completion import Completion, Plan
 from repofill.lsp_server.documents import Document, offset_at, position_at
 from repofill.lsp_server.session import Session
 from repofill.models.engine import EngineUnavailable
@@ -91,7 +91,7 @@ async def answered(
     if not suggest.enabled or document.language_id in suggest.disabled_languages or index.is_secret(path):
         return None
     session.asked()
-    cursor = Cursor(path=path, text=text, offset=offset)
+    cursor = session.cursor(document, text, offset)
     try:
         completion = await session.completer.complete(index, cursor, session.settings, explicit=explicit)
     except ModelFileError as error:
@@ -126,7 +126,8 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
     index, path = session.locate(uri)
     if document is not None and not index.is_secret(path):
         await session.settled(uri)
-        cursor = session.cursor(document, types.Position(line=position["line"], character=position["character"]))
+        there = types.Position(line=position["line"], character=position["character"])
+        cursor = session.cursor(document, document.text, offset_at(document.text, there, session.encoding))
         try:
             plan = await session.completer.plan(index, cursor, session.settings)
         except (ModelFileError, EngineUnavailable) as error:

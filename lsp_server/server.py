@@ -99,10 +99,16 @@ def make_engine(settings: Settings) -> Engine:
 def build_server() -> Server:
     """A server with all its features, ready to be started."""
     server = Server(
-        "repofill", metadata.version("repofill"), text_document_sync_kind=types.TextDocumentSyncKind.Incremental
+        "repofill",
+        metadata.version("repofill"),
+        text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+        notebook_document_sync=types.NotebookDocumentSyncOptions(
+            notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")]
+        ),
     )
     _register_life(server)
     _register_documents(server)
+    _register_notebooks(server)
     _register_answers(server)
     return server
 
@@ -141,10 +147,7 @@ def _register_life(server: Server) -> None:
 def _register_documents(server: Server) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
-        opened = params.text_document
-        ls.session.open(
-            Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
-        )
+        ls.session.open(_document(params.text_document))
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
@@ -152,7 +155,37 @@ def _register_documents(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
-        ls.session.close_document(params.text_document.uri)
+        ls.session.close_documents(params.text_document.uri)
+
+
+def _register_notebooks(server: Server) -> None:
+    def arrange(ls: Server, uri: str) -> None:
+        notebook = ls.workspace.get_notebook_document(notebook_uri=uri)
+        ls.session.arrange(uri, [cell.document for cell in notebook.cells] if notebook is not None else [])
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_OPEN)
+    def did_open(ls: Server, params: types.DidOpenNotebookDocumentParams) -> None:
+        arrange(ls, params.notebook_document.uri)
+        ls.session.open(*map(_document, params.cell_text_documents))
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def did_change(ls: Server, params: types.DidChangeNotebookDocumentParams) -> None:
+        cells = params.change.cells
+        if cells is not None and cells.structure is not None:
+            ls.session.close_documents(*(closed.uri for closed in cells.structure.did_close or ()))
+            arrange(ls, params.notebook_document.uri)
+            ls.session.open(*map(_document, cells.structure.did_open or ()))
+        for edits in cells.text_content or () if cells is not None else ():
+            ls.session.change(edits.document.uri, edits.document.version, edits.changes)
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def did_close(ls: Server, params: types.DidCloseNotebookDocumentParams) -> None:
+        ls.session.close_documents(*(cell.uri for cell in params.cell_text_documents))
+        arrange(ls, params.notebook_document.uri)
+
+
+def _document(opened: types.TextDocumentItem) -> Document:
+    return Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
 
 
 def _register_answers(server: Server) -> None:

@@ -25,8 +25,9 @@ from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.store import Store
 from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion, Cursor
-from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
+from repofill.lsp_server.documents import Document, Encoding, edited
 from repofill.lsp_server.log import log_path, log_to_file
+from repofill.lsp_server.notebooks import Notebooks, path_of_cells
 from repofill.lsp_server.settings import Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
@@ -76,6 +77,7 @@ class Session:
         self._make_engine = make_engine
         self._layers: dict[str, object] = {}
         self._documents: dict[str, Document] = {}
+        self._notebooks = Notebooks()
         self._places: dict[str, tuple[WorkspaceIndex, str]] = {}
         self._newest = ""
         self._asked_at = -_IN_USE_S
@@ -174,10 +176,13 @@ class Session:
 
     # Documents
 
-    def open(self, document: Document) -> None:
-        """The editor opened a document."""
-        self._take(document)
-        self.run(self.settled(document.uri))
+    def open(self, *documents: Document) -> None:
+        """The editor opened a document, or several of a notebook."""
+        if not documents:
+            return
+        for document in documents:
+            self._take(document)
+        self.run(self.settled(self._newest))
         in_use = time.monotonic() - self._asked_at < _IN_USE_S
         if not in_use and all(folder.ready for folder in self._folders.values()):  # otherwise once they are
             self.run(self._warm())
@@ -192,12 +197,17 @@ class Session:
             text = edited(text, change, self.encoding)
         self._take(Document(uri=uri, language_id=document.language_id, version=version, text=text))
 
-    def close_document(self, uri: str) -> None:
-        """The editor closed a document; the disk counts again."""
-        if self._documents.pop(uri, None) is not None:
-            index, path = self._places.pop(uri)
-            index.release(path)
-            self._settle_soon(index)
+    def close_documents(self, *uris: str) -> None:
+        """The editor closed documents; the disk counts again, or what else is open of the same notebook."""
+        for uri in uris:
+            if self._documents.pop(uri, None) is not None:
+                self._leave(self._places.pop(uri))
+
+    def arrange(self, notebook: str, cells: Sequence[str]) -> None:
+        """A notebook has these cells, in this order, be they open yet or not; a closed one has none."""
+        self._notebooks.arrange(notebook, cells)
+        for document in filter(None, map(self._documents.get, cells)):
+            self._show(document)
 
     def document(self, uri: str) -> Document | None:
         """The open document at `uri`: the same object for as long as it has not changed."""
@@ -205,7 +215,11 @@ class Session:
 
     def locate(self, uri: str) -> tuple[WorkspaceIndex, str]:
         """The index that a document belongs to, of the innermost folder around it, and its path there. What is no file
-        belongs to none: an unsaved document, a notebook's cell, a file of another revision."""
+        belongs to none: an unsaved document, a file of another revision. A cell is where its notebook is."""
+        cell, notebook = self._documents.get(uri), self._notebooks.holding(uri)
+        if cell is not None and notebook is not None:
+            index, beside = self.locate(notebook)
+            return index, path_of_cells(beside, cell.language_id)
         name = uris.to_fs_path(uri) if uri.startswith("file:") else None
         if name is None:
             return self._loose, unquote(urlsplit(uri).path).lstrip("/") or "untitled"
@@ -215,10 +229,11 @@ class Session:
                 return self._folders[root].index, path
         return self._loose, Path(name).as_posix().lstrip("/")
 
-    def cursor(self, document: Document, position: types.Position) -> Cursor:
-        """A place in an open document."""
+    def cursor(self, document: Document, text: str, offset: int) -> Cursor:
+        """The place at `offset` if an open document holds `text`; around a cell stand the others of its notebook."""
         _, path = self.locate(document.uri)
-        return Cursor(path=path, text=document.text, offset=offset_at(document.text, position, self.encoding))
+        before, after = self._notebooks.around(document, self._documents)
+        return Cursor(path=path, text=before + text + after, offset=len(before) + offset)
 
     async def settled(self, uri: str) -> None:
         """Return when everything typed so far has been parsed."""
@@ -237,12 +252,21 @@ class Session:
     def _show(self, document: Document) -> None:
         """Give the document's text to the index it belongs to now."""
         index, path = place = self.locate(document.uri)
-        before = self._places.get(document.uri, place)
-        if before != place:
-            before[0].release(before[1])
-            self._settle_soon(before[0])
+        left = self._places.get(document.uri, place)
         self._places[document.uri] = place
-        index.change(path, document.text)
+        if left != place:
+            self._leave(left)
+        index.change(path, self.cursor(document, document.text, 0).text)
+        self._settle_soon(index)
+
+    def _leave(self, place: tuple[WorkspaceIndex, str]) -> None:
+        """A document is no longer at a place; another cell of its notebook may be."""
+        index, path = place
+        still = next((self._documents[uri] for uri, other in self._places.items() if other == place), None)
+        if still is None:
+            index.release(path)
+        else:
+            index.change(path, self.cursor(still, still.text, 0).text)
         self._settle_soon(index)
 
     def _settle_soon(self, index: WorkspaceIndex) -> None:
@@ -265,7 +289,7 @@ class Session:
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
             await self.settled(document.uri)
-            await self.completer.warm(index, Cursor(path=path, text=document.text, offset=0), self.settings)
+            await self.completer.warm(index, self.cursor(document, document.text, 0), self.settings)
         except ModelFileError as error:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:

@@ -80,6 +80,12 @@ def language_of(path: str) -> Language | None:
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
 
 
+def suffix_of(name: str) -> str:
+    """How the names of a language's files end, the language as editors name it: ".py" for "python"."""
+    language = BY_NAME.get(name)
+    return f".{name}" if language is None else language.suffixes[0]
+
+
 def path_comment(path: str) -> str:
     """The comment line that precedes a file in a prompt, without its line end: "# pkg/mod.py"."""
     language = language_of(path)

@@ -71,14 +71,20 @@ class Editor:
 
     def type(self, path: str, typed: str) -> None:
         """At the end of the document."""
+        change, document = self.typing(path, typed)
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
+        )
+
+    def typing(
+        self, path: str, typed: str
+    ) -> tuple[types.TextDocumentContentChangePartial, types.VersionedTextDocumentIdentifier]:
+        """What typing at the end of a document changes, and the document after that."""
         end = self.place(path)
         self.versions[path] += 1
         self.texts[path] += typed
         change = types.TextDocumentContentChangePartial(range=types.Range(start=end, end=end), text=typed)
-        document = types.VersionedTextDocumentIdentifier(uri=self.uri(path), version=self.versions[path])
-        self.client.text_document_did_change(
-            types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
-        )
+        return change, types.VersionedTextDocumentIdentifier(uri=self.uri(path), version=self.versions[path])
 
     def asking(
         self, path: str, offset: int | None = None, chosen: types.SelectedCompletionInfo | None = None
@@ -356,6 +362,113 @@ async def test_a_file_in_no_folder_or_of_no_file_completes_from_itself(shared: E
     for path in ("loose.py", "Untitled-1"):
         outside.open(path, f"{FILES['shapes.py']}\n\n{TYPED}")
         assert REST in [item.insert_text for item in await outside.inline(path)]
+
+
+class Cells(Editor):
+    """The cells of a notebook, by name, as VS Code tells of them."""
+
+    def __init__(self, client: LanguageClient, workspace: Path, encoding: types.PositionEncodingKind) -> None:
+        super().__init__(client, workspace, encoding)
+        self.notebook = (workspace / "study.ipynb").as_uri()
+
+    def uri(self, path: str) -> str:
+        return f"{self.notebook.replace('file://', 'vscode-notebook-cell:')}#{path}"
+
+    def items(self, cells: Mapping[str, str]) -> tuple[list[types.NotebookCell], list[types.TextDocumentItem]]:
+        for name, text in cells.items():
+            self.texts[name], self.versions[name] = text, 1
+        kinds = {
+            name: types.NotebookCellKind.Markup if "prose" in name else types.NotebookCellKind.Code for name in cells
+        }
+        described = [types.NotebookCell(kind=kinds[name], document=self.uri(name)) for name in cells]
+        documents = [
+            types.TextDocumentItem(
+                uri=self.uri(name), language_id="markdown" if "prose" in name else "python", version=1, text=text
+            )
+            for name, text in cells.items()
+        ]
+        return described, documents
+
+    def show(self, cells: Mapping[str, str]) -> None:
+        """Open the notebook."""
+        described, documents = self.items(cells)
+        notebook = types.NotebookDocument(
+            uri=self.notebook, notebook_type="jupyter-notebook", version=1, cells=described
+        )
+        self.client.notebook_document_did_open(
+            types.DidOpenNotebookDocumentParams(notebook_document=notebook, cell_text_documents=documents)
+        )
+
+    def rearrange(self, start: int, removed: list[str], added: Mapping[str, str]) -> None:
+        """Cells go, others come in their place."""
+        described, documents = self.items(added)
+        array = types.NotebookCellArrayChange(start=start, delete_count=len(removed), cells=described)
+        closed = [self.document(name) for name in removed]
+        structure = types.NotebookDocumentCellChangeStructure(array=array, did_open=documents, did_close=closed)
+        self.change(types.NotebookDocumentCellChanges(structure=structure))
+
+    def type(self, path: str, typed: str) -> None:
+        change, document = self.typing(path, typed)
+        content = types.NotebookDocumentCellContentChanges(document=document, changes=[change])
+        self.change(types.NotebookDocumentCellChanges(text_content=[content]))
+
+    def change(self, cells: types.NotebookDocumentCellChanges) -> None:
+        self.client.notebook_document_did_change(
+            types.DidChangeNotebookDocumentParams(
+                notebook_document=types.VersionedNotebookDocumentIdentifier(uri=self.notebook, version=1),
+                change=types.NotebookDocumentChangeEvent(cells=cells),
+            )
+        )
+
+    def hide(self) -> None:
+        """Close the notebook."""
+        notebook = types.NotebookDocumentIdentifier(uri=self.notebook)
+        documents = [self.document(name) for name in self.texts]
+        self.client.notebook_document_did_close(
+            types.DidCloseNotebookDocumentParams(notebook_document=notebook, cell_text_documents=documents)
+        )
+
+
+async def test_the_cells_of_a_notebook_are_one_file_of_the_project(shared: Editor) -> None:
+    cells = Cells(shared.client, shared.workspace, shared.encoding)
+
+    async def edges() -> int:
+        return int((await shared.status())["folders"][0]["edges"])
+
+    async def more_edges(wanted: int) -> None:
+        async def are_there() -> bool:
+            return await edges() == before + wanted
+
+        await shared.until(are_there)
+
+    async def prompt_tokens() -> int:
+        return int((await cells.explain("new"))["last"]["prompt_tokens"])
+
+    before = await edges()
+    sizes = "def size(crate):\n    measured = crate.length * crate.depth + crate.lid\n    return measured\n"
+    cells.show({"prose": "import main\n", "sizes": sizes, "new": "", "later": "import model\n"})
+    await more_edges(1)
+    assert "model.py" in await cells.context("new")
+    cells.type("new", "def again(crate):\n    measured = crate.length * cra")
+    assert "te.depth + crate.lid" in [item.insert_text for item in await cells.inline("new")]
+    tokens = await prompt_tokens()
+
+    cells.rearrange(0, [], {"imports": "import utils\n", "data": "# 😀 nothing to learn from\n" * 20})
+    await more_edges(2)
+    items = await cells.inline("new")
+    assert [item.range for item in items] == [empty_at(cells.place("new"))] * len(items) != []
+    assert await prompt_tokens() > tokens + 100
+    cells.rearrange(1, ["data"], {})
+    cells.type("imports", "import shapes\n")
+    await more_edges(3)
+    await cells.inline("new")
+    assert await prompt_tokens() < tokens + 100
+    cells.rearrange(0, ["imports"], {})
+    await more_edges(1)
+
+    cells.hide()
+    assert await cells.inline("new") == []
+    await more_edges(0)
 
 
 async def test_files_with_secrets_get_nothing_and_show_nowhere(shared: Editor) -> None:

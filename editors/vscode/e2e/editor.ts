@@ -124,6 +124,19 @@ export class Editor {
     await this.press("Control+End");
   }
 
+  /** Opens a notebook of the project, with the cursor at the end of its last cell. */
+  async openNotebook(name: string): Promise<void> {
+    await this.press("Control+P");
+    await this.page.locator(".quick-input-widget input.input").fill(this.file(name));
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: path.basename(name) }).first().waitFor();
+    await this.press("Enter");
+    const last = this.page.locator(".notebook-editor .code-cell-row .monaco-editor").last();
+    await last.waitFor();
+    await last.click();
+    await this.page.locator(".notebook-editor .monaco-editor.focused").waitFor();
+    await this.press("Control+End");
+  }
+
   /** Runs a command by its title in the palette. */
   async command(title: string): Promise<void> {
     await this.press("F1");

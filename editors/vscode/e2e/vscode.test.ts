@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import * as path from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Editor, until } from "./editor";
@@ -233,13 +236,15 @@ suite("suggestions", () => {
       await editor.saved(name, `${START}${TYPED}igh${ghost}`);
     }));
 
-  test("restarted by command", () =>
+  test("restarted by command, however often it is given", () =>
     within(START, async () => {
       const server = editor.server();
-      await editor.command("Restart the Server");
+      for (let count = 0; count < 3; count += 1) {
+        await editor.command("Restart the Server");
+      }
       await until("another server", () => editor.processes("serve").every((pid) => pid !== server));
       await editor.status(/State: (ready|idle)/);
-      assert.notEqual(editor.server(), server);
+      assert.notEqual(editor.server(), server); // which fails if there are several
     }));
 });
 
@@ -265,6 +270,117 @@ suite("a model that is not there", () => {
       await editor.type("i");
       await editor.suggestion();
       await editor.status(/State: ready/);
+    } finally {
+      await editor.stop();
+    }
+  });
+});
+
+suite("a model from an address", () => {
+  const bundled = path.resolve("../../models/bundled/repofill-py.gguf");
+  let server: http.Server;
+  let editor: Editor;
+  let respond: (response: http.ServerResponse) => void = () => undefined;
+
+  before(async () => {
+    server = http.createServer((_, response) => {
+      respond(response);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    editor = await Editor.start({ files: FILES, settings: EAGER });
+    await editor.open(editor.create("new.py", START));
+    await editor.status(/State: ready/);
+  });
+  after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await editor.stop();
+  });
+
+  const models = (): string[] => {
+    const folder = path.join(editor.folder, "data", "User", "globalStorage", "repofill.repofill", "models");
+    return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  };
+
+  async function ask(name: string): Promise<void> {
+    await editor.command("Download a Model");
+    const input = editor.page.locator(".quick-input-widget input.input");
+    await input.fill(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`);
+    await editor.press("Enter");
+  }
+
+  test("what is no model is refused, and nothing is left of it", async () => {
+    respond = (response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>Sign in</h1>");
+    await ask("page.gguf");
+    await editor.page.getByText(/could not be downloaded: .*page\.gguf: it is not a GGUF file/).first().waitFor();
+    assert.deepEqual(models(), []);
+  });
+
+  test("it can be given up while it arrives, and nothing is left of it", async () => {
+    const ended = new Promise<void>((resolve) => {
+      respond = (response) => {
+        response.once("close", resolve);
+        response.writeHead(200, { "content-length": 4_000_000 }).write(Buffer.alloc(1_000_000));
+      };
+    });
+    await ask("slow.gguf");
+    await editor.page.getByText(/1\.0 MB of 4\.0 MB \(25 %\)|MB of 4\.0 MB/).first().waitFor();
+    await editor.page.getByRole("button", { name: "Cancel" }).click();
+    await ended;
+    await until("nothing to be left", () => models().length === 0, () => models().join(" "));
+  });
+
+  test("a good one is kept under its name, and used", async () => {
+    const bytes = fs.readFileSync(bundled);
+    respond = (response) => response.writeHead(200, { "content-length": bytes.length }).end(bytes);
+    await ask("another.gguf");
+    await until("the setting to change", () =>
+      fs.readFileSync(`${editor.folder}/data/Machine/settings.json`, "utf-8").includes("another.gguf"),
+    );
+    assert.deepEqual(models(), ["another.gguf"]);
+    await sleep(2000); // the server is told after that; nothing on the screen says when
+    await editor.page.locator(".editor-instance .monaco-editor").first().click();
+    await editor.press("Control+End");
+    await editor.type(TYPED);
+    await editor.cycleTo(REST);
+    await until("the server to have it open", () => {
+      const model = editor.model();
+      return model !== undefined && fs.readFileSync(`/proc/${model}/maps`, "utf-8").includes("another.gguf");
+    });
+  });
+});
+
+suite("a notebook", () => {
+  test("is one text: an earlier cell is context, and the cell that is typed in gets the suggestion", async () => {
+    const { "loads.py": loads } = FILES;
+    const cell = (source: string): object => ({
+      cell_type: "code", execution_count: null, metadata: {}, outputs: [], source: source.split(/(?<=\n)/),
+    });
+    const notebook = JSON.stringify({
+      cells: [cell(`def first(shape):\n    ${TYPED}${REST}\n    return outline`), cell("def second(shape):")],
+      metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 5,
+    });
+    const editor = await Editor.start({ files: { "loads.py": loads, "study.ipynb": notebook }, settings: EAGER });
+    try {
+      await editor.open("loads.py");
+      await editor.status(/State: ready/);
+      await editor.openNotebook("study.ipynb");
+      await editor.press("Enter");
+      await editor.type(TYPED);
+      await editor.cycleTo(REST);
+      await editor.page.screenshot({ path: "out/e2e/notebook.png" });
+      await editor.press("Tab");
+      await editor.press("Control+S");
+      const source = (): string => {
+        const { cells } = JSON.parse(fs.readFileSync(editor.file("study.ipynb"), "utf-8")) as { cells: { source: string[] }[] };
+        return cells[1]?.source.join("") ?? "";
+      };
+      const wanted = `def second(shape):\n    ${TYPED}${REST}`;
+      await until("the notebook to be saved", () => source() === wanted, source);
+      assert.deepEqual(await editor.messages(), []);
+    } catch (error) {
+      await editor.page.screenshot({ path: "out/e2e/failed-notebook.png" });
+      throw error;
     } finally {
       await editor.stop();
     }

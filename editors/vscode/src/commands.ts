@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import * as vscode from "vscode";
 import type { Installation } from "./installation";
 import { explained } from "./logic/report";
 import { toggled } from "./logic/settings";
+import { Models } from "./models";
 import type { Server } from "./server";
 
 const SCHEME = "repofill";
@@ -11,14 +10,17 @@ const EXPLANATION = vscode.Uri.parse(`${SCHEME}:/The last suggestion.md`);
 
 /** Every command of the extension, registered. */
 export function registerCommands(
+  context: vscode.ExtensionContext,
   server: Server,
   installation: Installation,
   log: vscode.LogOutputChannel,
 ): { dispose(): void }[] {
   const explanation = new Explanation(server);
+  const models = new Models(context, installation, log);
   const commands: Record<string, () => unknown> = {
     explainSuggestion: () => explanation.show(),
-    chooseModel: () => chooseModel(installation),
+    chooseModel: () => chooseModel(models),
+    downloadModel: () => models.download(),
     toggleLanguage,
     acceptNextLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
     restart: () => server.restart(),
@@ -65,37 +67,18 @@ class Explanation implements vscode.TextDocumentContentProvider {
   }
 }
 
-async function chooseModel(installation: Installation): Promise<void> {
+async function chooseModel(models: Models): Promise<void> {
   const bundled = { label: "The bundled model", description: "small, for Python" };
   const file = { label: "A file…", description: "a GGUF model that can fill in the middle" };
-  const model = vscode.workspace.getConfiguration("repofill.model");
-  const current = model.get<string>("path", "");
-  const title = `Model in use: ${current === "" ? "the bundled one" : current}`;
-  const choice = await vscode.window.showQuickPick([bundled, file], { title });
+  const address = { label: "Download…", description: "such a file, from an address" };
+  const title = `Model in use: ${models.current === "" ? "the bundled one" : models.current}`;
+  const choice = await vscode.window.showQuickPick([bundled, file, address], { title });
   if (choice === bundled) {
-    await model.update("path", undefined, vscode.ConfigurationTarget.Global);
+    await models.use(undefined);
   } else if (choice === file) {
-    const filters = { "GGUF models": ["gguf"] };
-    const [chosen] = (await vscode.window.showOpenDialog({ title: "Choose a model", filters })) ?? [];
-    if (chosen !== undefined && (await isUsable(chosen.fsPath, installation))) {
-      await model.update("path", chosen.fsPath, vscode.ConfigurationTarget.Global);
-    }
-  }
-}
-
-/** Whether the server's own command line takes the file for a model; if not, it says why. */
-async function isUsable(file: string, installation: Installation): Promise<boolean> {
-  const found = installation.find();
-  if (found === undefined) {
-    return true; // nobody to ask; the server will say it
-  }
-  try {
-    await promisify(execFile)(found.command, ["models", file]);
-    return true;
-  } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim() ?? "";
-    void vscode.window.showErrorMessage(said === "" ? `repofill: ${String(error)}` : said);
-    return false;
+    await models.choose();
+  } else if (choice === address) {
+    await models.download();
   }
 }
 

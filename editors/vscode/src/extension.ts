@@ -10,7 +10,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const log = vscode.window.createOutputChannel("repofill", { log: true });
   const installation = new Installation(context, log);
   const started = (server = new Server(context, log, installation));
-  context.subscriptions.push(log, started, new StatusItem(started), ...registerCommands(started, installation, log));
+  context.subscriptions.push(log, started, new StatusItem(started), ...registerCommands(context, started, installation, log));
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("repofill.server")) {

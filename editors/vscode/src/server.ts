@@ -24,7 +24,7 @@ type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null
 const START_LIMIT_MS = 60_000;
 const REFRESH_MS = 500;
 const IDLE_REFRESH_MS = 3000;
-const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }];
+const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
 
 /** The language server's process and the client that speaks to it: found, started, watched, started again. */
 export class Server implements vscode.Disposable {
