@@ -318,7 +318,8 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
 
 async def test_the_plan_shows_dependencies_first_and_sees_the_disk_change(shared: Editor) -> None:
     shared.open("user.py", "import model\nimport utils\nimport generated\n")
-    assert await shared.context("user.py") == ["utils.py", "model.py"]
+    shown = await shared.context("user.py")  # what else is open may stand among them
+    assert [path for path in shown if path in ("utils.py", "model.py")] == ["utils.py", "model.py"]
     await shared.command("repofill.reindex")
     (shared.workspace / "generated.py").write_text("def made():\n    return 1\n")
 
@@ -477,7 +478,9 @@ async def test_files_with_secrets_get_nothing_and_show_nowhere(shared: Editor) -
         assert await shared.inline(path) == []
         assert await shared.context(path) == []
     shared.open("uses.py", "import credentials\nimport model\n")
-    assert await shared.context("uses.py") == ["model.py"]
+    shown = await shared.context("uses.py")
+    assert "model.py" in shown
+    assert not {".env", "credentials.py"}.intersection(shown)
 
 
 async def test_odd_text_and_deleted_files_do_not_matter(shared: Editor) -> None:
