@@ -89,16 +89,18 @@ def figures(cases: Sequence[Case]) -> Figures:
     copied = [case.gathered.copies[0].text if case.gathered.copies else "" for case in cases]
     parsing = [case for case in cases if case.order == "finished" and _parses(case.hole, case.hole.target)]
     answers = [case.gathered.answer for case in cases if case.gathered.answer is not None]
-    return {
+    found = {
         "holes": float(len(cases)),
         "model": _percent(map(exact, written, targets)),
         "copying": _percent(map(exact, copied, targets)),
         "together": _percent(map(exact, best, targets)),
         "model, similarity": _mean(map(_similarity, written, targets)),
         "together, similarity": _mean(map(_similarity, best, targets)),
-        "parses": _percent(_parses(case.hole, case.gathered.written) for case in parsing),
         "ends by itself": _percent(answer.ended in ("eos", "newline") for answer in answers),
     }
+    if parsing:
+        found["parses"] = _percent(_parses(case.hole, case.gathered.written) for case in parsing)
+    return found
 
 
 def _similarity(one: str, other: str) -> float:
@@ -168,10 +170,12 @@ def show(rows: Sequence[Row], speeds: Figures) -> None:
     """Print both as tables."""
     console = Console()
     table = Table(title="Exact match, similarity and shares in percent")
-    for column in ("holes", "order", "in sight", *rows[0].figures):
+    names = list(dict.fromkeys(name for row in rows for name in row.figures))
+    for column in ("holes", "order", "in sight", *names):
         table.add_column(column)
     for row in rows:
-        table.add_row(row.holes, row.order, row.sight, *(f"{value:.1f}" for value in row.figures.values()))
+        shown = (f"{row.figures[name]:.1f}" if name in row.figures else "" for name in names)
+        table.add_row(row.holes, row.order, row.sight, *shown)
     console.print(table)
     for name, value in speeds.items():
         console.print(f"{name}: {value:.0f}")
