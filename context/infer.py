@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from repofill.context.select import View
 
 ITSELF = frozenset({"self", "cls", "this", "Self"})
-_ABOVE = frozenset({"super", "base", "parent"})
+ABOVE = frozenset({"super", "base", "parent"})
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*")
@@ -43,6 +43,13 @@ _ASKED = re.compile(r"\s*,\s*([^)]+)\)")
 _CAST = re.compile(r"\s+(?:instanceof|as|is)\s+([^\W\d][\w.]*)")
 _RETURNED = re.compile(r"^[ \t]*return\s+", re.MULTILINE)
 _DOCUMENTED = re.compile(r"@(?:returns?|type)\s*\{([^}]*)\}")
+_LINK_BELOW = re.compile(r"\s*[?!]*\s*\n?\s*\.(?=[^\W\d])")
+"""A chain that goes on on the next line."""
+_ANNOTATED_VALUE = re.compile(r"[?!]?\s*:[^=\n;{]+=\s*")
+_NEXT_OPERAND = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?")
+_SELF_TYPE = re.compile(r"\bSelf\b")
+_DOTTED_NEAR = re.compile(r"(?<![\w.])[^\W\d]\w*(?:(?:\?\.|\.|->|::)[^\W\d]\w*)*")
+_SEPARATED = re.compile(r"\?\.|\.|->|::")
 _CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+(\w+)([^\n{]*)", re.MULTILINE)
 
 _WINDOW = 8_000
@@ -80,6 +87,7 @@ class Inference:
         self._view = view
         self.here = Place(path, before, len(before))
         self._left = _MOST_LOOKUPS
+        self._names: dict[str, Names] = {}
         self._bindings: dict[str, tuple[dict[str, Binding], frozenset[str]]] = {}
         self._types: dict[Ref, tuple[Ref, ...]] = {}
         self._bases: dict[Ref, tuple[Ref, ...]] = {}
@@ -87,6 +95,12 @@ class Inference:
         self._busy: set[object] = set()
 
     # What is asked
+
+    def names(self, path: str) -> Names:
+        """The names of a file, the same for all of one cursor, so that numbers of definitions stay true."""
+        if path not in self._names:
+            self._names[path] = names_of(self._view, path)
+        return self._names[path]
 
     def receiver(self) -> tuple[Ref, ...]:
         """The classes and modules of what stands before the dot at the cursor, as far as it has come; () without a dot
@@ -121,7 +135,7 @@ class Inference:
             found = self._of_expression(within, place, depth + 1)
         elif name in ITSELF:
             found = self._itself(place)
-        elif name in _ABOVE:
+        elif name in ABOVE:
             found = tuple(base for one in self._itself(place) for base in self.bases(one)[1:] or (one,))
         else:
             named = self.lookup(place, name)
@@ -146,9 +160,9 @@ class Inference:
         queue = [ref]
         while queue and len(order) < _MOST_BASES:
             path, number = queue.pop(0)
-            names = self._names(path)
-            if names is None or number < 0:
+            if number < 0:
                 continue
+            names = self.names(path)
             definition = names.definitions[number]
             head = names.signature(definition)
             for base in self._classes(head, Place(path, "", definition.signature), 1, bases_of=definition.name):
@@ -164,47 +178,39 @@ class Inference:
         if number < 0:
             return list(self.lookup(Place(path, "", 0), name))
         for base_path, base in self.bases(ref):
-            names = self._names(base_path)
-            if names is None:
-                continue
+            names = self.names(base_path)
             qualified = f"{names.definitions[base].qualified}.{name}"
             if found := names.qualified.get(qualified):
                 return [(base_path, n) for n in found]
             for other in self._same_package(base_path, names, name):
-                there = self._names(other)
-                if there is not None and (found := there.qualified.get(qualified)):
+                if found := self.names(other).qualified.get(qualified):
                     return [(other, n) for n in found]
         return []
 
     def members(self, ref: Ref) -> Iterator[Ref]:
         """Everything that belongs to a class itself, without its bases; the top level of a module."""
         path, number = ref
-        names = self._names(path)
-        if names is None:
-            return
+        names = self.names(path)
         if number < 0:
             yield from ((path, n) for n, d in enumerate(names.definitions) if not d.parent)
             return
         owner = names.definitions[number].qualified
         yield from ((path, n) for n in names.members.get(owner, ()))
         for other in self._same_package(path, names, ""):
-            there = self._names(other)
-            yield from ((other, n) for n in (there.members.get(owner, ()) if there is not None else ()))
+            yield from ((other, n) for n in self.names(other).members.get(owner, ()))
 
     def lookup(self, place: Place, name: str) -> tuple[Ref, ...]:
         """What a bare name leads to at the top level of a file, or in the class around a place."""
         self._left -= 1
-        names = self._names(place.path)
-        if names is None or self._left < 0:
+        if self._left < 0:
             return ()
-        if found := names.qualified.get(name):
+        if found := self.names(place.path).qualified.get(name):
             return tuple((place.path, n) for n in found)
         bindings, _ = self._bound(place.path)
         if (binding := bindings.get(name)) is not None:
             if not binding.name:
                 return ((binding.path, -1),)
-            there = self._names(binding.path)
-            if there is not None and (found := there.qualified.get(binding.name)):
+            if found := self.names(binding.path).qualified.get(binding.name):
                 return tuple((binding.path, n) for n in found)
         return self.passed_on(place.path, name)
 
@@ -212,9 +218,8 @@ class Inference:
         """What a name leads to in the files all of whose names a file takes, and in those that these take them from."""
         paths = self._view.defining(name)
         stars = self._all_stars(path) if paths else ()
-        for other in paths if stars else ():
-            there = self._names(other) if other in stars else None
-            if there is not None and (found := there.qualified.get(name)):
+        for other in (path for path in paths if path in stars):
+            if found := self.names(other).qualified.get(name):
                 return tuple((other, n) for n in found)
         return ()
 
@@ -230,9 +235,6 @@ class Inference:
                 queue += more
             self._stars[path] = found.keys()
         return self._stars[path]
-
-    def _names(self, path: str) -> Names | None:
-        return names_of(self._view, path)
 
     def _bound(self, path: str) -> tuple[dict[str, Binding], frozenset[str]]:
         """What a file's imports bind, by local name, and the files that all names are taken of."""
@@ -252,10 +254,7 @@ class Inference:
         return (other for other in paths if other in stars and other.rpartition("/")[0] == folder)
 
     def _itself(self, place: Place) -> tuple[Ref, ...]:
-        names = self._names(place.path)
-        if names is None:
-            return ()
-        if (number := names.class_at(place.offset)) is not None:
+        if (number := self.names(place.path).class_at(place.offset)) is not None:
             return ((place.path, number),)
         if place is not self.here:
             return ()
@@ -271,17 +270,14 @@ class Inference:
     def _type_of(self, ref: Ref, depth: int) -> tuple[Ref, ...]:
         """The classes of what a definition names: of the value of a variable, of the result of a function."""
         path, number = ref
-        names = self._names(path) if number >= 0 else None
-        if names is None or names.definitions[number].kind == "class":
+        if number < 0 or (definition := self.names(path).definitions[number]).kind == "class":
             return (ref,)
         if ref in self._types:
             return self._types[ref]
         if depth > _DEPTH or ref in self._busy:
             return ()
         self._busy.add(ref)
-        text = self._view.text(path) or ""
-        definition = names.definitions[number]
-        place = Place(path, text, definition.signature)
+        place = Place(path, self._view.text(path) or "", definition.signature)
         if definition.kind == "function":
             found = self._of_function(definition, place, depth + 1)
         else:
@@ -296,7 +292,7 @@ class Inference:
         opening = signature.find("(", at.end()) if at else -1
         head = signature[: at.start()] if at else ""
         tail = signature[_end_of_brackets(signature, opening) :] if opening >= 0 else ""
-        if re.search(r"\bSelf\b", tail):
+        if _SELF_TYPE.search(tail):
             return self._itself(place)
         if found := self._classes(head + " " + tail, place, depth):
             return found
@@ -337,7 +333,7 @@ class Inference:
                 break
             end = at + len(name)
             around = text[at - 1 : at], text[end : end + 1]
-            if any(c.isalnum() or c in "_" for c in around) or around[0] in (".", ">"):
+            if any(c.isalnum() or c == "_" for c in around) or around[0] in (".", ">"):
                 continue
             self._left -= 1
             head = text[max(text.rfind("\n", 0, at) + 1, at - _EXPRESSION) : at]
@@ -351,7 +347,7 @@ class Inference:
             return found
         if match := _ASSIGNED.match(tail):
             return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
-        if match := re.match(r"[?!]?\s*:[^=\n;{]+=\s*", tail):
+        if match := _ANNOTATED_VALUE.match(tail):
             return self._of_expression(tail[match.end() :], place, depth)
         if (match := _FROM.match(tail)) and _LOOP.search(head):
             return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
@@ -363,8 +359,7 @@ class Inference:
             return self._classes(match[1], place, depth)
         if found := self._typed(head, place, depth):
             return found
-        names = self._names(place.path)
-        if names is not None and names.language == "go" and (match := _TYPED_AFTER.match(tail)):
+        if self.names(place.path).language == "go" and (match := _TYPED_AFTER.match(tail)):
             return self._classes(match[1], place, depth)
         return ()
 
@@ -382,7 +377,7 @@ class Inference:
                 return ()
             if found := self.of_chain(steps, place, depth):
                 return found
-            following = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?").match(text, at)
+            following = _NEXT_OPERAND.match(text, at)
             at = following.end() if following else at
         return ()
 
@@ -398,11 +393,8 @@ class Inference:
                 refs = self._nested(place, first)
             for name in others:
                 refs = [member for ref in refs for member in self.member(ref, name)]
-            for ref in refs:
-                names = self._names(ref[0])
-                if ref[1] < 0 or names is None:
-                    continue
-                kind = names.definitions[ref[1]].kind
+            for ref in (ref for ref in refs if ref[1] >= 0):
+                kind = self.names(ref[0]).definitions[ref[1]].kind
                 if kind == "class":
                     found[ref] = None
                 elif kind == "variable" and not bases_of:
@@ -413,9 +405,9 @@ class Inference:
 
     def _nested(self, place: Place, name: str) -> tuple[Ref, ...]:
         """A class inside of the class around a place."""
-        names = self._names(place.path)
-        around = names.class_at(place.offset) if names is not None and name in names.simple else None
-        if names is None or around is None:
+        names = self.names(place.path)
+        around = names.class_at(place.offset) if name in names.simple else None
+        if around is None:
             return ()
         found = names.qualified.get(f"{names.definitions[around].qualified}.{name}", ())
         return tuple((place.path, n) for n in found)
@@ -440,10 +432,6 @@ def near_chains(before: str, after: str, most: int) -> Iterator[tuple[Step, ...]
                         return
 
 
-_DOTTED_NEAR = re.compile(r"(?<![\w.])[^\W\d]\w*(?:(?:\?\.|\.|->|::)[^\W\d]\w*)*")
-_SEPARATED = re.compile(r"\?\.|\.|->|::")
-
-
 def _steps(text: str, start: int) -> tuple[list[Step], int]:
     """The chain that begins at an offset, behind words that say nothing of its type, and where it ends."""
     prefix = _PREFIX.match(text, start)
@@ -454,22 +442,21 @@ def _steps(text: str, start: int) -> tuple[list[Step], int]:
         steps.append(("(", text[at + 1 : end - 1]))
         at = end
     while True:
-        if not steps or steps[-1][0] != "(" or at:
-            name = _NAME.match(text, at)
-            if name is None and not steps:
-                return [], at
-            if name is not None:
-                at = name.end()
-                arguments = ""
-                while True:
-                    if generic := _GENERIC.match(text, at):
-                        arguments, at = arguments + text[at : generic.end()], generic.end()
-                    if text[at : at + 1] not in ("(", "["):
-                        break
-                    end = _end_of_brackets(text, at)
-                    arguments, at = arguments + text[at + 1 : end - 1], end
-                steps.append((name[0], arguments[:_EXPRESSION]))
-        link = _LINK.match(text, at) or re.compile(r"\s*[?!]*\s*\n?\s*\.(?=[^\W\d])").match(text, at)
+        name = _NAME.match(text, at)
+        if name is None and not steps:
+            return [], at
+        if name is not None:
+            at = name.end()
+            arguments = ""
+            while True:
+                if generic := _GENERIC.match(text, at):
+                    arguments, at = arguments + text[at : generic.end()], generic.end()
+                if text[at : at + 1] not in ("(", "["):
+                    break
+                end = _end_of_brackets(text, at)
+                arguments, at = arguments + text[at + 1 : end - 1], end
+            steps.append((name[0], arguments[:_EXPRESSION]))
+        link = _LINK.match(text, at) or _LINK_BELOW.match(text, at)
         if link is None:
             return steps, at
         at = link.end()

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from repofill.context.forms import enclosing
-from repofill.context.outline import Definition, Outline
+from repofill.context.outline import Definition, Interface, Outline
 
 if TYPE_CHECKING:
     from repofill.context.select import View
@@ -69,12 +69,13 @@ class Names:
         return self._spoken[number]
 
 
+_NOTHING = Names(Outline(interface=Interface(language=""), definitions=(), has_error=False), "")
 _kept: OrderedDict[tuple[str, bytes], Names] = OrderedDict()
 _lock = Lock()
 
 
-def names_of(view: View, path: str) -> Names | None:
-    """The names of a file, None without an outline."""
+def names_of(view: View, path: str) -> Names:
+    """The names of a file; of one without an outline there are none."""
     digest = view.digest(path)
     if digest is not None:
         with _lock:
@@ -83,7 +84,7 @@ def names_of(view: View, path: str) -> Names | None:
                 return names
     outline, text = view.outline(path), view.text(path)
     if outline is None or text is None:
-        return None
+        return _NOTHING
     names = Names(outline, text)
     if digest is not None:
         with _lock:

@@ -20,9 +20,9 @@ from functools import lru_cache, partial
 from importlib import resources
 from typing import Literal, NamedTuple, Protocol
 
-from repofill.context.infer import ITSELF, Inference, Ref, near_chains
+from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
-from repofill.context.names import Names, names_of
+from repofill.context.names import Names
 from repofill.context.outline import Definition, Outline
 
 Reach = Literal[
@@ -44,7 +44,6 @@ _IMPORTS = re.compile(
 )
 _OPEN_LIST = re.compile(r"[({][\w\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_ABOVE = frozenset({"super", "base", "parent"})
 _LINE_WORDS = 8
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from, with their distances."""
@@ -310,7 +309,7 @@ class _Search:
         self.words = _Words(self.before, self.after)
         self.inference = Inference(self.view, self.path, self.before)
         resolution, own = self.view.resolution(self.path), self._names(self.path)
-        self._objects(own)
+        self._objects()
         for binding in resolution.bindings:
             if binding.name not in ("", "*"):
                 self._named(binding.path, binding.name, "named", 0, binding.local)
@@ -322,8 +321,7 @@ class _Search:
             if binding.name == "*":
                 self._top_level(binding.path, "visible", "")
                 self._passed_on(binding.path, "visible")
-        known = {definition.name for definition in own.definitions} if own is not None else set()
-        self._words(known | {binding.local for binding in resolution.bindings})
+        self._words(own.simple.keys() | {binding.local for binding in resolution.bindings})
         for word in self.words.line:
             for path in self.view.defining(f"/{word}")[:_HOMONYMS]:
                 self._top_level(path, "file", word)
@@ -338,10 +336,10 @@ class _Search:
             add()
         return self.found
 
-    def _names(self, path: str) -> Names | None:
-        return names_of(self.view, path)
+    def _names(self, path: str) -> Names:
+        return self.inference.names(path)
 
-    def _objects(self, own: Names | None) -> None:
+    def _objects(self) -> None:
         """What belongs to the objects at and near the cursor."""
         receiver = self.inference.receiver() if self.words.after_dot else ()
         self.inferred = bool(receiver)
@@ -360,8 +358,7 @@ class _Search:
             self._belonging([ref for ref in types if ref[1] >= 0], "held", self.words.distances.get(chain[-1][0]))
 
     def _name(self, ref: Ref) -> str:
-        names = self._names(ref[0])
-        return names.definitions[ref[1]].name if names is not None and ref[1] >= 0 else ""
+        return self._names(ref[0]).definitions[ref[1]].name if ref[1] >= 0 else ""
 
     def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None) -> None:
         """The members of classes and of their bases, whose own line counts too; the top level of modules."""
@@ -379,24 +376,20 @@ class _Search:
                 self._passed_on(owner[0], reach)
 
     def _constructors(self, path: str, number: int) -> None:
-        names = self._names(path)
-        if names is not None and names.definitions[number].kind == "class":
+        if self._names(path).definitions[number].kind == "class":
             for base, at in self.inference.bases((path, number)):
-                there = self._names(base)
-                for member in there.members.get(there.definitions[at].qualified, ()) if there is not None else ():
-                    if there is not None and there.definitions[member].name in _CONSTRUCTORS:
+                names = self._names(base)
+                for member in names.members.get(names.definitions[at].qualified, ()):
+                    if names.definitions[member].name in _CONSTRUCTORS:
                         self._one(base, member, "called", 0)
 
     def _one(self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None) -> None:
-        names = self._names(path)
-        if names is not None and number >= 0:
-            self._add(path, number, names.definitions[number], reach, hops, "", owner_distance=distance)
+        if number >= 0:
+            self._add(path, number, self._names(path).definitions[number], reach, hops, "", owner_distance=distance)
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
         names = self._names(path)
-        if names is None:
-            return
         for number in names.qualified.get(name, ()):
             if (path, number) not in self.found or hops == 0:
                 self._add(path, number, names.definitions[number], reach, hops, local)
@@ -411,9 +404,8 @@ class _Search:
             if binding.name == "*":
                 self._top_level(binding.path, reach, "")
             names = self._names(binding.path)
-            for number in names.qualified.get(binding.name, ()) if names is not None else ():
-                if names is not None:
-                    self._add(binding.path, number, names.definitions[number], reach, 1, binding.local)
+            for number in names.qualified.get(binding.name, ()):
+                self._add(binding.path, number, names.definitions[number], reach, 1, binding.local)
 
     def _spoken_of(self, path: str, names: Names, number: int, hops: int) -> None:
         """Base classes and the types of parameters, results and fields: names in the signatures of a definition and of
@@ -431,13 +423,11 @@ class _Search:
                     self._named(path, word, reach, hops, word)
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
-        names = self._names(path) if path != self.path else None
-        if names is None:
-            return
-        for number, definition in enumerate(names.definitions):
+        definitions = self._names(path).definitions
+        for number, definition in enumerate(definitions):
             if not definition.parent:
                 self._add(path, number, definition, reach, 0, local)
-        for number, definition in enumerate(names.definitions):
+        for number, definition in enumerate(definitions):
             if definition.parent:
                 self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
 
@@ -450,16 +440,14 @@ class _Search:
             if len(paths) > _HOMONYMS:
                 paths = [path for path in self.view.recent() if path in paths][-_HOMONYMS:]
             for path in paths:
-                names = self._names(path) if path != self.path else None
-                for number in names.simple.get(word, ()) if names is not None else ():
-                    if names is not None:
-                        definition = names.definitions[number]
-                        owner = definition.parent.rpartition(".")[2]
-                        self._add(path, number, definition, "word", 0, owner, homonyms=len(paths))
+                names = self._names(path)
+                for number in names.simple.get(word, ()):
+                    definition = names.definitions[number]
+                    owner = definition.parent.rpartition(".")[2]
+                    self._add(path, number, definition, "word", 0, owner, homonyms=len(paths))
 
     def _everything(self, path: str) -> None:
-        names = self._names(path)
-        for number, definition in enumerate(names.definitions if names is not None else ()):
+        for number, definition in enumerate(self._names(path).definitions):
             owner = definition.parent.rpartition(".")[2]
             self._add(path, number, definition, "dependency", bool(definition.parent), owner)
 
@@ -488,8 +476,15 @@ class _Search:
             typed = len(words.typed) if name.startswith(words.typed) else -1
         if distance is None and typed <= 0 and reach not in _SHORT and not late:
             if len(self.unspoken) < _ENOUGH:
-                again = partial(self._add, path, number, definition, reach, hops, local, late=True)
-                self.unspoken.append(partial(again, homonyms=homonyms, owner_distance=owner_distance))
+                self.unspoken.append(
+                    partial(
+                        self._add,
+                        *(path, number, definition, reach, hops, local),
+                        homonyms=homonyms,
+                        owner_distance=owner_distance,
+                        late=True,
+                    )
+                )
             return
         if owner_distance is None and owner != name:
             owner_distance = words.owner_distance(owner)
@@ -517,7 +512,7 @@ class _Search:
     def _receives(self, owner: str, local: str, reach: Reach) -> bool:
         """Whether what stands before the dot is called like the owner, or is an object of a class derived from it."""
         receiver = self.words.receiver
-        if receiver in ITSELF or receiver in _ABOVE:
+        if receiver in ITSELF or receiver in ABOVE:
             return owner in self.bases or (bool(self.bases) and reach == "base")
         receiver = _plain(receiver)
         return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))

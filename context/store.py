@@ -13,10 +13,11 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from sys import intern
 from threading import Lock
@@ -47,6 +48,8 @@ CREATE TABLE file (
 );
 """
 _BUSY_MS = 3000
+_AT_A_TIME = 64
+"""Rows written in one transaction."""
 _LEVEL = 1
 _FORGOTTEN_S = 90 * 86_400.0
 """A workspace that nobody has opened for so long is forgotten."""
@@ -188,14 +191,19 @@ class Store:
         return {path: _filters(*row) for path, *row in rows if path in paths}
 
     def write(self, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
-        """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read."""
+        """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read. A few at a
+        time, so that nobody who reads waits for long."""
+        self._change("DELETE FROM file WHERE path = ?", ((path,) for path in gone))
+        self._change(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 10)})", rows)
 
-        def insert(database: sqlite3.Connection) -> None:
+    def _change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        def change(database: sqlite3.Connection) -> None:
             with database:
-                database.executemany("DELETE FROM file WHERE path = ?", ((path,) for path in gone))
-                database.executemany(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 10)})", rows)
+                database.executemany(statement, some)
 
-        self._try(insert, None)
+        left = iter(rows)
+        while some := list(islice(left, _AT_A_TIME)):
+            self._try(change, None)
 
     def _select(self, query: str, *arguments: object) -> list[Any]:
         return self._try(lambda database: database.execute(query, arguments).fetchall(), [])

@@ -166,13 +166,16 @@ class Completer:
         max_lines = settings.suggest.max_lines
         block = block_indent(before, after) if max_lines > 1 else None
         shown_as = partial(trim, before=before, after=after, block_indent=block, max_lines=max_lines)
-        found = index.copy_candidates(cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
+        deadline_s = settings.suggest.deadline_ms / 1000
+        search = partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
+        copying = asyncio.create_task(asyncio.to_thread(search))  # it reads the store, which may be busy
+        await asyncio.wait({copying}, timeout=deadline_s)
+        found = copying.result() if copying.done() else ()
         copies = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
 
         clock.enter("plan")
         model = await self._engine.describe()
         budget = _budget(model, settings)
-        deadline_s = settings.suggest.deadline_ms / 1000
         planning = self._planned(index, cursor, budget)
         await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
 

@@ -52,7 +52,8 @@ export class Models {
       return;
     }
     const folder = vscode.Uri.joinPath(this.context.globalStorageUri, "models").fsPath;
-    this.log.info(`Downloading ${address} into ${folder}`);
+    const { origin, pathname } = new URL(address); // what else there is of it may be a secret
+    this.log.info(`Downloading ${origin}${pathname} into ${folder}`);
     const giving = new AbortController();
     try {
       const file = await vscode.window.withProgress(
@@ -84,7 +85,7 @@ export class Models {
       void vscode.window.showInformationMessage(`repofill: ${file} is in use now.`);
     } catch (error) {
       if (!giving.signal.aborted) {
-        this.log.error(`${address}: ${shownFailure(error)}`);
+        this.log.error(`${origin}${pathname}: ${shownFailure(error)}`);
         void vscode.window.showErrorMessage(`repofill: the model could not be downloaded: ${shownFailure(error)}`);
       }
     }
