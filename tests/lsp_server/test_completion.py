@@ -1,0 +1,57 @@
+"""The way of a keystroke: nothing on it stops the loop, and an answer comes by its deadline."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from repofill.context.index import WorkspaceIndex
+from repofill.context.store import Store
+from repofill.lsp_server.completion import Completer, Cursor
+from repofill.lsp_server.server import make_engine
+from repofill.lsp_server.settings import Settings
+
+CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
+TYPED = "def area(wid"
+
+
+class Busy:
+    """A lock that somebody else holds until the loop has had its turn, or for ten seconds at most."""
+
+    def __init__(self) -> None:
+        self.freed = threading.Event()
+        self.gave_up = False
+
+    def __enter__(self) -> None:
+        self.gave_up |= not self.freed.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path) -> None:
+    """As while many files are being written to it: the project's text is not at hand, so nothing is copied."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    store = Store()
+    index = WorkspaceIndex(tmp_path, store)
+    index.build()
+    engine = make_engine(Settings())
+    hurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=200))
+    unhurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
+    cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
+    completer = Completer(engine)
+    try:
+        await completer.gather(index, cursor, unhurried)  # the model is loaded now
+        index = WorkspaceIndex(tmp_path, store)  # and nothing is at hand
+        index.build()
+        busy = Busy()
+        store._lock = busy  # type: ignore[assignment]
+        found = await completer.gather(index, cursor, hurried)
+        assert not busy.gave_up
+        assert found.copies == ()
+        busy.freed.set()
+        found = await completer.gather(index, cursor, unhurried)
+        assert "th, height):" in [copy.text for copy in found.copies]
+    finally:
+        await engine.close()
