@@ -50,12 +50,12 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "large": Shape(vocabulary=16_384, width=768, layers=12, heads=6, kv_heads=2, hidden=1792),
     }
 )
-"""14.7M parameters, for two CPU cores, and 81M, for a GPU."""
+"""15.2M parameters, for two CPU cores, and 81M, for a GPU."""
 
 
 def compute_type(device: str) -> torch.dtype:
     """The number format of matrix products that is quicker on this machine: a CPU without instructions for bfloat16
-    emulates it, a hundred times slower than single precision."""
+    emulates it, many times slower than single precision."""
     if device != "cpu":
         return torch.bfloat16
     return min((torch.float32, torch.bfloat16), key=_product_s)
