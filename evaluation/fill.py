@@ -103,27 +103,39 @@ def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     return result
 
 
-def _figures(cases: Sequence[Case]) -> dict[str, float]:
-    def percent(hits: Iterable[bool], of: int = len(cases)) -> float:
-        return 100 * sum(hits) / max(of, 1)
+def percent(hits: Iterable[bool]) -> float:
+    """How many of a hundred; 0 of none."""
+    known = list(hits)
+    return 100 * sum(known) / max(len(known), 1)
 
+
+def best(case: Case) -> str:
+    """What would be shown first, however sure."""
+    return case.ranked[0].option.text if case.ranked else ""
+
+
+def exact_match(cases: Sequence[Case]) -> dict[str, float]:
+    """Percent of the cases that the model, copying and both together get right."""
+    copied = [(case.gathered.copies[0].text if case.gathered.copies else "", case.hole.target) for case in cases]
+    return {
+        "model": percent(exact(case.gathered.written, case.hole.target) for case in cases),
+        "copying": percent(exact(text, target) for text, target in copied),
+        "together": percent(exact(best(case), case.hole.target) for case in cases),
+    }
+
+
+def _figures(cases: Sequence[Case]) -> dict[str, float]:
+    words = [case for case in cases if len(re.findall(r"[^\W\d]", case.hole.target)) >= 4]
     figures = {
         "cases": float(len(cases)),
-        "model": percent(exact(c.gathered.written, c.hole.target) for c in cases),
-        "copying": percent(bool(c.gathered.copies) and exact(c.gathered.copies[0].text, c.hole.target) for c in cases),
-        "together": percent(bool(c.ranked) and exact(c.ranked[0].option.text, c.hole.target) for c in cases),
+        **exact_match(cases),
         "among candidates": percent(any(exact(r.option.text, c.hole.target) for r in c.ranked) for c in cases),
+        "together, targets of 4+ letters": exact_match(words)["together"],
     }
-    words = [c for c in cases if len(re.findall(r"[^\W\d]", c.hole.target)) >= 4]
-    figures["together, targets of 4+ letters"] = percent(
-        (bool(c.ranked) and exact(c.ranked[0].option.text, c.hole.target) for c in words), len(words)
-    )
     for level in LEVELS:
-        shown = [c for c in cases if c.ranked and c.ranked[0].confidence >= level]
-        figures[f"shown at {level}"] = percent(True for _ in shown)
-        figures[f"precision at {level}"] = percent(
-            (exact(c.ranked[0].option.text, c.hole.target) for c in shown), len(shown)
-        )
+        shown = [case for case in cases if case.ranked and case.ranked[0].confidence >= level]
+        figures[f"shown at {level}"] = 100 * len(shown) / len(cases)
+        figures[f"precision at {level}"] = exact_match(shown)["together"]
     return figures
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.figures import BenchmarkError
-from repofill.evaluation.fill import Case, exact, gather_at
+from repofill.evaluation.fill import Case, best, exact_match, gather_at, percent
 from repofill.evaluation.holes import Hole, sample
 from repofill.evaluation.truth.cases import cases as other_file_cases
 from repofill.evaluation.truth.languages import LANGUAGES
@@ -83,23 +83,19 @@ def _holes(index: WorkspaceIndex, folder: Path, count: int) -> Mapping[str, Sequ
 def figures(cases: Sequence[Case]) -> Figures:
     """Percent of the holes; similarity is difflib's ratio, in percent. "parses": the file does, with the model's text
     in the hole, of those files that do with the author's (finished code only)."""
-    best = [case.ranked[0].option.text if case.ranked else "" for case in cases]
-    written = [case.gathered.written for case in cases]
     targets = [case.hole.target for case in cases]
-    copied = [case.gathered.copies[0].text if case.gathered.copies else "" for case in cases]
+    written = [case.gathered.written for case in cases]
     parsing = [case for case in cases if case.order == "finished" and _parses(case.hole, case.hole.target)]
     answers = [case.gathered.answer for case in cases if case.gathered.answer is not None]
     found = {
         "holes": float(len(cases)),
-        "model": _percent(map(exact, written, targets)),
-        "copying": _percent(map(exact, copied, targets)),
-        "together": _percent(map(exact, best, targets)),
+        **exact_match(cases),
         "model, similarity": _mean(map(_similarity, written, targets)),
-        "together, similarity": _mean(map(_similarity, best, targets)),
-        "ends by itself": _percent(answer.ended in ("eos", "newline") for answer in answers),
+        "together, similarity": _mean(map(_similarity, map(best, cases), targets)),
+        "ends by itself": percent(answer.ended in ("eos", "newline") for answer in answers),
     }
     if parsing:
-        found["parses"] = _percent(_parses(case.hole, case.gathered.written) for case in parsing)
+        found["parses"] = percent(_parses(case.hole, case.gathered.written) for case in parsing)
     return found
 
 
@@ -115,10 +111,6 @@ def _parses(hole: Hole, text: str) -> bool:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True
-
-
-def _percent(hits: Iterable[bool]) -> float:
-    return 100 * _mean(map(float, hits))
 
 
 def _mean(values: Iterable[float]) -> float:
