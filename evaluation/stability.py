@@ -25,11 +25,12 @@ _PAUSE_AFTER = 25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """One place where somebody typed: how often the context changed, its tokens, and how many of them at its beginning
-    stood at the beginning of the last place's context, too."""
+    stood at the beginning of the last place's context, too; `follows`: there was such a place in the same folder."""
 
     changes: int
     tokens: int
     shared_tokens: int
+    follows: bool
 
 
 async def measure(completer: Completer, folders: Iterable[Path], places: int, settings: Settings) -> list[Place]:
@@ -45,13 +46,19 @@ async def measure(completer: Completer, folders: Iterable[Path], places: int, se
         last = ""
         for _ in range(places):
             path = generator.choice([other for other in paths if other != last])
-            measured.append(await _typed(completer, index, path, generator, settings))
+            measured.append(await _typed(completer, index, path, generator, settings, follows=last != ""))
             last = path
     return measured
 
 
 async def _typed(
-    completer: Completer, index: WorkspaceIndex, path: str, generator: random.Random, settings: Settings
+    completer: Completer,
+    index: WorkspaceIndex,
+    path: str,
+    generator: random.Random,
+    settings: Settings,
+    *,
+    follows: bool,
 ) -> Place:
     """Cut a hundred characters out of a file and type them again."""
     text = index.text(path) or ""
@@ -70,12 +77,12 @@ async def _typed(
     index.close(path)
     assert first is not None
     changes = sum(one != other for one, other in itertools.pairwise(contexts))
-    return Place(changes=changes, tokens=first.tokens, shared_tokens=first.shared_tokens)
+    return Place(changes=changes, tokens=first.tokens, shared_tokens=first.shared_tokens, follows=follows)
 
 
 def report(places: list[Place], *, as_json: bool) -> None:
-    """Print the figures; what is shared, over the places that show anything."""
-    with_context = [place for place in places[1:] if place.tokens]
+    """Print the figures; what is shared, over the places that show anything and follow another of their folder."""
+    with_context = [place for place in places if place.follows and place.tokens]
     shared = [100 * place.shared_tokens / place.tokens for place in with_context]
     figures = {
         "places": len(places),
