@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator
 
 import tree_sitter_bash
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages.support import Binding, Resolution, Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_bash.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     ((command name: (command_name) @_command . argument: (_) @sourced) (#any-of? @_command "source" "."))

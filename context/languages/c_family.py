@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import tree_sitter_c
 import tree_sitter_cpp
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import c_includes
 from repofill.context.languages.c_macros import readable
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, definitions, read
 from repofill.context.outline import Import, Interface, Outline
 
 _C = """
@@ -62,8 +62,8 @@ _CPP = """
 _FUNCTIONS = _DECLARED.format("declaration") + _DECLARED.format("field_declaration")
 _GRAMMARS = {"c": Language(tree_sitter_c.language()), "cpp": Language(tree_sitter_cpp.language())}
 _QUERIES = {
-    "c": Query(_GRAMMARS["c"], _C + _FUNCTIONS + _VARIABLES),
-    "cpp": Query(_GRAMMARS["cpp"], _C + _FUNCTIONS + _CPP + _VARIABLES),
+    "c": Patterns(_GRAMMARS["c"], _C + _FUNCTIONS + _VARIABLES),
+    "cpp": Patterns(_GRAMMARS["cpp"], _C + _FUNCTIONS + _CPP + _VARIABLES),
 }
 _WRAPPERS = frozenset({"template_declaration", "friend_declaration", "linkage_specification"})
 _BODIES = frozenset({"compound_statement", "field_declaration_list", "declaration_list", "enumerator_list"})

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import tree_sitter_c_sharp
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import csharp_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Definition, Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_c_sharp.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     (namespace_declaration) @namespace
@@ -45,7 +45,7 @@ _QUERY = Query(
         (variable_declaration (variable_declarator name: (identifier) @name (expression)? @body))) @variable
     """,
 )
-_REFERENCES = Query(
+_REFERENCES = Patterns(
     _LANGUAGE,
     """
     (_ type: (identifier) @type)

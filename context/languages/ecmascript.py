@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import tree_sitter_javascript
 import tree_sitter_typescript
-from tree_sitter import Language, Node, Query, QueryCursor
+from tree_sitter import Language, Node, QueryCursor
 
 from repofill.context.languages import ecmascript_imports
 from repofill.context.languages.ecmascript_definitions import JAVASCRIPT, TYPESCRIPT
 from repofill.context.languages.ecmascript_statements import CALLS, MODULES, TYPESCRIPT_MODULES, in_comments, statements
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Definition, Interface, Outline
 
 _DEPTH = 8
@@ -30,19 +30,18 @@ _TSX = Language(tree_sitter_typescript.language_tsx())
 class _Grammar:
     name: str
     language: Language
-    query: Query
-    calls: Query
+    query: Patterns
+    calls: Patterns
 
 
 def _grammar(name: str, language: Language, patterns: str) -> _Grammar:
-    return _Grammar(name, language, Query(language, MODULES + patterns), Query(language, CALLS))
+    return _Grammar(name, language, Patterns(language, MODULES + patterns), Patterns(language, CALLS))
 
 
 _DEFAULT = _grammar("javascript", _JAVASCRIPT, JAVASCRIPT)
 _BY_SUFFIX = {
-    suffix: _grammar("typescript", language, TYPESCRIPT_MODULES + TYPESCRIPT)
-    for language, suffixes in ((_TYPESCRIPT, ("ts", "mts", "cts")), (_TSX, ("tsx",)))
-    for suffix in suffixes
+    **dict.fromkeys(("ts", "mts", "cts"), _grammar("typescript", _TYPESCRIPT, TYPESCRIPT_MODULES + TYPESCRIPT)),
+    "tsx": _grammar("typescript", _TSX, TYPESCRIPT_MODULES + TYPESCRIPT),
 }
 
 _FUNCTIONS = ("arrow_function", "function_expression")
@@ -115,7 +114,7 @@ def _calls(grammar: _Grammar, source: Source) -> list[Node]:
     """Every `require("m")` and `import("m")`, however deep; most files have none."""
     if _LOADS.search(source.encoded) is None:
         return []
-    return QueryCursor(grammar.calls).captures(source.root).get("call", [])
+    return QueryCursor(grammar.calls.query).captures(source.root).get("call", [])
 
 
 SUPPORT = Support(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tree_sitter_go
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import go_imports
 from repofill.context.languages.go_names import PATTERNS, free_names
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_go.language())
-_NAMES = Query(_LANGUAGE, PATTERNS)
-_QUERY = Query(
+_NAMES = Patterns(_LANGUAGE, PATTERNS)
+_QUERY = Patterns(
     _LANGUAGE,
     """
     (package_clause (package_identifier) @package)

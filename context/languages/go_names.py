@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from tree_sitter import Query, QueryCursor
+from tree_sitter import QueryCursor
 
-from repofill.context.languages.syntax import Source
+from repofill.context.languages.syntax import Patterns, Source
 
 PATTERNS = """
     [
@@ -41,10 +41,10 @@ PATTERNS = """
 _SCOPE, _STATEMENT, _LOCAL, _MEMBER, _NAME = range(5)
 
 
-def free_names(query: Query, source: Source) -> frozenset[str]:
+def free_names(query: Patterns, source: Source) -> frozenset[str]:
     """Names that are used where no declaration inside of a top-level one binds them: "name" or, of what may be a
     package, "name.Exported"."""
-    found = QueryCursor(query).captures(source.root)
+    found = QueryCursor(query.query).captures(source.root)
     keys = {node.start_byte for node in found.get("key", ())} - {node.start_byte for node in found.get("index", ())}
     events = []  # where a node begins, the negative of where it ends, what it is: sorted, an outer node comes first
     for kind, capture in enumerate(("scope", "statement", "local", "member", "name")):

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import tree_sitter_java
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import java_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_java.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     (package_declaration (_) @package)
@@ -34,7 +34,7 @@ _QUERY = Query(
     (enum_constant name: (identifier) @name) @variable
     """,
 )
-_REFERENCES = Query(
+_REFERENCES = Patterns(
     _LANGUAGE,
     """
     (type_identifier) @type

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator, Mapping
 
 import tree_sitter_lua
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages.support import Binding, Resolution, Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_lua.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     ((function_call name: (identifier) @_called) @call (#any-of? @_called "require" "pcall" "dofile" "loadfile"))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import tree_sitter_php
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import php_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_php.language_php())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     (namespace_definition name: (namespace_name) @namespace)

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import tree_sitter_ruby
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import ruby_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, captures, definitions, read
 from repofill.context.outline import Definition, Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_ruby.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     ((call !receiver method: (identifier) @_method) @import

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 
 import tree_sitter_rust
-from tree_sitter import Language, Node, Query
+from tree_sitter import Language, Node
 
 from repofill.context.languages import rust_paths
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_rust.language())
-_QUERY = Query(
+_QUERY = Patterns(
     _LANGUAGE,
     """
     (use_declaration) @use

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 
 import numpy as np
@@ -16,6 +17,20 @@ from repofill.context.outline import Definition, Kind
 _KINDS: tuple[Kind, ...] = ("function", "class", "variable")
 _MARKERS = re.compile(r"^\s*(?:/\*+!?|\*+/|\*+|//+!?|#+|--+(?:\[=*\[)?|;+)?\s?")
 _TAGGED = re.compile(r"<[^<>]*>")
+
+
+class Patterns:
+    """What is looked for in trees of a grammar. Compiled when it is first looked for: for some grammars that takes a
+    quarter of a second, and hardly a workspace has all languages."""
+
+    def __init__(self, language: Language, patterns: str) -> None:
+        self._language = language
+        self._patterns = patterns
+
+    @cached_property
+    def query(self) -> Query:
+        """The compiled patterns."""
+        return Query(self._language, self._patterns)
 
 
 class Source:
@@ -31,11 +46,11 @@ class Source:
             begins = np.frombuffer(encoded, np.uint8) & 0xC0 != 0x80
             self._code_points = np.concatenate([[0], np.cumsum(begins)])
 
-    def matches(self, query: Query) -> list[dict[str, list[Node]]]:
+    def matches(self, query: Patterns) -> list[dict[str, list[Node]]]:
         """The captures of every match of a query, in the order of its patterns. It runs once: one query for all that is
         wanted of a file costs least."""
         if id(query) not in self._matches:
-            cursor = QueryCursor(query)
+            cursor = QueryCursor(query.query)
             if self.depth is not None:
                 cursor.set_max_start_depth(self.depth)
             found = sorted(cursor.matches(self.root), key=itemgetter(0))
@@ -60,7 +75,7 @@ def read(language: Language, source: bytes, depth: int | None = None, readable: 
     return Source(source, Parser(language).parse(source if readable is None else readable), depth)
 
 
-def captures(query: Query, source: Source) -> dict[str, list[Node]]:
+def captures(query: Patterns, source: Source) -> dict[str, list[Node]]:
     """All nodes that a query captures, by the names it gives them."""
     found: dict[str, list[Node]] = {}
     for match in source.matches(query):
@@ -84,7 +99,7 @@ def bracketed(source: Source, body: Node) -> Span:
 
 
 def definitions(
-    query: Query,
+    query: Patterns,
     source: Source,
     *,
     inside: Callable[[Source, Node], Span] = bracketed,
@@ -180,7 +195,7 @@ def _attribute(
     ]
 
 
-def _matches(query: Query, source: Source) -> Iterator[_Match]:
+def _matches(query: Patterns, source: Source) -> Iterator[_Match]:
     for nodes in source.matches(query):
         for kind in _KINDS:
             if kind in nodes:
