@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from types import MappingProxyType
+from typing import NamedTuple
 
 from repofill.context import matches
+from repofill.context.defined import DefinedNames
 from repofill.context.graph import ImportGraph
 from repofill.context.languages.support import Resolution
 from repofill.context.order import dependency_order
-from repofill.context.outline import Outline
+from repofill.context.outline import Interface, Outline, unpack_interface
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
-from repofill.context.reader import Reading, lf, read, read_many, shown_to_others, stamp_of
+from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
 from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
 from repofill.context.select import View, pieces
-from repofill.context.store import Known, Stamp, Store, describe, digest_of, filters_of
+from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
 MAX_FILES = 20_000
 """Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
@@ -65,7 +67,7 @@ class _Snapshot:
     opened: Mapping[str, _Content] = field(default_factory=dict)
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)
-    defined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    defined: DefinedNames = field(default_factory=DefinedNames)
     generation: int = -1
     passages: Passages = field(default_factory=Passages)
     stats: IndexStats = IndexStats()
@@ -96,9 +98,13 @@ class _Snapshot:
         """What its imports lead to."""
         return self.resolutions.get(path, _NOTHING)
 
-    def defining(self, name: str) -> tuple[str, ...]:
+    def defining(self, name: str) -> Sequence[str]:
         """The files with a definition of this name; with "/" ahead of it, the files of this name."""
-        return self.defined.get(name, ())
+        return self.defined.files_with(name)
+
+    def popular(self, name: str) -> int:
+        """How many files define a name."""
+        return self.defined.count(name)
 
     def beginning(self, start: str) -> tuple[str, ...]:
         """The files whose name, as an import has it, begins so."""
@@ -121,6 +127,39 @@ class _Snapshot:
         return self.positions.get(path, 0)
 
 
+class _News(NamedTuple):
+    """What is new of files on disk; None: there is no such file."""
+
+    known: Mapping[str, Known | None]
+    symbols: Mapping[str, Symbols]
+    filters: Mapping[str, Filters | None]
+
+
+def _news(rows: Mapping[str, Row | None]) -> _News:
+    return _News(
+        {path: None if row is None else row.of_memory() for path, row in rows.items()},
+        {path: row.of_graph() for path, row in rows.items() if row is not None},
+        {path: None if row is None else row.of_match() for path, row in rows.items()},
+    )
+
+
+class _Interfaces(Mapping[str, Interface | None]):
+    """Interfaces, each unpacked when it is looked at: all at once would not fit beside the rest."""
+
+    def __init__(self, symbols: Mapping[str, Symbols | None]) -> None:
+        self._symbols = symbols
+
+    def __getitem__(self, path: str) -> Interface | None:
+        symbols = self._symbols[path]
+        return None if symbols is None or symbols.interface is None else unpack_interface(symbols.interface)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._symbols)
+
+    def __len__(self) -> int:
+        return len(self._symbols)
+
+
 class WorkspaceIndex:
     """See the module. `root` is the workspace folder; paths are relative to it, with forward slashes; texts have LF
     line ends. Without a `store` one of this process alone is used."""
@@ -133,7 +172,6 @@ class WorkspaceIndex:
         self._graph = ImportGraph()
         self._passages = PassageIndex()
         self._on_disk: dict[str, Known] = {}
-        self._defined: dict[str, tuple[str, ...]] = {}
         self._truncated = False
         self._stopped = False
         self._now = _Snapshot(load=self._load)
@@ -152,14 +190,16 @@ class WorkspaceIndex:
         self._rules = IgnoreRules(self.root)
         stamps = dict(self._stamps())
         with self._writing:
-            stored = self._on_disk or self._store.known()
-            same = {path: known for path, known in stored.items() if stamps.get(path) == known.stamp}
-            gone = stored.keys() - stamps.keys()
-            passages = {} if self._on_disk else self._store.filters(same.keys())
-            self._take_over({**same, **dict.fromkeys(gone)}, {**passages, **dict.fromkeys(gone)})
+            known = self._on_disk or self._store.known()
+            same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
+            gone = dict.fromkeys(known.keys() - stamps.keys())
+            symbols = {} if self._on_disk else self._store.symbols(same)
+            passages = {} if self._on_disk else self._store.filters(same)
+            same = {path: kept for path, kept in same.items() if path in self._on_disk or path in symbols}
+            self._take_over(_News({**same, **gone}, symbols, {**passages, **gone}))
         self._store.write([], gone)
         report(len(same))
-        batch: dict[str, Reading | None] = {}
+        batch: dict[str, Row | None] = {}
         for chunk in read_many(self.root, [path for path in stamps if path not in same]):
             if self._stopped:
                 return
@@ -233,9 +273,9 @@ class WorkspaceIndex:
                 typed = {path: self._open.get(path) for path in self._stale}
                 self._stale.clear()
             closed = {path: self._read(path) for path, text in typed.items() if text is None}
-            self._store.write(made[1] for made in closed.values() if made is not None)
+            self._store.write(row for row in closed.values() if row is not None)
             opened = {path: text for path, text in typed.items() if text is not None}
-            self._take_over(_known(closed), _filters(closed), opened)
+            self._take_over(_news(closed), opened, closed)
 
     def stop(self) -> None:
         """For good: whatever is being read and parsed is left as it is."""
@@ -246,65 +286,50 @@ class WorkspaceIndex:
         """Whether what was kept of the workspace could not be used."""
         return self._store.rebuilt
 
-    def _read(self, path: str) -> Reading | None:
+    def _read(self, path: str) -> Row | None:
         return None if self._stopped or self._rules.ignores(path) else read(self.root, path)
 
-    def _keep(self, readings: Mapping[str, Reading | None]) -> None:
+    def _keep(self, rows: Mapping[str, Row | None]) -> None:
         """Take over what was read from disk."""
         with self._writing:
-            rows = [made[1] for made in readings.values() if made is not None]
-            self._store.write(rows, [path for path, made in readings.items() if made is None])
-            self._take_over(_known(readings), _filters(readings))
+            self._store.write(
+                (row for row in rows.values() if row is not None), [path for path, row in rows.items() if row is None]
+            )
+            self._take_over(_news(rows))
 
-    def _take_over(
-        self,
-        on_disk: Mapping[str, Known | None],
-        passages: Mapping[str, Filters | None],
-        typed: Mapping[str, str] = _NONE,
-    ) -> None:
-        """Publish what is new of files on disk (None: no such file) and of open ones. The editor's text wins."""
+    def _take_over(self, news: _News, typed: Mapping[str, str] = _NONE, closed: Collection[str] = ()) -> None:
+        """Publish what is new of files on disk and in the editor, whose text wins."""
         if self._stopped:
             return
         now = self._now
-        if passages:
-            self._passages.update(passages)
-        for path, known in on_disk.items():
+        if news.filters:
+            self._passages.update(news.filters)
+        for path, known in news.known.items():
             if known is None:
                 self._on_disk.pop(path, None)
             else:
                 self._on_disk[path] = known
-        with self._lock:
-            opened_paths = self._open.keys() | typed.keys()
-        opened = {path: content for path, content in now.opened.items() if path in opened_paths}
-        current: dict[str, Known | None] = {path: k for path, k in on_disk.items() if path not in opened_paths}
+        opened = {path: content for path, content in now.opened.items() if path not in closed}
+        current = {path: kept for path, kept in news.known.items() if path not in opened and path not in typed}
+        symbols = dict(news.symbols)
         for path, text in typed.items():
             shown = shown_to_others(text)
             if path not in opened or opened[path][0] != shown:
                 opened[path] = shown, parse(path, shown)
-                current[path] = describe(shown, opened[path][1])
-        current |= {path: self._on_disk.get(path) for path in now.opened.keys() - opened.keys()}
+                current[path], symbols[path] = describe(shown), symbols_of(opened[path][1])
         changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
-        configs = {path: self._config(path, typed.get(path)) for path in {*on_disk, *typed} if is_config(path)}
-        if changed or configs or passages or opened.keys() != now.opened.keys():
-            self._graph.update({path: None if k is None else k.interface for path, k in changed.items()}, configs)
-            self._define(changed)
-            self._publish(changed, opened)
+        configs = {path: self._config(path, typed.get(path)) for path in {*news.known, *typed} if is_config(path)}
+        if changed or configs or news.filters or opened.keys() != now.opened.keys():
+            of_changed = {path: None if known is None else symbols[path] for path, known in changed.items()}
+            self._graph.update(_Interfaces(of_changed), configs)
+            self._publish(changed, opened, now.defined.changed({p: _names(p, s) for p, s in of_changed.items()}))
 
     def _config(self, path: str, typed: str | None) -> str | None:
         return typed if typed is not None else read_config(self.root, path)
 
-    def _define(self, changed: Mapping[str, Known | None]) -> None:
-        """Keep up which files define a name. In place: who reads it meanwhile finds a whole tuple of either time."""
-        leaving, entering = _by_name({path: self._now.known.get(path) for path in changed}), _by_name(changed)
-        for name in leaving.keys() | entering.keys():
-            gone = leaving.get(name, set())
-            paths = [path for path in self._defined.get(name, ()) if path not in gone]
-            if paths or name in entering:
-                self._defined[name] = (*paths, *sorted(entering.get(name, ())))
-            else:
-                self._defined.pop(name, None)
-
-    def _publish(self, changed: Mapping[str, Known | None], opened: Mapping[str, _Content]) -> None:
+    def _publish(
+        self, changed: Mapping[str, Known | None], opened: Mapping[str, _Content], defined: DefinedNames
+    ) -> None:
         now, graph = self._now, self._graph
         known = {**now.known, **{path: k for path, k in changed.items() if k is not None}}
         for path in (path for path, k in changed.items() if k is None):
@@ -322,7 +347,7 @@ class WorkspaceIndex:
             opened=opened,
             resolutions=graph.resolutions,
             positions=positions,
-            defined=self._defined,
+            defined=defined,
             generation=graph.generation,
             passages=self._passages.passages,
             stats=replace(stats, files=len(known), characters=stats.characters + more),
@@ -430,14 +455,6 @@ class WorkspaceIndex:
         return tuple(candidate for candidate in found if REDACTED not in candidate.text)
 
 
-def _known(readings: Mapping[str, Reading | None]) -> dict[str, Known | None]:
-    return {path: None if made is None else made[0] for path, made in readings.items()}
-
-
-def _filters(readings: Mapping[str, Reading | None]) -> dict[str, Filters | None]:
-    return {path: None if made is None else filters_of(*made) for path, made in readings.items()}
-
-
 def _digest(known: Known | None) -> bytes | None:
     return None if known is None else known.digest
 
@@ -446,13 +463,8 @@ def _characters(known: Known | None) -> int:
     return 0 if known is None else known.characters
 
 
-def _by_name(files: Mapping[str, Known | None]) -> dict[str, set[str]]:
-    names: dict[str, set[str]] = {}
-    for path, known in files.items():
-        if known is not None:
-            for name in (*known.defined, f"/{_module_name(path)}"):
-                names.setdefault(name, set()).add(path)
-    return names
+def _names(path: str, symbols: Symbols | None) -> tuple[str, ...]:
+    return () if symbols is None else (*symbols.defined, f"/{_module_name(path)}")
 
 
 def _module_name(path: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from repofill.context.forms import enclosing
 from repofill.context.outline import Definition, Interface, Outline
 
 if TYPE_CHECKING:
@@ -27,17 +28,20 @@ class Names:
     def __init__(self, outline: Outline, text: str) -> None:
         self.language = outline.interface.language
         self.definitions = outline.definitions
-        self.qualified: dict[str, list[int]] = {}
-        self.simple: dict[str, list[int]] = {}
-        self.members: dict[str, list[int]] = {}
-        for number, definition in enumerate(self.definitions):
-            self.qualified.setdefault(definition.qualified, []).append(number)
-            self.simple.setdefault(definition.name, []).append(number)
-            if definition.parent:
-                self.members.setdefault(definition.parent, []).append(number)
-        self.parents = enclosing(outline)
         self._text = text
         self._spoken: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    @cached_property
+    def qualified(self) -> dict[str, list[int]]:
+        return _numbers(definition.qualified for definition in self.definitions)
+
+    @cached_property
+    def simple(self) -> dict[str, list[int]]:
+        return _numbers(definition.name for definition in self.definitions)
+
+    @cached_property
+    def members(self) -> dict[str, list[int]]:
+        return _numbers(definition.parent for definition in self.definitions)
 
     def within(self, owner: str) -> list[int]:
         """Everything inside of a class, at any depth."""
@@ -67,6 +71,15 @@ class Names:
             others = dict.fromkeys(word for d in members for word in _WORD.findall(self.signature(d)))
             self._spoken[number] = tuple(own), tuple(others)
         return self._spoken[number]
+
+
+def _numbers(names: Iterable[str]) -> dict[str, list[int]]:
+    """The numbers of definitions by what each is called; those without a name are left out."""
+    found: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        if name:
+            found.setdefault(name, []).append(number)
+    return found
 
 
 _NOTHING = Names(Outline(interface=Interface(language=""), definitions=(), has_error=False), "")

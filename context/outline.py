@@ -1,16 +1,18 @@
-"""The outline of a file: what it imports and what it defines. Values only; made by `context.languages`, used
-everywhere."""
+"""The outline of a file: what it imports and what it defines. Values, and the bytes that they are kept as; made by
+`context.languages`, used everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.msgpack import Decoder, Encoder
 
 Kind = Literal["function", "class", "variable"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True, array_like=True, gc=False, eq=False):
     """One imported module as it is written: `import a.b as c`, `from ..a import b, c`, `#include "a.h"`, `use a::b`.
 
     `names` are the names taken out of the module, ("*",) for all, () when the module itself is imported; `bound` are
@@ -24,11 +26,19 @@ class Import:
     bound: tuple[str, ...] = ()
     level: int = 0
     kind: str = ""
-    line: int = field(default=0, compare=False)
+    line: int = 0
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.module, self.names, self.bound, self.level, self.kind
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Import) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Definition(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """A definition at the top level of a file or of a class. A "class" is whatever has members: a struct, a trait, an
     interface, an enumeration, a namespace, a module of Ruby. One without a name only holds others together: `const (…)`
     of Go, an `impl` of Rust, whose `parent` is the type that it is for.
@@ -52,11 +62,10 @@ class Definition:
     @property
     def qualified(self) -> str:
         """The dotted name."""
-        return ".".join(part for part in (self.parent, self.name) if part)
+        return f"{self.parent}.{self.name}" if self.parent and self.name else self.parent or self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
+class Interface(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """What of a file decides where names lead, its own and those of others; nothing of where in the text it stands.
 
     `scope` is what the file declares itself to be part of: a Java package, C# or PHP namespaces, a Go package's name;
@@ -72,11 +81,31 @@ class Interface:
     references: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class Outline(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """`definitions` in order of their places, an outer one before what is in it; `has_error` says that the text does
     not parse as a whole."""
 
     interface: Interface
     definitions: tuple[Definition, ...]
     has_error: bool
+
+
+_ENCODER = Encoder(order="deterministic")
+_INTERFACES = Decoder(Interface)
+_OUTLINES = Decoder(Outline)
+
+
+def pack(value: Interface | Outline) -> bytes:
+    """Equal values give equal bytes, but for the lines of imports."""
+    return _ENCODER.encode(value)
+
+
+@lru_cache(maxsize=1024)
+def unpack_interface(packed: bytes) -> Interface:
+    """What `pack` was given. Raises ValueError."""
+    return _INTERFACES.decode(packed)
+
+
+def unpack_outline(packed: bytes) -> Outline:
+    """What `pack` was given. Raises ValueError."""
+    return _OUTLINES.decode(packed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from repofill.context.forms import enclosing, render, shows_value
@@ -83,6 +84,8 @@ def pack(
         if score >= best_score:
             added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
             best, best_score = (*start, *added), score
+        if count == 0 and list(best) == kept:
+            break  # the best is there already
     return best
 
 
@@ -137,8 +140,11 @@ class _File:
 
     def __init__(self, path: str, source: str, outline: Outline | None, digest: bytes | None) -> None:
         self.path, self.source, self.outline, self.digest = path, source, outline, digest
-        self.parents = enclosing(outline) if outline is not None else [-1]
         self.opening = path_comment(path) + "\n"
+
+    @cached_property
+    def _parents(self) -> list[int]:
+        return enclosing(self.outline) if self.outline is not None else [-1]
 
     def header(self, number: int) -> float:
         """Characters of a definition as a skeleton."""
@@ -162,7 +168,7 @@ class _File:
         missing = []
         while number >= 0 and number not in shown:
             missing.append(number)
-            number = self.parents[number]
+            number = self._parents[number]
         return missing
 
     def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], left: float) -> Chosen:

@@ -1,8 +1,8 @@
 """Reading files of a workspace: from a path to what the index keeps of it. In this process, or for many files in
 processes beside it, so that parsing never makes a keystroke wait.
 
-`python -m repofill.context.reader ROOT` is such a process: it takes a path per line and answers each with a pickled
-result of `read`; it ends with its input.
+`python -m repofill.context.reader ROOT` is such a process: it takes lines of paths, with NUL between them, and answers
+each line with the pickled results of `read`; it ends with its input.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 from repofill.context.parse import parse
 from repofill.context.redact import redact
 from repofill.context.scan import read_source
-from repofill.context.store import Known, Row, Stamp, encode
+from repofill.context.store import Row, Stamp, encode
 
 _CHUNK = 64
 FEW = 3 * _CHUNK
@@ -28,10 +28,8 @@ FEW = 3 * _CHUNK
 _MOST_PROCESSES = 4
 _NICENESS = 10
 
-Reading = tuple[Known, Row]
 
-
-def read(root: Path, path: str) -> Reading | None:
+def read(root: Path, path: str) -> Row | None:
     """Read and parse one file; None when it does not count."""
     stamp = stamp_of(root, path)
     text = None if stamp is None else read_source(root, path)
@@ -65,7 +63,7 @@ def process_count() -> int:
     return min(max((os.cpu_count() or 1) // 2, 1), _MOST_PROCESSES)
 
 
-def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Reading | None]]:
+def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Row | None]]:
     """Read files chunk by chunk, many of them in half of the machine's cores, at low priority."""
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     if len(paths) <= FEW:
@@ -78,7 +76,7 @@ def read_many(root: Path, paths: Sequence[str]) -> Iterator[dict[str, Reading | 
         threads = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="reader"))
         free = list(processes)
 
-        def work(chunk: Sequence[str]) -> dict[str, Reading | None]:
+        def work(chunk: Sequence[str]) -> dict[str, Row | None]:
             process = free.pop()  # as many threads as processes
             try:
                 return process.read(chunk)
@@ -109,19 +107,17 @@ class _Process:
         self._process.kill()
         self._process.communicate()
 
-    def read(self, paths: Iterable[str]) -> dict[str, Reading | None]:
-        """Their readings; where the process has gone, made here."""
+    def read(self, paths: Sequence[str]) -> dict[str, Row | None]:
+        """Their rows; where the process has gone, made here."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        found: dict[str, Reading | None] = {}
-        for path in paths:
-            try:
-                self._process.stdin.write(os.fsencode(path) + b"\n")
-                self._process.stdin.flush()
-                found[path] = pickle.load(self._process.stdout)
-            except (OSError, EOFError, pickle.UnpicklingError):
-                found[path] = read(self._root, path)
-        return found
+        try:
+            self._process.stdin.write(b"\0".join(map(os.fsencode, paths)) + b"\n")
+            self._process.stdin.flush()
+            rows: list[Row | None] = pickle.load(self._process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            rows = [read(self._root, path) for path in paths]
+        return dict(zip(paths, rows, strict=True))
 
 
 def main() -> None:
@@ -130,7 +126,8 @@ def main() -> None:
         os.nice(_NICENESS)
     root = Path(os.fsdecode(sys.argv[1]))
     for line in sys.stdin.buffer:
-        pickle.dump(read(root, os.fsdecode(line.rstrip(b"\n"))), sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+        rows = [read(root, os.fsdecode(path)) for path in line.rstrip(b"\n").split(b"\0")]
+        pickle.dump(rows, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
         sys.stdout.buffer.flush()
 
 

@@ -52,6 +52,8 @@ _FAR_CHARACTERS = 100_000
 _HOMONYMS = 6
 """Definitions of one name looked at, anywhere in the workspace; of a name that more files share, only those in open
 files say anything."""
+_WORD_FILES = 24
+"""Files looked into for definitions that are called like a word."""
 _HOPS = 2
 _CHAINS = 32
 """Names and attributes near the cursor that are asked for their types."""
@@ -83,6 +85,9 @@ class View(Protocol):
 
     def defining(self, name: str) -> Sequence[str]:
         """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it."""
+
+    def popular(self, name: str) -> int:
+        """How many files define a name."""
 
     def beginning(self, start: str) -> Sequence[str]:
         """Paths of files whose name begins so."""
@@ -304,6 +309,7 @@ class _Search:
     inferred: bool = False
     unspoken: list[Callable[[], None]] = field(default_factory=list)
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
+    popular: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> dict[Ref, Features]:
         self.words = _Words(self.before, self.after)
@@ -432,14 +438,18 @@ class _Search:
                 self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
-        """Definitions anywhere that are called like a word near the cursor."""
-        for word in self.words.distances:
+        """Definitions anywhere that are called like a word near the cursor, the nearest word first."""
+        looked_into: set[str] = set()
+        for word in sorted(self.words.distances, key=self.words.distances.__getitem__):
             if word in known or len(word) < 3:
                 continue
             paths = self.view.defining(word)
             if len(paths) > _HOMONYMS:
                 paths = [path for path in self.view.recent() if path in paths][-_HOMONYMS:]
             for path in paths:
+                if path not in looked_into and len(looked_into) >= _WORD_FILES:
+                    continue
+                looked_into.add(path)
                 names = self._names(path)
                 for number in names.simple.get(word, ()):
                     definition = names.definitions[number]
@@ -493,7 +503,7 @@ class _Search:
                 "constructor" if is_constructor else definition.kind,
                 definition.name.startswith("_") and not is_constructor,
                 definition.body_start - definition.signature,
-                len(self.view.defining(definition.name)),
+                self._popular(definition.name),
             ),
             Way(
                 reach,
@@ -508,6 +518,11 @@ class _Search:
             ),
             Near(distance, words.counts[name] if distance is not None else 0, owner_distance),
         )
+
+    def _popular(self, name: str) -> int:
+        if name not in self.popular:
+            self.popular[name] = self.view.popular(name)
+        return self.popular[name]
 
     def _receives(self, owner: str, local: str, reach: Reach) -> bool:
         """Whether what stands before the dot is called like the owner, or is an object of a class derived from it."""

@@ -7,25 +7,22 @@ servers may share a database. It is a cache: whatever is wrong with it, it is th
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from sys import intern
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from platformdirs import user_cache_path
 
-from repofill.context.outline import Definition, Import, Interface, Outline
+from repofill.context.outline import Interface, Outline, pack, unpack_interface, unpack_outline
 from repofill.context.passages import Filters, filters
 
 _log = logging.getLogger(__name__)
@@ -40,19 +37,19 @@ CREATE TABLE file (
     size INTEGER NOT NULL,
     digest BLOB NOT NULL,
     characters INTEGER NOT NULL,
-    interface TEXT,
+    interface BLOB,
     defined TEXT NOT NULL,
     filters BLOB NOT NULL,
-    definitions BLOB,
+    outline BLOB,
     text BLOB NOT NULL
 );
 """
 _BUSY_MS = 3000
 _AT_A_TIME = 64
 """Rows written in one transaction."""
-_LEVEL = 1
 _FORGOTTEN_S = 90 * 86_400.0
 """A workspace that nobody has opened for so long is forgotten."""
+_NO_INTERFACE = pack(Interface(language=""))
 _Result = TypeVar("_Result")
 _MODULES = (
     "outline.py",
@@ -79,17 +76,47 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is kept in memory of a file. `digest` identifies its text, which is `characters` long; `defined` are the
-    names of its definitions at any level."""
+    """What is kept in memory of a file. `digest` identifies its text, which is `characters` long."""
 
     stamp: Stamp
     digest: bytes
     characters: int
-    interface: Interface | None
-    defined: tuple[str, ...]
 
 
-Row = tuple[str, int, int, bytes, int, str | None, str, bytes, bytes | None, bytes]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symbols:
+    """What a file imports and defines: its interface, packed, and the names of its definitions at any level."""
+
+    interface: bytes | None = None
+    defined: Collection[str] = ()
+
+
+class Row(NamedTuple):
+    """A file as the database has it."""
+
+    path: str
+    modified_ns: int
+    size: int
+    digest: bytes
+    characters: int
+    interface: bytes | None
+    defined: str
+    filters: bytes
+    outline: bytes | None
+    text: bytes
+
+    def of_memory(self) -> Known:
+        """What memory keeps of it."""
+        stamp = Stamp(modified_ns=self.modified_ns, size=self.size)
+        return Known(stamp=stamp, digest=self.digest, characters=self.characters)
+
+    def of_graph(self) -> Symbols:
+        """What it imports and defines."""
+        return _symbols(self.interface, self.defined)
+
+    def of_match(self) -> Filters:
+        """What the longest match needs."""
+        return _filters(self.digest, self.characters, self.modified_ns, self.filters)
 
 
 class Store:
@@ -153,30 +180,31 @@ class Store:
 
     def known(self) -> dict[str, Known]:
         """Everything that is stored, by path."""
-        rows = self._select("SELECT path, modified_ns, size, digest, characters, interface, defined FROM file")
-        try:
-            return {
-                path: Known(
-                    stamp=Stamp(modified_ns=modified_ns, size=size),
-                    digest=digest,
-                    characters=characters,
-                    interface=None if interface is None else _interface(interface),
-                    defined=tuple(map(intern, defined.split("\n"))) if defined else (),
-                )
-                for path, modified_ns, size, digest, characters, interface, defined in rows
-            }
-        except (ValueError, TypeError, AttributeError) as error:
-            _log.warning("the index at %s holds damaged rows: %s", self._path, error)
-            return {}
+        rows = self._select("SELECT path, modified_ns, size, digest, characters FROM file")
+        return {
+            path: Known(stamp=Stamp(modified_ns=modified_ns, size=size), digest=digest, characters=characters)
+            for path, modified_ns, size, digest, characters in rows
+        }
+
+    def symbols(self, paths: Collection[str]) -> dict[str, Symbols]:
+        """Of some files, without those whose rows are damaged."""
+        found = {}
+        for path, interface, defined in self._select("SELECT path, interface, defined FROM file"):
+            if path in paths:
+                try:
+                    unpack_interface(interface or _NO_INTERFACE)
+                    found[path] = _symbols(interface, defined)
+                except (ValueError, TypeError, AttributeError) as error:
+                    _log.warning("the index at %s holds a damaged row: %s", self._path, error)
+        return found
 
     def read(self, path: str, digest: bytes) -> tuple[str, Outline | None] | None:
         """The text and the outline of a file, None unless that very text is stored."""
-        rows = self._select("SELECT interface, definitions, text FROM file WHERE path = ? AND digest = ?", path, digest)
+        rows = self._select("SELECT outline, text FROM file WHERE path = ? AND digest = ?", path, digest)
         try:
-            for interface, definitions, text in rows:
-                outline = None if interface is None else _outline(interface, definitions)
-                return text.decode("utf-8", "surrogatepass"), outline
-        except (ValueError, zlib.error) as error:
+            for outline, text in rows:
+                return text.decode("utf-8", "surrogatepass"), None if outline is None else unpack_outline(outline)
+        except (ValueError, TypeError, AttributeError) as error:
             _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return None
 
@@ -194,7 +222,7 @@ class Store:
         """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read. A few at a
         time, so that nobody who reads waits for long."""
         self._change("DELETE FROM file WHERE path = ?", ((path,) for path in gone))
-        self._change(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * 10)})", rows)
+        self._change(f"INSERT OR REPLACE INTO file VALUES ({', '.join('?' * len(Row._fields))})", rows)
 
     def _change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         def change(database: sqlite3.Connection) -> None:
@@ -214,12 +242,15 @@ class Store:
                 return work(self._database)
             except sqlite3.Error as error:
                 _log.warning("the index at %s failed: %s", self._path, error)
-                if (
-                    type(error) is sqlite3.DatabaseError
-                ):  # the file is damaged; whatever has a class of its own may pass
-                    self.rebuilt = True
-                    self._database.close()
-                    self._database = self._anew()
+                if type(error) is not sqlite3.DatabaseError:  # whatever has a class of its own may pass
+                    return otherwise
+            self.rebuilt = True  # the file is damaged
+            self._database.close()
+            self._database = self._anew()
+            try:
+                return work(self._database)
+            except sqlite3.Error as error:
+                _log.warning("the new index at %s failed: %s", self._path, error)
                 return otherwise
 
     def close(self) -> None:
@@ -252,73 +283,38 @@ def fingerprint() -> str:
     return code.hexdigest()
 
 
-def describe(text: str, outline: Outline | None, stamp: Stamp | None = None) -> Known:
+def describe(text: str, stamp: Stamp | None = None) -> Known:
     """What memory keeps of a file; one that the editor shows has no stamp that would say anything."""
-    return Known(
-        stamp=stamp or Stamp(modified_ns=0, size=0),
+    return Known(stamp=stamp or Stamp(modified_ns=0, size=0), digest=digest_of(text), characters=len(text))
+
+
+def symbols_of(outline: Outline | None) -> Symbols:
+    """What a file imports and defines."""
+    if outline is None:
+        return Symbols()
+    return Symbols(interface=pack(outline.interface), defined={d.name for d in outline.definitions})
+
+
+def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
+    """What the store keeps of a file."""
+    symbols = symbols_of(outline)
+    return Row(
+        path=path,
+        modified_ns=stamp.modified_ns,
+        size=stamp.size,
         digest=digest_of(text),
         characters=len(text),
-        interface=None if outline is None else outline.interface,
-        defined=() if outline is None else tuple(sorted({d.name for d in outline.definitions})),
+        interface=symbols.interface,
+        defined="\n".join(sorted(symbols.defined)),
+        filters=filters(text),
+        outline=None if outline is None else pack(outline),
+        text=text.encode("utf-8", "surrogatepass"),
     )
 
 
-def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> tuple[Known, Row]:
-    """What memory and what the store keep of a file."""
-    known = describe(text, outline, stamp)
-    interface = definitions = None
-    if outline is not None:
-        interface = json.dumps(_interface_values(outline.interface), separators=(",", ":"))
-        values = [outline.has_error, [[getattr(d, name) for name in _FIELDS] for d in outline.definitions]]
-        definitions = zlib.compress(json.dumps(values, separators=(",", ":")).encode(), _LEVEL)
-    return known, (
-        *(path, stamp.modified_ns, stamp.size, known.digest, len(text), interface, "\n".join(known.defined)),
-        *(filters(text), definitions, text.encode("utf-8", "surrogatepass")),
-    )
-
-
-def filters_of(known: Known, row: Row) -> Filters:
-    """What `encode` has made for the longest match."""
-    return _filters(known.digest, known.characters, known.stamp.modified_ns, row[7])
+def _symbols(interface: bytes | None, defined: str) -> Symbols:
+    return Symbols(interface=interface, defined=defined.split("\n") if defined else ())
 
 
 def _filters(digest: bytes, characters: int, modified_ns: int, data: bytes) -> Filters:
     return Filters(digest=digest, characters=characters, modified_ns=modified_ns, data=data)
-
-
-_FIELDS = tuple(Definition.__slots__)
-
-
-def _interface_values(interface: Interface) -> list[object]:
-    imports = [[i.module, i.names, i.bound, i.level, i.kind, i.line] for i in interface.imports]
-    return [interface.language, interface.scope, imports, sorted(interface.names), sorted(interface.references)]
-
-
-def _interface(values: str) -> Interface:
-    language, scope, imports, names, references = json.loads(values)
-    return Interface(
-        language=intern(language),
-        scope=intern(scope),
-        imports=tuple(
-            Import(
-                module=intern(module),
-                names=tuple(map(intern, taken)),
-                bound=tuple(map(intern, bound)),
-                level=level,
-                kind=intern(kind),
-                line=line,
-            )
-            for module, taken, bound, level, kind, line in imports
-        ),
-        names=frozenset(map(intern, names)),
-        references=frozenset(map(intern, references)),
-    )
-
-
-def _outline(interface: str, definitions: bytes) -> Outline:
-    has_error, rows = json.loads(zlib.decompress(definitions))
-    return Outline(
-        interface=_interface(interface),
-        definitions=tuple(Definition(**dict(zip(_FIELDS, row, strict=True))) for row in rows),
-        has_error=has_error,
-    )

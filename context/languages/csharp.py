@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import tree_sitter_c_sharp
+from msgspec.structs import replace
 from tree_sitter import Language, Node
 
 from repofill.context.languages import csharp_imports

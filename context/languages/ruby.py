@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import tree_sitter_ruby
+from msgspec.structs import replace
 from tree_sitter import Language, Node
 
 from repofill.context.languages import ruby_imports

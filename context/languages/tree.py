@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, TypeVar, TypeVarTuple
 
-from repofill.context.outline import Interface
+from msgspec.structs import replace
+
+from repofill.context.outline import Interface, pack, unpack_interface
 
 _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -30,7 +31,7 @@ class FileTree:
     """
 
     def __init__(self) -> None:
-        self._interfaces: dict[str, Interface] = {}
+        self._packed: dict[str, bytes] = {}  # interfaces: as values they would take most of the memory there is
         self._configs: dict[str, str] = {}
         self._entries: dict[str, list[str]] = {"": []}  # of each directory: what is directly in it, "name/" a directory
         self._named: dict[str, list[str]] = {}
@@ -44,18 +45,22 @@ class FileTree:
     def __contains__(self, path: str) -> bool:
         """Whether there is such a source file."""
         self._read(("file", path))
-        return path in self._interfaces
+        return path in self._packed
 
     def interface(self, path: str) -> Interface | None:
         """The interface of a source file."""
         self._read(("interface", path))
-        return self._interfaces.get(path)
+        return self._interface(path)
 
     def surface(self, path: str) -> Interface | None:
         """The interface without its references: what other files build on, which changes less often than a file does
         under the user's hands."""
         self._read(("surface", path))
-        return _surface(self._interfaces.get(path))
+        return _surface(self._interface(path))
+
+    def _interface(self, path: str) -> Interface | None:
+        packed = self._packed.get(path)
+        return None if packed is None else unpack_interface(packed)
 
     def is_directory(self, path: str) -> bool:
         """Whether any source or configuration file is in or below `path`."""
@@ -127,13 +132,13 @@ class FileTree:
         return self._drop(facts)
 
     def _change_interface(self, path: str, interface: Interface | None) -> set[_Fact]:
-        before = self._interfaces.get(path)
+        before = self._interface(path)
         if interface == before:
             return set()
         facts: set[_Fact] = {("interface", path)}
         if _surface(interface) != _surface(before):
             facts.add(("surface", path))
-        if _set_or_remove(self._interfaces, path, interface):
+        if _set_or_remove(self._packed, path, None if interface is None else pack(interface)):
             facts |= {("file", path), *self._change_place(path, interface is not None)}
         before_in, now_in = _scopes(before), _scopes(interface)
         for key in before_in ^ now_in:

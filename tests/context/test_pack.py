@@ -63,6 +63,9 @@ class Files:
     def defining(self, name: str) -> Sequence[str]:
         return ()
 
+    def popular(self, name: str) -> int:
+        return 0
+
     def recent(self) -> Sequence[str]:
         return ()
 

@@ -16,18 +16,18 @@ from repofill.context.store import Row, Stamp, Store, digest_of, encode
 
 
 def row(path: str, text: str, modified_ns: int = 1) -> Row:
-    return encode(path, text, parse(path, text), Stamp(modified_ns=modified_ns, size=len(text)))[1]
+    return encode(path, text, parse(path, text), Stamp(modified_ns=modified_ns, size=len(text)))
 
 
 @given(st.dictionaries(st.sampled_from(["a.py", "b/é.py", "c.toml"]), st.text(), max_size=3))
 def test_what_goes_in_comes_out(texts: dict[str, str]) -> None:
     """Text, outline and what memory keeps, together; never those of another text."""
     store = Store()
-    encoded = {
-        path: encode(path, text, parse(path, text), Stamp(modified_ns=1, size=2)) for path, text in texts.items()
-    }
-    store.write(made for _, made in encoded.values())
-    assert store.known() == {path: known for path, (known, _) in encoded.items()}
+    rows = {path: row(path, text) for path, text in texts.items()}
+    store.write(rows.values())
+    assert store.known() == {path: made.of_memory() for path, made in rows.items()}
+    assert store.symbols(texts) == {path: made.of_graph() for path, made in rows.items()}
+    assert store.filters(texts) == {path: made.of_match() for path, made in rows.items()}
     for path, text in texts.items():
         assert store.read(path, digest_of(text)) == (text, parse(path, text))
         assert store.read(path, digest_of(text + "x")) is None
@@ -88,6 +88,19 @@ def test_a_bad_file_is_replaced(tmp_path: Path, spoil: object) -> None:
     assert store.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
     again = Store(path)
     assert again.read("a.py", digest_of(TEXT)) is not None or store.rebuilt
+
+
+def test_a_damaged_row_is_left_out(tmp_path: Path) -> None:
+    """Whatever stands in it; the others count."""
+    store = Store(tmp_path / "index.db")
+    store.write([row("a.py", TEXT), row("b.py", TEXT), row("c.py", TEXT)])
+    with sqlite3.connect(tmp_path / "index.db") as database:
+        database.execute("UPDATE file SET interface = ?, outline = ? WHERE path = 'a.py'", (b"\x93\x01", b"no outline"))
+        database.execute("UPDATE file SET interface = 'text', outline = 7 WHERE path = 'b.py'")
+    assert store.symbols({"a.py", "b.py", "c.py"}).keys() == {"c.py"}
+    assert store.read("a.py", digest_of(TEXT)) is None
+    assert store.read("b.py", digest_of(TEXT)) is None
+    assert store.read("c.py", digest_of(TEXT)) is not None
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

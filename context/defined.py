@@ -1,0 +1,79 @@
+"""Which files define a name. Made by `context.index`; a value: what an object answers never changes.
+
+A hundred thousand names as a dictionary of tuples take 40 MB; as sorted hashes with the number of a file beside each
+they take two. Files that have changed since these were sorted are kept apart.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+_MASK = (1 << 64) - 1
+_APART = 32
+"""Changed files kept apart; with more of them everything is sorted anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinedNames:
+    """`keys` are the sorted hashes of names, `files` the numbers in `paths` of the files that define them; what `newer`
+    says of a file counts instead."""
+
+    paths: Sequence[str] = ()
+    keys: array[int] = field(default_factory=lambda: array("Q"))
+    files: array[int] = field(default_factory=lambda: array("I"))
+    newer: Mapping[str, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def files_with(self, name: str) -> list[str]:
+        """The files that define a name, sorted. One answer in 10^13 is wrong: two names of one hash."""
+        start, end, key = self._range(name)
+        found = [self.paths[file] for file in self.files[start:end]]
+        if self.newer:
+            found = [path for path in found if path not in self.newer]
+            found += [path for path, keys in self.newer.items() if key in keys]
+        return sorted(found) if len(found) > 1 else found
+
+    def count(self, name: str) -> int:
+        """How many files define a name."""
+        if self.newer:
+            return len(self.files_with(name))
+        start, end, _ = self._range(name)
+        return end - start
+
+    def _range(self, name: str) -> tuple[int, int, int]:
+        key = hash(name) & _MASK  # Python's own hash: of this process alone, and kept within the string
+        start = bisect_left(self.keys, key)
+        return start, bisect_right(self.keys, key, start), key
+
+    def changed(self, files: Mapping[str, Collection[str]]) -> DefinedNames:
+        """With other names of some files; a file without any is gone."""
+        newer = {
+            **self.newer,
+            **{path: frozenset(hash(name) & _MASK for name in names) for path, names in files.items()},
+        }
+        if len(newer) <= _APART:
+            return DefinedNames(self.paths, self.keys, self.files, newer)
+        return self._sorted(newer)
+
+    def _sorted(self, newer: Mapping[str, frozenset[int]]) -> DefinedNames:
+        kept = [path for path in self.paths if path not in newer]
+        paths = [*kept, *(path for path, keys in newer.items() if keys)]
+        number = {path: at for at, path in enumerate(kept)}
+        moved = np.array([number.get(path, -1) for path in self.paths], np.int64)
+        old_files = moved[np.frombuffer(self.files, np.uint32)] if self.files else np.zeros(0, np.int64)
+        old_keys = np.frombuffer(self.keys, np.uint64)[old_files >= 0] if self.files else np.zeros(0, np.uint64)
+        counts = [len(newer[path]) for path in paths[len(kept) :]]
+        added = array("Q", (key for path in paths[len(kept) :] for key in newer[path]))
+        keys = np.concatenate([old_keys, np.array(added, np.uint64)])
+        files = np.concatenate([old_files[old_files >= 0], np.repeat(np.arange(len(kept), len(paths)), counts)])
+        order = np.argsort(keys)
+        return DefinedNames(
+            paths,
+            array("Q", keys[order].tobytes()),
+            array("I", files[order].astype(np.uint32).tobytes()),
+        )
