@@ -59,7 +59,7 @@ _CHAINS = 32
 """Names and attributes near the cursor that are asked for their types."""
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "constructor", "__construct", "initialize", "new"})
 """Called by the name of their class."""
-_ENOUGH = 800
+_ENOUGH = 300
 """With so many definitions found already, one that is spoken of nowhere near the cursor is left out, unless the way to
 it is a short one."""
 _SHORT: frozenset[Reach] = frozenset({"receiver", "called", "inherited", "named", "file"})
@@ -310,6 +310,8 @@ class _Search:
     unspoken: list[Callable[[], None]] = field(default_factory=list)
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
     popular: dict[str, int] = field(default_factory=dict)
+    shown: set[Ref] = field(default_factory=set)
+    named: dict[Ref, int] = field(default_factory=dict)
 
     def run(self) -> dict[Ref, Features]:
         self.words = _Words(self.before, self.after)
@@ -376,6 +378,9 @@ class _Search:
             for hops, base in enumerate(self.inference.bases(owner)):
                 if base[1] >= 0 and reach != "receiver":
                     self._one(*base, reach, hops, distance)
+                if base in self.shown:
+                    continue
+                self.shown.add(base)
                 for path, number in self.inference.members(base):
                     self._one(path, number, reach, hops, distance)
             if owner[1] < 0:
@@ -397,7 +402,8 @@ class _Search:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
         names = self._names(path)
         for number in names.qualified.get(name, ()):
-            if (path, number) not in self.found or hops == 0:
+            if self.named.get((path, number), _HOPS + 1) > hops:
+                self.named[path, number] = hops
                 self._add(path, number, names.definitions[number], reach, hops, local)
                 for at in names.within(name):
                     self._add(path, at, names.definitions[at], "member" if reach == "named" else reach, hops, local)
