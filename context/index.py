@@ -193,10 +193,9 @@ class WorkspaceIndex:
             known = self._on_disk or self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
             gone = dict.fromkeys(known.keys() - stamps.keys())
-            symbols = {} if self._on_disk else self._store.symbols(same)
-            passages = {} if self._on_disk else self._store.filters(same)
-            same = {path: kept for path, kept in same.items() if path in self._on_disk or path in symbols}
-            self._take_over(_News({**same, **gone}, symbols, {**passages, **gone}))
+            self._take_over(_News(gone, {}, gone))
+            if not self._on_disk:
+                same = self._take_from_store(same)
         self._store.write([], gone)
         report(len(same))
         batch: dict[str, Row | None] = {}
@@ -210,6 +209,15 @@ class WorkspaceIndex:
                 batch = {}
         self._keep(batch)
         report(len(self._on_disk))
+
+    def _take_from_store(self, files: Mapping[str, Known]) -> dict[str, Known]:
+        """Take over files that are stored as they are on disk; returns those that could be read."""
+        symbols = self._store.symbols(files)
+        readable = {path: known for path, known in files.items() if path in symbols}
+        for filters in self._store.filters(readable):
+            self._passages.update(filters)
+        self._take_over(_News(readable, symbols, {}))
+        return readable
 
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
         """The files that count, with their stamps."""
@@ -302,8 +310,7 @@ class WorkspaceIndex:
         if self._stopped:
             return
         now = self._now
-        if news.filters:
-            self._passages.update(news.filters)
+        self._passages.update(news.filters)
         for path, known in news.known.items():
             if known is None:
                 self._on_disk.pop(path, None)
@@ -464,7 +471,7 @@ def _characters(known: Known | None) -> int:
 
 
 def _names(path: str, symbols: Symbols | None) -> tuple[str, ...]:
-    return () if symbols is None else (*symbols.defined, f"/{_module_name(path)}")
+    return () if symbols is None else (*filter(None, symbols.defined.split("\n")), f"/{_module_name(path)}")
 
 
 def _module_name(path: str) -> str:

@@ -25,7 +25,7 @@ _CHARACTERS_PER_WORD = 16
 """Of text for a word of 32 bits: two bits a character, of which about a quarter are set in source code."""
 _MOST_WORDS = 24_000_000
 """Of all filters together, enough for 384 million characters; files beyond are not searched."""
-_SPARE = 1.5
+_SPARE = 1.2
 _RECENT = 16
 """Files modified last are searched first."""
 _FAR = (8, 16)
@@ -124,6 +124,8 @@ class PassageIndex:
 
     def update(self, changed: Mapping[str, Filters | None]) -> None:
         """Take over files; None removes one."""
+        if not changed:
+            return
         new = {path: made for path, made in changed.items() if made is not None}
         for path in changed:
             self._files.pop(path, None)

@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -47,6 +47,7 @@ CREATE TABLE file (
 _BUSY_MS = 3000
 _AT_A_TIME = 64
 """Rows written in one transaction."""
+_READ_AT_A_TIME = 1000
 _FORGOTTEN_S = 90 * 86_400.0
 """A workspace that nobody has opened for so long is forgotten."""
 _NO_INTERFACE = pack(Interface(language=""))
@@ -85,10 +86,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symbols:
-    """What a file imports and defines: its interface, packed, and the names of its definitions at any level."""
+    """What a file imports and defines: its interface, packed, and the names of its definitions at any level, a line
+    each."""
 
     interface: bytes | None = None
-    defined: Collection[str] = ()
+    defined: str = ""
 
 
 class Row(NamedTuple):
@@ -112,7 +114,7 @@ class Row(NamedTuple):
 
     def of_graph(self) -> Symbols:
         """What it imports and defines."""
-        return _symbols(self.interface, self.defined)
+        return Symbols(interface=self.interface, defined=self.defined)
 
     def of_match(self) -> Filters:
         """What the longest match needs."""
@@ -193,7 +195,7 @@ class Store:
             if path in paths:
                 try:
                     unpack_interface(interface or _NO_INTERFACE)
-                    found[path] = _symbols(interface, defined)
+                    found[path] = Symbols(interface=interface, defined=defined)
                 except (ValueError, TypeError, AttributeError) as error:
                     _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return found
@@ -213,10 +215,13 @@ class Store:
         rows = self._select("SELECT text FROM file WHERE path = ? AND digest = ?", path, digest)
         return None if not rows else str(rows[0][0], "utf-8", "surrogatepass")
 
-    def filters(self, paths: Collection[str]) -> dict[str, Filters]:
-        """Of some files, for the longest match."""
-        rows = self._select("SELECT path, digest, characters, modified_ns, filters FROM file")
-        return {path: _filters(*row) for path, *row in rows if path in paths}
+    def filters(self, paths: Collection[str]) -> Iterator[dict[str, Filters]]:
+        """Of some files, for the longest match, a part at a time."""
+        query = "SELECT path, digest, characters, modified_ns, filters FROM file WHERE path > ? ORDER BY path LIMIT ?"
+        last = ""
+        while rows := self._select(query, last, _READ_AT_A_TIME):
+            yield {path: _filters(*row) for path, *row in rows if path in paths}
+            last = rows[-1][0]
 
     def write(self, rows: Iterable[Row], gone: Iterable[str] = ()) -> None:
         """Keep files, made by `encode`, and forget others. What cannot be written is not there to be read. A few at a
@@ -292,7 +297,7 @@ def symbols_of(outline: Outline | None) -> Symbols:
     """What a file imports and defines."""
     if outline is None:
         return Symbols()
-    return Symbols(interface=pack(outline.interface), defined={d.name for d in outline.definitions})
+    return Symbols(interface=pack(outline.interface), defined="\n".join(sorted({d.name for d in outline.definitions})))
 
 
 def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
@@ -305,15 +310,11 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
         digest=digest_of(text),
         characters=len(text),
         interface=symbols.interface,
-        defined="\n".join(sorted(symbols.defined)),
+        defined=symbols.defined,
         filters=filters(text),
         outline=None if outline is None else pack(outline),
         text=text.encode("utf-8", "surrogatepass"),
     )
-
-
-def _symbols(interface: bytes | None, defined: str) -> Symbols:
-    return Symbols(interface=interface, defined=defined.split("\n") if defined else ())
 
 
 def _filters(digest: bytes, characters: int, modified_ns: int, data: bytes) -> Filters:

@@ -6,6 +6,7 @@ Each figure comes from a process of its own, so that memory is that of one way a
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import subprocess
@@ -107,6 +108,7 @@ def _start(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
 def _use(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
     index = WorkspaceIndex(folder, Store(database))
     index.build()
+    gc.freeze()  # as the server does
     generator = random.Random(1)
     paths = index.ordered()
     plans, changes = [], []
