@@ -13,7 +13,8 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
 from typing import NamedTuple
@@ -34,7 +35,10 @@ from repofill.context.select import View, pieces
 from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
 MAX_FILES = 20_000
-"""Files indexed at most; a workspace like `/` stops here instead of walking the whole disk."""
+"""Files indexed at first; a workspace like `/` stops here instead of walking the whole disk. Beyond that only what is
+around open files is read."""
+_AROUND = 2_000
+"""Files read around an open one."""
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
@@ -173,6 +177,7 @@ class WorkspaceIndex:
         self._passages = PassageIndex()
         self._on_disk: dict[str, Known] = {}
         self._truncated = False
+        self._covered: set[str] = set()
         self._stopped = False
         self._now = _Snapshot(load=self._load)
         self._lock = Lock()  # of what follows; never held while working
@@ -198,12 +203,16 @@ class WorkspaceIndex:
                 same = self._take_from_store(same)
         self._store.write([], gone)
         report(len(same))
+        self._read_all(self._nearest_first(path for path in stamps if path not in same), report)
+
+    def _read_all(self, paths: Sequence[str], report: Callable[[int], None]) -> None:
+        """Read files in batches: after every batch all is ordered anew, so they double."""
         batch: dict[str, Row | None] = {}
-        for chunk in read_many(self.root, [path for path in stamps if path not in same]):
+        for chunk in read_many(self.root, paths):
             if self._stopped:
                 return
             batch |= chunk
-            if len(batch) >= max(_FIRST_BATCH, len(self._on_disk) // 2):  # every batch is ordered anew, so they double
+            if len(batch) >= max(_FIRST_BATCH, len(self._on_disk) // 2):
                 self._keep(batch)
                 report(len(self._on_disk))
                 batch = {}
@@ -220,13 +229,42 @@ class WorkspaceIndex:
         return readable
 
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
-        """The files that count, with their stamps."""
-        for number, path in enumerate(scan(self.root)):
+        """The files that count, with their stamps. Those around what the editor shows come first, which matters where
+        there are too many."""
+        with self._lock:
+            opened = list(self._open)
+        for number, path in enumerate(self._outward(opened)):
             self._truncated = number >= MAX_FILES
             if self._truncated or self._stopped:
                 return
             if (stamp := stamp_of(self.root, path)) is not None:
                 yield path, stamp
+
+    def _outward(self, paths: Iterable[str]) -> Iterator[str]:
+        """All files: those in the folders of some, in the folders around these, and so on."""
+        folders = {"", *(folder for path in paths for folder in _folders_of(path))}
+        done: set[str] = set()
+        for folder in sorted(folders, key=lambda folder: (-_depth(folder), folder)):
+            yield from scan(self.root, folder, done)
+            done.add(folder)
+
+    def _nearest_first(self, paths: Iterable[str]) -> list[str]:
+        """In the order in which the user is likely to need them, by the files that are open now."""
+        with self._lock:
+            around = {folder for path in self._open for folder in _folders_of(path)}
+
+        def nearness(path: str) -> int:
+            return max((_depth(folder) for folder in _folders_of(path) if folder in around), default=0)
+
+        return sorted(paths, key=nearness, reverse=True) if around else list(paths)
+
+    def _read_around(self, path: str) -> None:
+        """In a workspace with too many files: those around an open one."""
+        folder = path.rpartition("/")[0]
+        if folder not in self._covered:
+            self._covered.add(folder)
+            unknown = (other for other in self._outward([path]) if other not in self._on_disk)
+            self._read_all(list(islice(unknown, _AROUND)), lambda files: None)
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
@@ -284,6 +322,9 @@ class WorkspaceIndex:
             self._store.write(row for row in closed.values() if row is not None)
             opened = {path: text for path, text in typed.items() if text is not None}
             self._take_over(_news(closed), opened, closed)
+        if self._truncated:
+            for path in opened:
+                self._read_around(path)
 
     def stop(self) -> None:
         """For good: whatever is being read and parsed is left as it is."""
@@ -481,9 +522,15 @@ def _module_name(path: str) -> str:
     return folders[-1] if stem in ("__init__", "index", "mod", "init") and folders else stem
 
 
-def _folders_of(path: str) -> Iterable[str]:
-    """ "" included."""
-    return ("", *(parent.as_posix() for parent in PurePosixPath(path).parents))
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders around a file, the innermost first, "" the last."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _depth(folder: str) -> int:
+    return folder.count("/") + bool(folder)
 
 
 def relative_path(root: Path, file: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from fnmatch import translate
 from pathlib import Path
 
@@ -162,9 +162,9 @@ class IgnoreRules:
         return self._patterns[folder]
 
 
-def scan(root: Path, under: str = "") -> Iterator[str]:
+def scan(root: Path, under: str = "", without: Container[str] = ()) -> Iterator[str]:
     """Paths of the source and configuration files below `root / under`, lazily and in a fixed order; unreadable
-    directories and links to directories are skipped."""
+    directories, links to directories and the folders in `without` are skipped."""
     rules = IgnoreRules(root)
     if under and (rules.ignores(under, is_dir=True) or _through_link(root, under)):
         return
@@ -173,7 +173,7 @@ def scan(root: Path, under: str = "") -> Iterator[str]:
         folder = waiting.pop()
         files, folders = _entries(root, folder)
         yield from (path for path in files if not rules.ignores(path))
-        waiting += [path for path in reversed(folders) if not rules.ignores(path, is_dir=True)]
+        waiting += [path for path in reversed(folders) if path not in without and not rules.ignores(path, is_dir=True)]
 
 
 def read_source(root: Path, path: str) -> str | None:

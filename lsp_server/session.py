@@ -174,7 +174,7 @@ class Session:
         if folder.index.rebuilt:
             self.say(f"What was kept of {folder.root} from the last time could not be read; it was made anew.")
         if truncated:
-            self.say(f"{folder.root} has too many files: the first are read, and once. Open a smaller folder.")
+            self.say(f"{folder.root} has too many files: those around open ones are read, once. Open a smaller folder.")
         await self._warm()
 
     # Documents

@@ -151,3 +151,24 @@ def test_the_whole_disk_as_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     stats = built(Path("/")).stats()
     assert stats.truncated
     assert stats.files <= 30
+
+
+@pytest.mark.parametrize("opened_first", [True, False])
+def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened_first: bool) -> None:
+    """What is around an open file is known wherever it lies, nearest first; the rest as far as the limit."""
+    monkeypatch.setattr(index_module, "MAX_FILES", 30)
+    monkeypatch.setattr(index_module, "_AROUND", 20)
+    for folder, count in (("a", 60), ("z/near", 3), ("z/other", 10), ("z/far", 40)):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / folder / f"m{number}.py").write_text(f"def f{number}():\n    return {number}\n")
+    index, text = WorkspaceIndex(tmp_path), "from z.near.m1 import f1\n"
+    if opened_first:
+        index.open("z/near/new.py", text)
+    index.build()
+    index.open("z/near/new.py", text + "\n")
+    known = index.ordered()
+    assert [c.path for c in index.plan("z/near/new.py", text, "", 4000)] == ["z/near/m1.py"]
+    assert sum(path.startswith("z/near/") for path in known) == 4
+    assert len(known) <= 30 + 20 + 1
+    assert index.stats().truncated
