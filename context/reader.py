@@ -7,6 +7,7 @@ each line with the pickled results of `read`; it ends with its input.
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import subprocess
@@ -21,6 +22,8 @@ from repofill.context.parse import parse
 from repofill.context.redact import redact
 from repofill.context.scan import read_source
 from repofill.context.store import Row, Stamp, encode
+
+_log = logging.getLogger(__name__)
 
 _CHUNK = 64
 FEW = 3 * _CHUNK
@@ -90,9 +93,12 @@ class _Process:
     """A process that reads files."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "repofill.context.reader", str(root)],
+        self._command = [sys.executable, "-P", "-m", "repofill.context.reader", str(root)]
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -104,11 +110,14 @@ class _Process:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
     def read(self, paths: Sequence[str]) -> dict[str, Row | None]:
-        """Their rows; where the process has gone, made here."""
+        """Their rows. A file that ends the process, by a fault of its parser, is left out; the others are not."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -116,7 +125,12 @@ class _Process:
             self._process.stdin.flush()
             rows: list[Row | None] = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
-            rows = [read(self._root, path) for path in paths]
+            self._end()
+            self._process = self._started()
+            if len(paths) > 1:
+                return {path: self.read([path])[path] for path in paths}
+            rows = [None]
+            _log.warning("%s is left out: whatever reads it comes to a sudden end", *paths)
         return dict(zip(paths, rows, strict=True))
 
 

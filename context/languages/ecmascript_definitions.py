@@ -27,7 +27,11 @@ _VARIABLES = (
     "(_ . (variable_declarator name: (object_pattern (shorthand_property_identifier_pattern) @name)) .) @variable",
     "(_ . (variable_declarator name: (identifier) @name) . (variable_declarator)) @variable",
 )
-_PLACES = ("(program {})", "(program (export_statement declaration: {}))")
+_PLACES = tuple(
+    f"({root} {place})"
+    for root in ("program", "ERROR")  # what is still whole in a file that is broken, or newer than the grammar
+    for place in ("{}", "(export_statement declaration: {})")
+)
 _NAMESPACE_PLACES = (
     "(internal_module body: (statement_block {}))",
     "(internal_module body: (statement_block (export_statement declaration: {})))",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -289,3 +290,31 @@ def test_no_secret_in_text_leaves_its_file(tmp_path: Path) -> None:
         assert index.copy_candidates("main.py", 'ACCESS = "', "") == ()
     assert key.encode() not in b"".join(file.read_bytes() for file in tmp_path.glob("index.db*"))
     assert key in (index.text("conf.py") or "")
+
+
+DYING = """
+import os, sys
+from repofill.context import reader
+read = reader.read
+reader.read = lambda root, path: os._exit(1) if path == "m7.py" else read(root, path)
+sys.argv = ["reader", sys.argv[-1]]
+reader.main()
+"""
+
+
+def test_a_file_that_ends_its_reader_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of its batch are not, nor does the server end with it."""
+    count = reader.FEW + 1
+    (tmp_path / "files").mkdir()
+    for number in range(count):
+        (tmp_path / "files" / f"m{number}.py").write_text(f"def f{number}():\n    return {number}\n")
+    (tmp_path / "dying.py").write_text(DYING)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path / "dying.py"}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    index = WorkspaceIndex(tmp_path / "files")
+    index.build()
+    assert len(index.ordered()) == count - 1
+    assert index.text("m7.py") is None
+    assert index.text("m8.py") == "def f8():\n    return 8\n"
