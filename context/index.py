@@ -297,10 +297,10 @@ class WorkspaceIndex:
         self.release(path)
         self.settle()
 
-    def change(self, path: str, text: str) -> None:
+    def change(self, path: str, text: str, part_of: str = "") -> None:
         """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
-        `settle`. Files that are ignored or hold secrets stay out."""
-        if self.is_secret(path) or (path not in self._open and self._rules.ignores(path)):
+        `settle`. Files that are ignored or hold secrets stay out, and so does what is `part_of` one."""
+        if self.is_secret(path) or (path not in self._open and self._rules.ignores(part_of or path)):
             return
         with self._lock:
             self._open[path] = lf(text)

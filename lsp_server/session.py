@@ -259,17 +259,22 @@ class Session:
         self._places[document.uri] = place
         if left != place:
             self._leave(left)
-        index.change(path, self.cursor(document, document.text, 0).text)
-        self._settle_soon(index)
+        self._change(index, path, document)
 
     def _leave(self, place: tuple[WorkspaceIndex, str]) -> None:
         """A document is no longer at a place; another cell of its notebook may be."""
         index, path = place
         still = next((self._documents[uri] for uri, other in self._places.items() if other == place), None)
-        if still is None:
-            index.release(path)
+        if still is not None:
+            self._change(index, path, still)
         else:
-            index.change(path, self.cursor(still, still.text, 0).text)
+            index.release(path)
+            self._settle_soon(index)
+
+    def _change(self, index: WorkspaceIndex, path: str, document: Document) -> None:
+        notebook = self._notebooks.holding(document.uri)
+        part_of = "" if notebook is None else self.locate(notebook)[1]
+        index.change(path, self.cursor(document, document.text, 0).text, part_of)
         self._settle_soon(index)
 
     def _settle_soon(self, index: WorkspaceIndex) -> None:

@@ -292,6 +292,15 @@ def test_no_secret_in_text_leaves_its_file(tmp_path: Path) -> None:
     assert key in (index.text("conf.py") or "")
 
 
+def test_what_is_part_of_an_ignored_file_stays_out(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.ipynb\n!kept.ipynb\n")
+    index = WorkspaceIndex(tmp_path)
+    for name in ("study", "kept"):
+        index.change(f"{name}.ipynb.py", "def measured():\n    return 1\n", part_of=f"{name}.ipynb")
+    index.settle()
+    assert index.ordered() == ["kept.ipynb.py"]
+
+
 DYING = """
 import os, sys
 from repofill.context import reader
