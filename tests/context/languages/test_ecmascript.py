@@ -161,6 +161,19 @@ def test_outline(path: str, text: str, definitions: str) -> None:
         assert " ".join(d.qualified for d in outline.definitions) == definitions
 
 
+@pytest.mark.parametrize(
+    ("text", "definitions"),
+    [
+        ("export const a = 1;\nfunction f() {}\ninterface I extends A<\n  <T extends | B>(x: T): y\n", "a f"),
+        ("const a = f(x;\nexport const b = 2;\nfunction g() { const c = 1; return (c; }\n", "a b g"),
+    ],
+)
+def test_what_is_whole_in_a_broken_file_counts(text: str, definitions: str) -> None:
+    outline = outline_of("a.ts", text)
+    assert outline.has_error
+    assert " ".join(d.qualified for d in outline.definitions) == definitions
+
+
 SKELETONS = [
     (
         "a.js",
