@@ -164,7 +164,7 @@ def test_outline(path: str, text: str, definitions: str) -> None:
 @pytest.mark.parametrize(
     ("text", "definitions"),
     [
-        ("export const a = 1;\nfunction f() {}\ninterface I extends A<\n  <T extends | B>(x: T): y\n", "a f"),
+        ("const a = 1;\nexport const b = 2;\nexport interface I extends A<{\n", "a b"),
         ("const a = f(x;\nexport const b = 2;\nfunction g() { const c = 1; return (c; }\n", "a b g"),
     ],
 )
