@@ -245,15 +245,20 @@ def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
         stop.clear()
         timer = threading.Timer(delay_ms / 1000, stop.set)
         timer.start()
+        aborted = False
         try:
             llama.prefill(prompt)
         except Aborted:
+            aborted = True
             partial += 0 < len(llama.tokens) < len(prompt)
         timer.join()
         stop.clear()
         assert llama.tokens == prompt[: len(llama.tokens)]
-        llama.prefill(prompt)
-        assert np.array_equal(llama.logits(), expected)
+        if (
+            aborted
+        ):  # on a machine that was quicker, the last token alone would be evaluated again, and rounded otherwise
+            llama.prefill(prompt)
+            assert np.array_equal(llama.logits(), expected)
     assert partial > 0
 
 
