@@ -193,6 +193,7 @@ class WorkspaceIndex:
         meanwhile the index answers with what it has so far. Again, it takes over what has changed since."""
         report = progress or (lambda files: None)
         self._rules = IgnoreRules(self.root)
+        self._covered.clear()
         stamps = dict(self._stamps())
         with self._writing:
             known = self._on_disk or self._store.known()
