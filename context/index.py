@@ -467,6 +467,9 @@ class WorkspaceIndex:
         """What of other files the prompt for a cursor between `before` and `after` in `path` shows, in prompt order. As
         much of the `previous` context as is worth it stays at its beginning."""
         now = self._now
+        if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
+            content = before + after, parse(path, before + after)
+            now = replace(now, opened={**now.opened, path: content})
         return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)
 
     def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:

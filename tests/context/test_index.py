@@ -243,6 +243,16 @@ def test_a_second_session_reads_only_what_changed(tmp_path: Path, monkeypatch: p
         assert index.plan(path, "Other()", "", 2000) == fresh.plan(path, "Other()", "", 2000)
 
 
+def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:
+    """Another file's definition of the same name has nothing to say there."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    text = "def load_data():\n    return 2\n\n\nprint(load_data"
+    assert [c.path for c in index.plan("new.py", "print(load_data", "", 10_000)] == ["utils.py"]
+    index.change("new.py", text)
+    assert index.plan("new.py", text, "", 10_000) == ()
+
+
 def test_an_ignored_file_stays_out_when_it_is_opened(tmp_path: Path) -> None:
     """The editor shows it, prompts of other files do not."""
     write(tmp_path, {".repofillignore": "private.py\n", "a.py": "import private\n"})
