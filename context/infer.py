@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repofill.context.languages.support import Binding
-from repofill.context.names import Names, names_of
+from repofill.context.names import NAME, Names, bare, names_of
 from repofill.context.outline import Definition
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 ITSELF = frozenset({"self", "cls", "this", "Self"})
 ABOVE = frozenset({"super", "base", "parent"})
 
-_NAME = re.compile(r"[^\W\d]\w*")
-_DOTTED = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*")
-_LINK = re.compile(r"(?:[?!]?\.|->|::)\s*(?=[^\W\d])")
+_NAME = re.compile(rf"#?{NAME}")
+_DOTTED = re.compile(rf"{NAME}(?:(?:\.|::){NAME})*")
+_LINK = re.compile(r"(?:[?!]?\.|->|::)\s*(?=[^\W\d]|[$#])")
 _LINK_BEFORE = re.compile(r"([?!]?\.|->|::)\s*$")
 _PREFIX = re.compile(r"(?:(?:await|async|new|not|yield|from|return|move|mut|ref|co_await|typeof)\b\s*|[&*!\s])*")
 _GENERIC = re.compile(r"(?:::)?<[\w\s,.:&'\[\]<>]*>(?=[({.])")
@@ -35,22 +35,29 @@ _CLOSING = {opening: closing for closing, opening in _OPENING.items()}
 _ASSIGNED = re.compile(r"\s*(?:,\s*\*?\w+\s*)*(?::=|=(?![=>]))\s*")
 _ANNOTATED = re.compile(r"[?!]?\s*:(?![:=])\s*([^=\n;{]+)")
 _FROM = re.compile(r"\s*(?:,\s*\w+\s*)*[\])}]?\s+(?:in|of)\s+|\s*:\s+(?=[^\W\d])|\s*:?=\s*range\s+")
+_TAKEN_OUT = re.compile(r"[^{}=;]*\}\s*(?::\s*([^=\n;{]+))?(?:=\s*)?")
 _LOOP = re.compile(r"\bfor(?:each)?\b[^;]*$")
 _AS = re.compile(r"(?:\bwith|\bexcept|\bcase|,|\()\s*([^,]*\S)\s+as\s+$")
-_TYPED = re.compile(r"([^\W\d][\w.:]*)\s*(<[^;{}()=]*>)?(?:\s*\[\])*(?:\s*[*&]+\s*|\s+)(?:const\s+|mut\s+)?$")
+_TYPED = re.compile(r"([^\W\d][\w$.:]*)\s*(<[^;{}()=]*>)?(?:\s*\[\])*(?:\s*[*&]+\s*|\s+)(?:const\s+|mut\s+)?$")
 _TYPED_AFTER = re.compile(r"\s+(?:\*|\[\w*\]|\.\.\.|map\[\w+\]|chan\s+)*\s*([^\W\d][\w.]*)")
 _ASKED = re.compile(r"\s*,\s*([^)]+)\)")
-_CAST = re.compile(r"\s+(?:instanceof|as|is)\s+([^\W\d][\w.]*)")
+_CAST = re.compile(r"\s+(?:instanceof|as|is)\s+((?:[^\W\d]|\$)[\w$.]*)")
 _RETURNED = re.compile(r"^[ \t]*return\s+", re.MULTILINE)
 _DOCUMENTED = re.compile(r"@(?:returns?|type)\s*\{([^}]*)\}")
-_LINK_BELOW = re.compile(r"\s*[?!]*\s*\n?\s*\.(?=[^\W\d])")
+_LINK_BELOW = re.compile(r"\s*[?!]*\s*\n?\s*\.(?=[^\W\d]|[$#])")
 """A chain that goes on on the next line."""
 _ANNOTATED_VALUE = re.compile(r"[?!]?\s*:[^=\n;{]+=\s*")
 _NEXT_OPERAND = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?")
 _SELF_TYPE = re.compile(r"\bSelf\b")
-_DOTTED_NEAR = re.compile(r"(?<![\w.])[^\W\d]\w*(?:(?:\?\.|\.|->|::)[^\W\d]\w*)*")
+_DOTTED_NEAR = re.compile(rf"(?<![\w$.#]){NAME}(?:(?:\?\.|\.|->|::)#?{NAME})*")
 _SEPARATED = re.compile(r"\?\.|\.|->|::")
-_CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+(\w+)([^\n{]*)", re.MULTILINE)
+_CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+([\w$]+)([^\n{]*)", re.MULTILINE)
+
+_OF_ELEMENTS = frozenset(
+    "get at pop shift find first last next values items iter iterator stream filter slice sort reverse concat "
+    "await then finally unwrap expect clone borrow lock read write as_ref as_mut orElse orElseThrow".split()
+)
+"""Methods of containers, which are not in the workspace, that give what these hold."""
 
 _WINDOW = 8_000
 """Characters before a place that are searched for the declaration of a variable."""
@@ -107,7 +114,7 @@ class Inference:
         or where nothing is known."""
         text = self.here.text
         end = len(text)
-        while end > 0 and (text[end - 1].isalnum() or text[end - 1] == "_"):
+        while end > 0 and _in_name(text[end - 1]):
             end -= 1
         link = _LINK_BEFORE.search(text, max(0, end - 40), end)
         return self.of_chain(_chain_before(text, link.start()), self.here) if link else ()
@@ -148,7 +155,9 @@ class Inference:
             members = [found_member for one in found for found_member in self.member(one, link)]
             types = self._types_of(members, depth)
             if not types and name in ITSELF and link == others[0][0]:
-                types = self._declared(path, place, depth + 1)
+                types = self._declared(path, place, depth + 1) or self._declared(link, place, depth + 1)
+            if not members and link in _OF_ELEMENTS:
+                types = types or found
             found = types or (self._of_expression(arguments, place, depth + 1) if arguments else ())
         return found
 
@@ -277,7 +286,7 @@ class Inference:
         if depth > _DEPTH or ref in self._busy:
             return ()
         self._busy.add(ref)
-        place = Place(path, self._view.text(path) or "", definition.signature)
+        place = Place(path, bare(path, self._view.text(path) or ""), definition.signature)
         if definition.kind == "function":
             found = self._of_function(definition, place, depth + 1)
         else:
@@ -288,7 +297,7 @@ class Inference:
 
     def _of_function(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         signature = place.text[definition.signature : max(definition.body_start, definition.signature)]
-        at = re.search(rf"\b{re.escape(definition.name)}\b", signature)
+        at = _mention(definition.name, signature)
         opening = signature.find("(", at.end()) if at else -1
         head = signature[: at.start()] if at else ""
         tail = signature[_end_of_brackets(signature, opening) :] if opening >= 0 else ""
@@ -310,7 +319,7 @@ class Inference:
 
     def _of_variable(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         written = place.text[definition.signature : min(definition.end, definition.signature + 2 * _EXPRESSION)]
-        at = re.search(rf"\b{re.escape(definition.name)}\b", written)
+        at = _mention(definition.name, written)
         if at is None:
             return ()
         head, tail = written[: at.start()], written[at.end() :]
@@ -333,11 +342,12 @@ class Inference:
                 break
             end = at + len(name)
             around = text[at - 1 : at], text[end : end + 1]
-            if any(c.isalnum() or c == "_" for c in around) or around[0] in (".", ">"):
+            if any(map(_in_name, around)) or around[0] in (".", ">"):
                 continue
             self._left -= 1
             head = text[max(text.rfind("\n", 0, at) + 1, at - _EXPRESSION) : at]
-            found = self._declares(head, text[end : min(end + _EXPRESSION, len(text))], place, depth)
+            tail = text[end : min(end + _EXPRESSION, len(text))]
+            found = self._declares(head, tail, place, depth) or self._taken_out(name, head, tail, place, depth)
         self._busy.discard(key)
         return found
 
@@ -362,6 +372,15 @@ class Inference:
         if self.names(place.path).language == "go" and (match := _TYPED_AFTER.match(tail)):
             return self._classes(match[1], place, depth)
         return ()
+
+    def _taken_out(self, name: str, head: str, tail: str, place: Place, depth: int) -> tuple[Ref, ...]:
+        """The classes of a name that is taken out of an object: `const { a } = b`, `({ a }: B) =>`."""
+        match = _TAKEN_OUT.match(tail) if "{" in head[head.rfind("}") + 1 :] else None
+        if match is None:
+            return ()
+        owners = self._classes(_cut(match[1]), place, depth) if match[1] else ()
+        owners = owners or self._of_expression(tail[match.end() :], place, depth)
+        return self._types_of([member for owner in owners for member in self.member(owner, name)], depth)
 
     def _typed(self, head: str, place: Place, depth: int) -> tuple[Ref, ...]:
         """The classes of a type that stands ahead of the name."""
@@ -432,6 +451,14 @@ def near_chains(before: str, after: str, most: int) -> Iterator[tuple[Step, ...]
                         return
 
 
+def _mention(name: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text)
+
+
+def _in_name(character: str) -> bool:
+    return character.isalnum() or character in ("_", "$")
+
+
 def _steps(text: str, start: int) -> tuple[list[Step], int]:
     """The chain that begins at an offset, behind words that say nothing of its type, and where it ends."""
     prefix = _PREFIX.match(text, start)
@@ -472,8 +499,9 @@ def _chain_before(text: str, end: int) -> list[Step]:
             if at < 0:
                 return []
         begin = at
-        while begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] == "_"):
+        while begin > 0 and _in_name(text[begin - 1]):
             begin -= 1
+        begin -= text[max(begin - 2, 0) : begin] == ".#"  # a private member of JavaScript
         if begin == start:
             break
         start = begin

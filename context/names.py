@@ -10,15 +10,26 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from repofill.context.languages import language_of
 from repofill.context.outline import Definition, Interface, Outline
 
 if TYPE_CHECKING:
     from repofill.context.select import View
 
-_WORD = re.compile(r"[^\W\d]\w*")
+NAME = r"(?:[^\W\d]|\$)[\w$]*"
+"""A name in code: JavaScript's may have a "$" in it."""
+_SIGILS = frozenset({"php", "shell"})
+"""Languages in which a "$" ahead of a name is no part of it."""
+_WORD = re.compile(NAME)
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
 _KEPT = 512
+
+
+def bare(path: str, text: str) -> str:
+    """Code of a file with blanks instead of what stands ahead of its names."""
+    language = language_of(path)
+    return text.replace("$", " ") if language is not None and language.name in _SIGILS else text
 
 
 class Names:
@@ -98,7 +109,7 @@ def names_of(view: View, path: str) -> Names:
     outline, text = view.outline(path), view.text(path)
     if outline is None or text is None:
         return _NOTHING
-    names = Names(outline, text)
+    names = Names(outline, bare(path, text))
     if digest is not None:
         with _lock:
             _kept[path, digest] = names

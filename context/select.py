@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
-from repofill.context.names import Names
+from repofill.context.names import NAME, Names, bare
 from repofill.context.outline import Definition, Outline
 
 Reach = Literal[
@@ -34,15 +34,15 @@ member of the class around it; of an object near it; by an imported name, as a m
 a file all of whose names are visible; as a base or in a signature of one of these; by its name alone; in a file that is
 called like a word of the line; in a file that is imported."""
 
-_WORD = re.compile(r"[^\W\d]\w*")
-_TYPED = re.compile(r"(?<!\w)[^\W\d]\w*$")
-_RECEIVER = re.compile(r"(\w*)[)\]]*\s*[!?]?(?:\.|->|::)\s*\w*$")
+_WORD = re.compile(NAME)
+_TYPED = re.compile(rf"(?<![\w$]){NAME}$")
+_RECEIVER = re.compile(r"([\w$]*)[)\]]*\s*[!?]?(?:\.|->|::)\s*[\w$]*$")
 """What stands before the dot of an attribute, as far as the cursor has come."""
 _IMPORTS = re.compile(
     r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
     re.MULTILINE,
 )
-_OPEN_LIST = re.compile(r"[({][\w\s,.*]*$")
+_OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
 _NEAR_CHARACTERS = 12_000
@@ -239,7 +239,7 @@ WEIGHTS = _weights()
 def features(view: View, path: str, before: str, after: str) -> dict[Ref, Features]:
     """Every definition that can be reached from the cursor, by file and number, with its features; the first way to
     reach it counts, and the ways are tried in the order of their promise."""
-    return _Search(view, path, before, after).run()
+    return _Search(view, path, bare(path, before), bare(path, after)).run()
 
 
 class _Words:

@@ -15,6 +15,7 @@ from repofill.context.languages.ecmascript_definitions import JAVASCRIPT, TYPESC
 from repofill.context.languages.ecmascript_statements import CALLS, MODULES, TYPESCRIPT_MODULES, in_comments, statements
 from repofill.context.languages.support import Support
 from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.typescript_syntax import read_typescript
 from repofill.context.outline import Definition, Interface, Outline
 
 _DEPTH = 8
@@ -52,7 +53,8 @@ def outline(path: str, source: bytes) -> Outline:
     """Imports and `require` anywhere in the file; functions, classes, types, namespaces and variables at the top level,
     members of classes, types and objects. What a file exports under another name is an import of the kind "local"."""
     grammar = _BY_SUFFIX.get(path.rpartition(".")[2].lower(), _DEFAULT)
-    parsed = read(grammar.language, source, _DEPTH)
+    reading = read_typescript if grammar.name == "typescript" else read
+    parsed = reading(grammar.language, source, _DEPTH)
     nodes = {**captures(grammar.query, parsed), "call": _calls(grammar, parsed)}
     imports = sorted([*statements(parsed, nodes), *in_comments(source)], key=lambda i: i.line)
     loaded = frozenset(name for statement in imports if statement.kind == "require" for name in statement.bound)

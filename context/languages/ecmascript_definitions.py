@@ -57,6 +57,8 @@ _SHARED = f"""
 (generator_function_declaration name: (_) @name body: (_) @body) @function
 (class_declaration name: (_) @name body: (_) @body) @class
 (class_body (method_definition name: (_) @name body: (_) @body) @function @member)
+(class_body (method_definition body: (statement_block (expression_statement (assignment_expression
+    left: (member_expression object: (this) property: (_) @name) right: (_) @body)) @attribute)))
 
 (program (export_statement "default" @name value: [
     (function_expression !name body: (_) @body)
@@ -97,9 +99,16 @@ _TYPES = """
 (interface_body (property_signature name: (_) @name) @variable @member)
 (interface_body (method_signature name: (_) @name) @function @member)
 (type_alias_declaration name: (_) @name value: (object_type) @body) @class
-(type_alias_declaration name: (_) @name) @variable
+(type_alias_declaration name: (_) @name) @class
 (type_alias_declaration value: (object_type (property_signature name: (_) @name) @variable @member))
 (type_alias_declaration value: (object_type (method_signature name: (_) @name) @function @member))
+(type_alias_declaration value: (_ (object_type (property_signature name: (_) @name) @variable @member)))
+(type_alias_declaration value: (_ (object_type (method_signature name: (_) @name) @function @member)))
+(class_body (method_definition parameters: (formal_parameters [
+    (required_parameter (accessibility_modifier) pattern: (identifier) @name)
+    (optional_parameter (accessibility_modifier) pattern: (identifier) @name)
+    (required_parameter "readonly" pattern: (identifier) @name)
+    (optional_parameter "readonly" pattern: (identifier) @name)] @attribute)))
 (enum_declaration name: (_) @name body: (_) @body) @class
 (enum_body (enum_assignment name: (_) @name) @variable @member)
 (enum_body name: (_) @name @variable @member)

@@ -234,7 +234,8 @@ def _definition(
         documentation = doc(source, match.body)
     after = outer.next_sibling if separators else None
     end = after.end_byte if after is not None and after.type in separators else outer.end_byte
-    end -= source.encoded[end - 1 : end] == b"\n"  # directives of C
+    while source.encoded[end - 1 : end].isspace():  # directives of C
+        end -= 1
     body_start, body_end = inside(source, match.body) if match.body is not None else (end, end)
     body_end = min(body_end, end)  # what is missing in broken code stands behind its end
     body_start = min(body_start, body_end)

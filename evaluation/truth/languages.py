@@ -32,7 +32,7 @@ def _crate(name: str, version: str) -> Callable[[], Path]:
     return lambda: debian.binary(f"librust-{name}-dev={version}") / folder
 
 
-_BUILT = ("dist", "lib", "cjs", "esm")
+_BUILT = ("dist", "lib", "cjs", "esm", "build")
 
 LANGUAGES = {
     "python": Measured(
@@ -46,7 +46,7 @@ LANGUAGES = {
         resolve=typescript.resolve,
         reported=(
             partial(npm.package, "rxjs", "7.8.2", "dist"),
-            partial(npm.package, "zod", "4.6.7", *_BUILT),
+            lambda: npm.package("zod", "4.6.7", *_BUILT) / "src",
             partial(npm.package, "@reduxjs/toolkit", "2.14.0", *_BUILT),
             partial(npm.package, "@trpc/server", "11.25.2", *_BUILT),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,14 @@ FILES = {
 IMPORTS = "from net import Connection, Request, Response, Secure, connect\nimport net\n\n\n"
 
 
-def check(tmp_path: Path, code: str, expected: str) -> None:
-    """The names of the receiver's classes at the end of `code`."""
-    text = IMPORTS + code
-    for path, content in {**FILES, "main.py": text}.items():
+def check(tmp_path: Path, text: str, expected: str, files: Mapping[str, str] = FILES, main: str = "main.py") -> None:
+    """The names of the receiver's classes at the end of a text."""
+    for path, content in {**files, main: text}.items():
         (tmp_path / path).write_text(content, "utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
     found = []
-    for path, number in Inference(index.view, "main.py", text).receiver():
+    for path, number in Inference(index.view, main, text).receiver():
         outline = index.view.outline(path)
         assert outline is not None
         found.append(path if number < 0 else outline.definitions[number].qualified)
@@ -69,4 +69,41 @@ def check(tmp_path: Path, code: str, expected: str) -> None:
     ],
 )
 def test_receiver(tmp_path: Path, code: str, expected: str) -> None:
-    check(tmp_path, code, expected)
+    check(tmp_path, IMPORTS + code, expected)
+
+
+TYPESCRIPT = {
+    "net.ts": (
+        "export class Connection { close() {} }\n"
+        "export class Request { constructor(readonly connection: Connection) {} answer(): Promise<$Response> {} }\n"
+        "export interface $Response { request: Request }\n"
+        "export type Secure = Connection & { peers: Map<string, Request> }\n"
+        "export const connect = (url: string): Connection => open(url)\n"
+    )
+}
+TYPESCRIPT_IMPORTS = "import { Connection, Request, $Response, Secure, connect } from './net'\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("new Request(c).", "Request"),
+        ("function f(x?: Request) { x?.", "Request"),
+        ("function f(x: $Response) { x.", "$Response"),
+        ("function f(x: $Response) { x.request.connection.", "Connection"),
+        ("const $x: Request = make()\n$x.", "Request"),
+        ("const a = await new Request(c).answer()\na.", "$Response"),
+        ("function f(x: Secure) { x.", "Secure"),
+        ("function f(x: Secure) { x.peers.get(1)!.", "Request"),
+        ("class A { #c: Connection; f() { this.#c.", "Connection"),
+        ("class A { constructor(private c: Connection) {} f() { this.c.", "Connection"),
+        ("connect('u').", "Connection"),
+        ("const { request } = answer as $Response\nrequest.", "Request"),
+        ("function f({ request }: $Response) {\n  request.connection.", "Connection"),
+        ("items.map((x: Request) => x.", "Request"),
+        ("unknown.", ""),
+        ("$.", ""),
+    ],
+)
+def test_receiver_in_typescript(tmp_path: Path, code: str, expected: str) -> None:
+    check(tmp_path, TYPESCRIPT_IMPORTS + code, expected, TYPESCRIPT, "main.ts")

@@ -145,6 +145,19 @@ OUTLINES = [
         "f f g v",
     ),
     ("a.ts", "@d() export class A { @e() f() {} }", "A A.f"),
+    (
+        "a.js",
+        "class A { x = 1; constructor(y) { this.x = 2; this.y = y } f() { this.z = 3 } }",
+        "A A.x A.constructor A.y A.f A.z",
+    ),
+    ("a.ts", "class A { constructor(private x: B, readonly y?: C, z: D) {} }", "A A.constructor A.x A.y"),
+    ("a.ts", "type T = A & { a: 1; f(): void }; type U<V> = V extends W ? { b: 2 } : never", "T T.a T.f U U.b"),
+    # what the grammar takes for an error
+    (
+        "a.ts",
+        "interface I {\n  a: A\n  // so\n  <T extends B>(x: T): C\n  b: D\n  (y: E): F\n  c: G\n}",
+        "I I.a I.b I.c",
+    ),
     ("a.ts", "const f = <T>(x: T) => x; const x = <any>y", "f x"),
     ("a.tsx", "export default function App({ a }: P) { return <A b={a}/> }", "App"),
     # broken
@@ -159,6 +172,13 @@ def test_outline(path: str, text: str, definitions: str) -> None:
     outline = outline_of(path, text)
     if not outline.has_error:
         assert " ".join(d.qualified for d in outline.definitions) == definitions
+
+
+def test_how_type_parameters_vary() -> None:
+    """Which the grammar takes for errors, in skeletons too."""
+    outline = outline_of("a.ts", "interface I<in out A, out B = C> { a: A }\nconst b = 1")
+    assert not outline.has_error
+    assert [d.qualified for d in outline.definitions] == ["I", "I.a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +213,16 @@ SKELETONS = [
     ),
     ("a.js", "module.exports = {\n  a: 1,\n  f(x) { return x },\n  g: 2\n};\n", "module.exports = {\n  f(x) {},\n};\n"),
     ("a.js", "A.prototype.f = function (a) { return a };\n", "A.prototype.f = function (a) {};\n"),
+    (
+        "a.ts",
+        "interface I {\n  a: A\n  <T>(x: T): C\n  b: D\n}\n",
+        "interface I {\n  a: A\n  b: D\n}\n",
+    ),
+    (
+        "a.js",
+        "class A {\n  f(x) {\n    this.x = [\n      1,\n      2,\n    ];\n    g()\n  }\n}\n",
+        "class A {\n  f(x) {\n    this.x = null\n  }\n}\n",
+    ),
     ("a.ts", "enum E {\n  A = 1, B,\n  C,\n}\n", "enum E {\n  A = 1,\n  B,\n  C,\n}\n"),
     ("a.ts", "interface I<T> {\n  a: T;\n  f(x: T): void,\n}\n", "interface I<T> {\n  a: T;\n  f(x: T): void,\n}\n"),
     ("a.ts", "type U =\n  | 'a'\n  | 'b'\n  | 'c'\n  | 'd';\n", "type U =\n  | 'a'\n  | 'b'\n  | 'c'\n  | 'd';\n"),
