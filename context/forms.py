@@ -23,7 +23,7 @@ def definitions_form(text: str, outline: Outline) -> str:
 
 def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collection[int] = ()) -> str:
     """The definitions numbered in `shown` as skeletons and those in `whole` with their bodies, each within the classes
-    around it. Valid code where the text is; a definition under a condition is shown at the indentation it would have
+    around it and below the first line of the comment ahead of it. Valid code where the text is; a definition under a condition is shown at the indentation it would have
     without it."""
     language = BY_NAME[outline.interface.language]
     if language.support is None:
@@ -79,7 +79,8 @@ class _Form:
         definition = self.definitions[number]
         own = self._indent_at(definition.signature)
         if number in self.whole:
-            return _moved(self.text[definition.start : definition.end], own, base)
+            whole = self.text[definition.signature : definition.end]
+            return [*self._comment(definition, base), *_moved(whole, own, base)]
         head = self.text[definition.signature : definition.body_start]
         if definition.body_start >= definition.body_end:
             whole = self.text[definition.signature : definition.end]

@@ -112,12 +112,20 @@ class Inference:
     def receiver(self) -> tuple[Ref, ...]:
         """The classes and modules of what stands before the dot at the cursor, as far as it has come; () without a dot
         or where nothing is known."""
+        return self.of_chain(self.chain_ahead(), self.here)
+
+    def chain_ahead(self) -> list[Step]:
+        """What stands before the dot at the cursor."""
         text = self.here.text
         end = len(text)
         while end > 0 and _in_name(text[end - 1]):
             end -= 1
-        link = _LINK_BEFORE.search(text, max(0, end - 40), end)
-        return self.of_chain(_chain_before(text, link.start()), self.here) if link else ()
+        link = _LINK_BEFORE.search(text, max(0, end - 40), end - (text[max(end - 1, 0) : end] == "#"))
+        return _chain_before(text, link.start()) if link else []
+
+    def types(self, refs: Iterable[Ref]) -> tuple[Ref, ...]:
+        """The classes of what definitions name: of the value of a variable, of the result of a function."""
+        return self._types_of(refs, 0)
 
     def called(self) -> tuple[Ref, ...]:
         """The function or class in whose brackets the cursor stands."""

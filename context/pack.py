@@ -110,7 +110,7 @@ def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> tuple[lis
         over = sum(len(chosen.text) for chosen in added) - left
         if over <= 0:
             return added, packing.value
-        allowed -= over
+        allowed = max(allowed - over, allowed / 2)
 
 
 class _Offered:

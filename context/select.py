@@ -36,12 +36,14 @@ called like a word of the line; in a file that is imported."""
 
 _WORD = re.compile(NAME)
 _TYPED = re.compile(rf"(?<![\w$]){NAME}$")
-_RECEIVER = re.compile(r"([\w$]*)[)\]]*\s*[!?]?(?:\.|->|::)\s*[\w$]*$")
+_RECEIVER = re.compile(r"([\w$]*)[)\]]*\s*[!?]?(?:\.|->|::)\s*#?[\w$]*$")
 """What stands before the dot of an attribute, as far as the cursor has come."""
 _IMPORTS = re.compile(
     r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
     re.MULTILINE,
 )
+_ATTRIBUTE = re.compile(rf"(?<=\.){NAME}")
+_ALONE = re.compile(rf"(?<![\w$.]){NAME}")
 _OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
@@ -57,6 +59,8 @@ _WORD_FILES = 24
 _HOPS = 2
 _CHAINS = 32
 """Names and attributes near the cursor that are asked for their types."""
+_BEGUN = 6
+"""Names that may have begun at the cursor whose types are asked for."""
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "constructor", "__construct", "initialize", "new"})
 """Called by the name of their class."""
 _ENOUGH = 300
@@ -127,7 +131,8 @@ class About(NamedTuple):
 class Way(NamedTuple):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
-    stand there already, -1 if it is another name that has begun, 0 if none has."""
+    stand there already, -1 if it is another name that has begun, 0 if none has; `begun` those of the object that it is a
+    member of. `unused`: an import brings its name, which is not mentioned again."""
 
     reach: Reach
     hops: int
@@ -138,6 +143,8 @@ class Way(NamedTuple):
     received: bool
     typed: int
     mentioned: bool
+    begun: int
+    unused: bool
 
     def inputs(self) -> dict[str, float]:
         """What the model weighs of it."""
@@ -160,6 +167,11 @@ class Way(NamedTuple):
             made["typed characters"] = math.log1p(self.typed)
         elif self.typed < 0:
             made["another name typed"] = 1.0
+        if self.begun:
+            made["owner begun"] = 1.0
+            made["owner's characters"] = math.log1p(self.begun)
+        if self.unused:
+            made["unused"] = 1.0
         return made
 
 
@@ -358,6 +370,8 @@ class _Search:
                 self._constructors(path, number)
         itself = self.inference.itself()
         near = min((self.words.distances[word] for word in ITSELF if word in self.words.distances), default=None)
+        if self.words.typed:
+            self._belonging(self._begun(receiver), "held", 0, len(self.words.typed))
         self._belonging(itself, "inherited", near)
         for ref in itself:
             self.bases.update(self._name(base) for base in self.inference.bases(ref)[ref[0] == self.path :])
@@ -365,10 +379,25 @@ class _Search:
             types = self.inference.of_chain(chain, self.inference.here)
             self._belonging([ref for ref in types if ref[1] >= 0], "held", self.words.distances.get(chain[-1][0]))
 
+    def _begun(self, receiver: Sequence[Ref]) -> list[Ref]:
+        """The classes of the objects whose name may have begun at the cursor."""
+        typed, ahead = self.words.typed, self.inference.chain_ahead() if self.words.after_dot else ()
+        found: dict[Ref, None] = {}
+        for owner in receiver:
+            begun = [ref for ref in self.inference.members(owner) if self._name(ref).lstrip("#").startswith(typed)]
+            found.update(dict.fromkeys(self.inference.types(begun)))
+        if self.words.after_dot and not ahead:
+            return list(found)
+        names = [word for word in self.words.distances if word.startswith(typed) and len(word) > len(typed)]
+        for name in sorted(names, key=self.words.distances.__getitem__)[:_BEGUN]:
+            for link in (name, f"#{name}") if ahead else (name,):
+                found.update(dict.fromkeys(self.inference.of_chain([*ahead, (link, "")], self.inference.here)))
+        return [ref for ref in found if ref[1] >= 0]
+
     def _name(self, ref: Ref) -> str:
         return self._names(ref[0]).definitions[ref[1]].name if ref[1] >= 0 else ""
 
-    def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None) -> None:
+    def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None, begun: int = 0) -> None:
         """The members of classes and of their bases, whose own line counts too; the top level of modules."""
         for owner in owners:
             if owner[1] < 0:
@@ -376,13 +405,13 @@ class _Search:
                     for ref in self.inference.passed_on(owner[0], word):
                         self._one(*ref, reach, 1, distance)
             for hops, base in enumerate(self.inference.bases(owner)):
-                if base[1] >= 0 and reach != "receiver":
+                if base[1] >= 0 and reach != "receiver" and not begun:
                     self._one(*base, reach, hops, distance)
                 if base in self.shown:
                     continue
                 self.shown.add(base)
                 for path, number in self.inference.members(base):
-                    self._one(path, number, reach, hops, distance)
+                    self._one(path, number, reach, hops, distance, begun)
             if owner[1] < 0:
                 self._passed_on(owner[0], reach)
 
@@ -394,9 +423,12 @@ class _Search:
                     if names.definitions[member].name in _CONSTRUCTORS:
                         self._one(base, member, "called", 0)
 
-    def _one(self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None) -> None:
+    def _one(
+        self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None, begun: int = 0
+    ) -> None:
         if number >= 0:
-            self._add(path, number, self._names(path).definitions[number], reach, hops, "", owner_distance=distance)
+            definition = self._names(path).definitions[number]
+            self._add(path, number, definition, reach, hops, "", owner_distance=distance, begun=begun)
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
@@ -444,10 +476,17 @@ class _Search:
                 self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
-        """Definitions anywhere that are called like a word near the cursor, the nearest word first."""
+        """Definitions anywhere that are called like a word near the cursor, the nearest word first. In an import those
+        at the top level of a file, first those of words that begin with what is typed."""
         looked_into: set[str] = set()
-        for word in sorted(self.words.distances, key=self.words.distances.__getitem__):
-            if word in known or len(word) < 3:
+        distances, importing, typed = self.words.distances, bool(self.words.imported), self.words.typed
+        attributes = set(_ATTRIBUTE.findall(self.after)) - set(_ALONE.findall(self.after)) if importing else set()
+
+        def promise(word: str) -> tuple[bool, int]:
+            return importing and not (typed and word.startswith(typed)), distances[word]
+
+        for word in sorted(distances, key=promise):
+            if word in known or len(word) < 3 or word in attributes:
                 continue
             paths = self.view.defining(word)
             if len(paths) > _HOMONYMS:
@@ -459,6 +498,8 @@ class _Search:
                 names = self._names(path)
                 for number in names.simple.get(word, ()):
                     definition = names.definitions[number]
+                    if importing and definition.parent:
+                        continue
                     owner = definition.parent.rpartition(".")[2]
                     self._add(path, number, definition, "word", 0, owner, homonyms=len(paths))
 
@@ -478,6 +519,7 @@ class _Search:
         *,
         homonyms: int = 1,
         owner_distance: int | None = None,
+        begun: int = 0,
         late: bool = False,
     ) -> None:
         if (path, number) in self.found or path == self.path or not definition.name:
@@ -488,9 +530,9 @@ class _Search:
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         distance = words.distances.get(name)
         typed = 0
-        if words.typed and reach != "called":  # there the name of an argument has begun
+        if words.typed and reach != "called" and not begun:  # with "called" it is an argument's name that has begun
             typed = len(words.typed) if name.startswith(words.typed) else -1
-        if distance is None and typed <= 0 and reach not in _SHORT and not late:
+        if distance is None and typed <= 0 and reach not in _SHORT and not begun and not late:
             if len(self.unspoken) < _ENOUGH:
                 self.unspoken.append(
                     partial(
@@ -521,6 +563,8 @@ class _Search:
                 not self.inferred and words.after_dot and self._receives(owner, local, reach),
                 typed,
                 distance is not None,
+                begun,
+                reach in ("named", "member") and hops == 0 and words.counts[local] == 1,
             ),
             Near(distance, words.counts[name] if distance is not None else 0, owner_distance),
         )
