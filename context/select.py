@@ -132,7 +132,8 @@ class Way(NamedTuple):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
     stand there already, -1 if it is another name that has begun, 0 if none has; `begun` those of the object that it is a
-    member of. `unused`: an import brings its name, which is not mentioned again."""
+    member of. `unused`: an import brings its name, which is not mentioned again. `importing`: the cursor is in an import.
+    """
 
     reach: Reach
     hops: int
@@ -145,6 +146,7 @@ class Way(NamedTuple):
     mentioned: bool
     begun: int
     unused: bool
+    importing: bool
 
     def inputs(self) -> dict[str, float]:
         """What the model weighs of it."""
@@ -172,6 +174,8 @@ class Way(NamedTuple):
             made["owner's characters"] = math.log1p(self.begun)
         if self.unused:
             made["unused"] = 1.0
+        if self.importing:
+            made[f"{self.reach} importing"] = 1.0
         return made
 
 
@@ -565,6 +569,7 @@ class _Search:
                 distance is not None,
                 begun,
                 reach in ("named", "member") and hops == 0 and words.counts[local] == 1,
+                bool(words.imported),
             ),
             Near(distance, words.counts[name] if distance is not None else 0, owner_distance),
         )

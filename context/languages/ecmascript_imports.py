@@ -35,7 +35,7 @@ def resolve(path: str, tree: FileTree) -> Resolution:
         imports.add(target)
         for local, file, name in _brought(tree, statement, target):
             origins.add(file)
-            if statement.kind in ("import", "require") and file != path:
+            if file != path:
                 bindings[Binding(local=local, path=file, name=name)] = None
     return Resolution(
         imports=frozenset(imports - {path}), origins=frozenset(origins - imports - {path}), bindings=tuple(bindings)
@@ -44,7 +44,9 @@ def resolve(path: str, tree: FileTree) -> Resolution:
 
 def _brought(tree: FileTree, statement: Import, target: str) -> Iterator[tuple[str, str, str]]:
     """Each name that a statement brings: the name here, the file that defines it and its name there."""
-    if statement.names:
+    if statement.names == ("*",):
+        yield "*", target, "*"
+    elif statement.names:
         for name, local in zip(statement.names, statement.bound, strict=False):
             yield local, *tree.ask(_origin, target, name)
     else:

@@ -24,7 +24,7 @@ class Binding:
 class Resolution:
     """What a file's imports resolve to. `imports`: the files that its statements name, as the language's own tools
     see it. `origins`: files that define names which the imported ones only pass on. `bindings`: what that brings into
-    the file's scope. None of them is the file itself."""
+    the file's scope, or what it passes on. None of them is the file itself."""
 
     imports: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()

@@ -499,6 +499,8 @@ PASSED_ON = [
     ({"b.ts": "export default () => {}"}, "import y from './b'", "b.ts", "", "y b.ts default"),
     ({"b.ts": "export * from './c'", "c.ts": "export default 1"}, "import y from './b'", "b.ts", "", "y b.ts "),
     ({"b.ts": ""}, "import * as n from './b'", "b.ts", "", "n b.ts "),
+    ({"b.ts": "export const x = 1"}, "export { x as y } from './b'", "b.ts", "", "y b.ts x"),
+    ({"b.ts": ""}, "export * from './b'", "b.ts", "", "* b.ts *"),
     ({"b.ts": ""}, "import { gone } from './b'", "b.ts", "", "gone b.ts gone"),
     ({"b.ts": "export * from './b'\nexport * from './a'"}, "import { x } from './b'", "b.ts", "", "x b.ts x"),
     # CommonJS
@@ -521,8 +523,7 @@ PASSED_ON = [
     ),
     ({"b.js": ""}, "const b = require('./b')", "b.js", "", "b b.js "),
     ({"b.ts": "function f() {}\nexport = f"}, "import g = require('./b')", "b.ts", "", "g b.ts f"),
-    # neither side effects nor what is only passed on bring a name
-    ({"b.ts": "export const x = 1"}, "import './b'\nexport { x } from './b'\nexport * from './b'", "b.ts", "", ""),
+    ({"b.ts": "export const x = 1"}, "import './b'", "b.ts", "", ""),
 ]
 
 
