@@ -55,9 +55,9 @@ _CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+([\w$]+)([^\n{]*
 
 _OF_ELEMENTS = frozenset(
     "get at pop shift find first last next values items iter iterator stream filter slice sort reverse concat "
-    "await then finally unwrap expect clone borrow lock read write as_ref as_mut orElse orElseThrow".split()
+    "new await then finally unwrap expect clone borrow lock read write as_ref as_mut orElse orElseThrow".split()
 )
-"""Methods of containers, which are not in the workspace, that give what these hold."""
+"""Methods of containers, which are not in the workspace, that give what these hold; what makes an object in Ruby."""
 
 _WINDOW = 8_000
 """Characters before a place that are searched for the declaration of a variable."""
@@ -193,7 +193,8 @@ class Inference:
         """The definitions of a member, of the nearest class that has it."""
         path, number = ref
         if number < 0:
-            return list(self.lookup(Place(path, "", 0), name))
+            found = list(self.lookup(Place(path, "", 0), name))
+            return found or [other for other in self.members(ref) if self._name(other) == name]
         for base_path, base in self.bases(ref):
             names = self.names(base_path)
             qualified = f"{names.definitions[base].qualified}.{name}"
@@ -208,13 +209,16 @@ class Inference:
         """Everything that belongs to a class itself, without its bases; the top level of a module."""
         path, number = ref
         names = self.names(path)
-        if number < 0:
-            yield from ((path, n) for n, d in enumerate(names.definitions) if not d.parent)
+        if number < 0:  # a module of Lua is a table, which has its functions
+            yield from ((path, n) for n, d in enumerate(names.definitions) if not d.parent or names.language == "lua")
             return
         owner = names.definitions[number].qualified
         yield from ((path, n) for n in names.members.get(owner, ()))
         for other in self._same_package(path, names, ""):
             yield from ((other, n) for n in self.names(other).members.get(owner, ()))
+
+    def _name(self, ref: Ref) -> str:
+        return self.names(ref[0]).definitions[ref[1]].name
 
     def lookup(self, place: Place, name: str) -> tuple[Ref, ...]:
         """What a bare name leads to at the top level of a file, or in the class around a place."""

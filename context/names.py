@@ -59,8 +59,9 @@ class Names:
         found = []
         for number in self.members.get(owner, ()):
             found.append(number)
-            if self.definitions[number].kind == "class":
-                found += self.within(self.definitions[number].qualified)
+            definition = self.definitions[number]
+            if definition.kind == "class" and definition.name:  # what is in a nameless one belongs to the class itself
+                found += self.within(definition.qualified)
         return found
 
     def class_at(self, offset: int) -> int | None:

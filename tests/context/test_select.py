@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,15 +24,23 @@ FILES = {
 }
 
 
-def check(tmp_path: Path, before: str, after: str, first: str, absent: str = "") -> None:
+def check(
+    tmp_path: Path,
+    before: str,
+    after: str,
+    first: str,
+    absent: str = "",
+    files: Mapping[str, str] = FILES,
+    main: str = "main.py",
+) -> None:
     """The names found begin with those of `first`, in any order, and hold none of `absent`."""
-    for path, text in {**FILES, "main.py": before + after}.items():
+    for path, text in {**files, main: before + after}.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text, "utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
     names = []
-    for piece in pieces(index.view, "main.py", before, after):
+    for piece in pieces(index.view, main, before, after):
         outline = index.view.outline(piece.path)
         assert outline is not None
         names.append(outline.definitions[piece.number].qualified)
@@ -59,3 +68,120 @@ def check(tmp_path: Path, before: str, after: str, first: str, absent: str = "")
 def test_pieces(tmp_path: Path, before: str, after: str, first: str, absent: str) -> None:
     """In the order of their promise."""
     check(tmp_path, before, after, first, absent)
+
+
+RUST = {
+    "Cargo.toml": "[package]\nname = 'p'\n",
+    "src/lib.rs": "pub mod shapes;\npub mod app;\n",
+    "src/shapes.rs": (
+        "pub struct Shape { pub width: u32 }\nimpl Shape { pub fn area(&self) -> Unit {} }\n"
+        "impl Draw for Shape { fn draw(&self) {} }\npub struct Unit;\nimpl Unit { fn metres(&self) {} }\n"
+    ),
+}
+LANGUAGES = [
+    (
+        "src/app.rs",
+        RUST,
+        "use crate::shapes::Shape;\nfn f(s: &Shape) { s.",
+        "}",
+        "Shape Shape.area Shape.draw Shape.width",
+    ),
+    ("src/app.rs", RUST, "use crate::shapes::Shape;\nfn f(s: &Shape) { s.area().", "}", "Shape Shape.area Unit.metres"),
+    (
+        "p/main.go",
+        {
+            "go.mod": "module m\n",
+            "p/shape.go": "package p\ntype Shape struct { Width int }\n",
+            "p/area.go": "package p\nfunc (s *Shape) Area() int { return 1 }\n",
+        },
+        "package p\nfunc f(s *Shape) {\n\ts.",
+        "\n}\n",
+        "Shape Shape.Area Shape.Width",
+    ),
+    (
+        "p/Main.java",
+        {"p/Shape.java": "package p;\nclass Shape { Unit side; int area() { return 1; } }\nclass Unit { int m; }\n"},
+        "package p;\nclass Main {\n  Shape s;\n  void f() {\n    s.",
+        "\n  }\n}\n",
+        "Shape Shape.area Shape.side",
+    ),
+    (
+        "main.c",
+        {"shape.h": "struct shape { int width; };\nint shape_area(struct shape *s);\n"},
+        '#include "shape.h"\nint f(struct shape *s) { return s->',
+        "; }\n",
+        "shape shape.width",
+    ),
+    (
+        "main.cpp",
+        {"shape.hpp": "namespace n { class Shape { public: int area() const; int width; }; }\n"},
+        '#include "shape.hpp"\nint f(const n::Shape &s) { return s.',
+        "; }\n",
+        "n n.Shape n.Shape.area n.Shape.width",
+    ),
+    (
+        "Main.cs",
+        {"Shape.cs": "namespace N { public class Shape { public int Width; public int Area() { return 1; } } }\n"},
+        "namespace N {\n  class Main {\n    int F(Shape s) {\n      return s.",
+        ";\n    }\n  }\n}\n",
+        "Shape Shape.Area Shape.Width",
+    ),
+    (
+        "main.php",
+        {"Shape.php": "<?php\nnamespace N;\nclass Shape { public int $width; public function area() { return 1; } }\n"},
+        "<?php\nnamespace N;\nfunction f(Shape $s) {\n  return $s->",
+        ";\n}\n",
+        "Shape Shape.area Shape.width",
+    ),
+    (
+        "main.rb",
+        {"shape.rb": "class Shape\n  def area\n    1\n  end\nend\n"},
+        "require_relative 'shape'\n\ns = Shape.new\ns.ar",
+        "\n",
+        "Shape.area",
+    ),
+    (
+        "main.lua",
+        {"shape.lua": "local Shape = {}\nfunction Shape.area(s)\n  return 1\nend\nreturn Shape\n"},
+        "local Shape = require('shape')\nShape.",
+        "\n",
+        "Shape Shape.area",
+    ),
+    (
+        "main.sh",
+        {"lib.sh": "greet_all() {\n  echo hi\n}\n"},
+        "source ./lib.sh\ngre",
+        "\n",
+        "greet_all",
+    ),
+    (
+        "main.js",
+        {"shape.js": "export class Shape {\n  constructor(w) {\n    this.width = w\n  }\n  area() {}\n}\n"},
+        "import { Shape } from './shape'\nconst s = new Shape(1)\ns.",
+        "\n",
+        "Shape.constructor Shape Shape.area Shape.width",
+    ),
+    (
+        "main.ts",
+        {"core/index.ts": "export * from './a'\n", "core/a.ts": "export function $make() {}\nexport class $A {}\n"},
+        "import * as core from './core'\ncore.$m",
+        "\n",
+        "$make",
+    ),
+]
+
+
+@pytest.mark.parametrize(("main", "files", "before", "after", "first"), LANGUAGES)
+def test_pieces_in_other_languages(
+    tmp_path: Path, main: str, files: dict[str, str], before: str, after: str, first: str
+) -> None:
+    check(tmp_path, before, after, first, files=files, main=main)
+
+
+@pytest.mark.parametrize(("main", "files", "before", "after", "first"), LANGUAGES)
+def test_no_cursor_is_too_strange(
+    tmp_path: Path, main: str, files: dict[str, str], before: str, after: str, first: str
+) -> None:
+    """Every place in a file, written up to there."""
+    for end in range(len(before)):
+        check(tmp_path, before[:end], after, "", files=files if not end else {}, main=main)
