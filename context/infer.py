@@ -53,10 +53,11 @@ _DOTTED_NEAR = re.compile(rf"(?<![\w$.#]){NAME}(?:(?:\?\.|\.|->|::)#?{NAME})*")
 _SEPARATED = re.compile(r"\?\.|\.|->|::")
 _CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+([\w$]+)([^\n{]*)", re.MULTILINE)
 
-_OF_ELEMENTS = frozenset(
-    "get at pop shift find first last next values items iter iterator stream filter slice sort reverse concat "
-    "new await then finally unwrap expect clone borrow lock read write as_ref as_mut orElse orElseThrow".split()
-)
+_OF_ELEMENTS = frozenset({
+    "get", "at", "pop", "shift", "find", "first", "last", "next", "values", "items", "iter", "iterator", "stream",
+    "filter", "slice", "sort", "reverse", "concat", "new", "await", "then", "finally", "unwrap", "expect", "clone",
+    "borrow", "lock", "read", "write", "as_ref", "as_mut", "orElse", "orElseThrow",
+})  # fmt: skip
 """Methods of containers, which are not in the workspace, that give what these hold; what makes an object in Ruby."""
 
 _WINDOW = 8_000
@@ -291,8 +292,9 @@ class Inference:
     def _type_of(self, ref: Ref, depth: int) -> tuple[Ref, ...]:
         """The classes of what a definition names: of the value of a variable, of the result of a function."""
         path, number = ref
-        if number < 0 or (definition := self.names(path).definitions[number]).kind == "class":
+        if number < 0 or self._is_class(ref):
             return (ref,)
+        definition = self.names(path).definitions[number]
         if ref in self._types:
             return self._types[ref]
         if depth > _DEPTH or ref in self._busy:
@@ -306,6 +308,12 @@ class Inference:
         self._busy.discard(ref)
         self._types[ref] = found
         return found
+
+    def _is_class(self, ref: Ref) -> bool:
+        """Whether it has members: a function that makes objects, too, in the JavaScript of old."""
+        names = self.names(ref[0])
+        definition = names.definitions[ref[1]]
+        return definition.kind == "class" or (definition.kind == "function" and definition.qualified in names.members)
 
     def _of_function(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         signature = place.text[definition.signature : max(definition.body_start, definition.signature)]
@@ -425,10 +433,9 @@ class Inference:
             for name in others:
                 refs = [member for ref in refs for member in self.member(ref, name)]
             for ref in (ref for ref in refs if ref[1] >= 0):
-                kind = self.names(ref[0]).definitions[ref[1]].kind
-                if kind == "class":
+                if self._is_class(ref):
                     found[ref] = None
-                elif kind == "variable" and not bases_of:
+                elif self.names(ref[0]).definitions[ref[1]].kind == "variable" and not bases_of:
                     found.update(dict.fromkeys(self._type_of(ref, depth + 1)))
             if len(found) >= _MOST_CLASSES and not bases_of:
                 break

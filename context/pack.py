@@ -19,7 +19,7 @@ Form = Literal["whole", "definitions"]
 
 _BODY_WORTH = 0.15
 """What the body of a definition adds to its signature, as a share of its value."""
-_LEAST_VALUE = 0.0005
+_LEAST_VALUE = 0.0002
 """Below this probability of use a definition is not worth its tokens: when in doubt, leave it out."""
 _WHOLE_FILE = 1.25
 _WHOLE_FILE_CHARACTERS = 200

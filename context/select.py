@@ -131,9 +131,9 @@ class About(NamedTuple):
 class Way(NamedTuple):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
-    stand there already, -1 if it is another name that has begun, 0 if none has; `begun` those of the object that it is a
-    member of. `unused`: an import brings its name, which is not mentioned again. `importing`: the cursor is in an import.
-    """
+    stand there already, -1 if it is another name that has begun, 0 if none has; `begun` those of the object that it is
+    a member of. `unused`: an import brings its name, which is not mentioned again. `importing`: the cursor is in an
+    import."""
 
     reach: Reach
     hops: int

@@ -44,6 +44,7 @@ _OBJECT_MEMBERS = (
     "(object (method_definition name: (_) @name body: (statement_block) @body) @function @member)",
     "(object (pair key: (_) @name value: [(arrow_function body: (statement_block) @body)"
     " (function_expression body: (statement_block) @body)]) @function @member)",
+    "(object (pair key: (_) @name value: (_) @body) @variable @member)",
 )
 _OBJECT_PLACES = (
     "(program (_ (variable_declarator value: {})))",
@@ -57,8 +58,8 @@ _SHARED = f"""
 (generator_function_declaration name: (_) @name body: (_) @body) @function
 (class_declaration name: (_) @name body: (_) @body) @class
 (class_body (method_definition name: (_) @name body: (_) @body) @function @member)
-(class_body (method_definition body: (statement_block (expression_statement (assignment_expression
-    left: (member_expression object: (this) property: (_) @name) right: (_) @body)) @attribute)))
+(expression_statement (assignment_expression
+    left: (member_expression object: (this) property: (_) @name) right: (_) @body)) @attribute
 
 (program (export_statement "default" @name value: [
     (function_expression !name body: (_) @body)
@@ -81,7 +82,11 @@ _SHARED = f"""
     right: {_WITH_MEMBERS}) @class (#any-of? @_exports "module" "exports")))
 (program (expression_statement (assignment_expression
     left: (member_expression object: (identifier) @_exports property: (property_identifier) @name)
-    right: [(object) (array) (call_expression) (string) (number)] @body) @variable (#eq? @_exports "exports")))
+    right: (_) @body) @variable (#eq? @_exports "exports")))
+(program (expression_statement (assignment_expression
+    left: (member_expression object: (member_expression object: (identifier) @_object property: (_) @_kind)
+        property: (property_identifier) @name)
+    right: (_) @body) @variable (#any-of? @_kind "prototype" "exports")))
 """
 
 _FIELDS = (

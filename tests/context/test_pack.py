@@ -98,7 +98,7 @@ def check(values: Mapping[str, float], budget: int, expected: str) -> None:
         ({}, 1000, ""),
         ({"a/point.py Point.move": 0.9}, 0, ""),
         ({"a/point.py Point.move": 0.9}, 20, ""),
-        ({"a/point.py Point.move": 0.0004}, 1000, ""),  # when in doubt, nothing
+        ({"a/point.py Point.move": 0.0001}, 1000, ""),  # when in doubt, nothing
         # a member stands in its class
         (
             {"a/point.py Point.move": 0.9},
