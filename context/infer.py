@@ -210,8 +210,8 @@ class Inference:
         """Everything that belongs to a class itself, without its bases; the top level of a module."""
         path, number = ref
         names = self.names(path)
-        if number < 0:  # a module of Lua is a table, which has its functions
-            yield from ((path, n) for n, d in enumerate(names.definitions) if not d.parent or names.language == "lua")
+        if number < 0:
+            yield from ((path, n) for n in sorted(names.outer))
             return
         owner = names.definitions[number].qualified
         yield from ((path, n) for n in names.members.get(owner, ()))

@@ -54,6 +54,12 @@ class Names:
     def members(self) -> dict[str, list[int]]:
         return _numbers(definition.parent for definition in self.definitions)
 
+    @cached_property
+    def outer(self) -> frozenset[int]:
+        """What belongs to the module itself: its top level, and what is in the table that it gives, in Lua and CommonJS."""
+        of_table = self.language == "lua"
+        return frozenset(n for n, d in enumerate(self.definitions) if of_table or d.parent in ("", "exports"))
+
     def within(self, owner: str) -> list[int]:
         """Everything inside of a class, at any depth."""
         found = []

@@ -471,12 +471,11 @@ class _Search:
                     self._named(path, word, reach, hops, word)
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
-        definitions = self._names(path).definitions
-        for number, definition in enumerate(definitions):
-            if not definition.parent:
-                self._add(path, number, definition, reach, 0, local)
-        for number, definition in enumerate(definitions):
-            if definition.parent:
+        names = self._names(path)
+        for number in sorted(names.outer):
+            self._add(path, number, names.definitions[number], reach, 0, local)
+        for number, definition in enumerate(names.definitions):
+            if number not in names.outer:
                 self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
@@ -529,7 +528,7 @@ class _Search:
         if (path, number) in self.found or path == self.path or not definition.name:
             return
         words = self.words
-        owner = definition.parent.rpartition(".")[2] or local
+        owner = local if number in self._names(path).outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         distance = words.distances.get(name)
@@ -561,7 +560,7 @@ class _Search:
                 reach,
                 hops,
                 homonyms,
-                bool(definition.parent),
+                number not in self._names(path).outer,
                 words.after_dot,
                 self.inferred,
                 not self.inferred and words.after_dot and self._receives(owner, local, reach),
