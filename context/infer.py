@@ -194,8 +194,8 @@ class Inference:
         """The definitions of a member, of the nearest class that has it."""
         path, number = ref
         if number < 0:
-            found = list(self.lookup(Place(path, "", 0), name))
-            return found or [other for other in self.members(ref) if self._name(other) == name]
+            top_level = list(self.lookup(Place(path, "", 0), name))
+            return top_level or [other for other in self.members(ref) if self._name(other) == name]
         for base_path, base in self.bases(ref):
             names = self.names(base_path)
             qualified = f"{names.definitions[base].qualified}.{name}"

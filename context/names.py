@@ -56,7 +56,7 @@ class Names:
 
     @cached_property
     def outer(self) -> frozenset[int]:
-        """What belongs to the module itself: its top level, and what is in the table that it gives, in Lua and CommonJS."""
+        """What belongs to the module itself: its top level, and what the table has that Lua's and CommonJS's give."""
         of_table = self.language == "lua"
         return frozenset(n for n, d in enumerate(self.definitions) if of_table or d.parent in ("", "exports"))
 

@@ -39,7 +39,13 @@ def size(n):
     return SIZES[n] or size(n - 1)
 """
 LONG = "import os\n\n\ndef first():\n" + "    work()\n" * 100 + "\n\ndef second():\n" + "    work()\n" * 100
-FILES = {"a/point.py": POINT, "b/table.py": TABLE, "c/long.py": LONG}
+DOCUMENTED = (
+    "/**\n * Adds.\n"
+    + " * Much more.\n" * 100
+    + " */\nexport function add(a) {\n  return a\n}\n"
+    + "\n// Rest.\n" * 100
+)
+FILES = {"a/point.py": POINT, "b/table.py": TABLE, "c/long.py": LONG, "d/documented.ts": DOCUMENTED}
 
 
 class Files:
@@ -109,6 +115,12 @@ def check(values: Mapping[str, float], budget: int, expected: str) -> None:
         ({"b/table.py SIZES": 0.9}, 60, "# b/table.py\nSIZES = ...\n"),
         # with room the body too
         ({"b/table.py size": 0.9}, 90, "# b/table.py\ndef size(n):\n    return SIZES[n] or size(n - 1)\n"),
+        # below the first line of what is said of it
+        (
+            {"d/documented.ts add": 0.9},
+            90,
+            "// d/documented.ts\n// Adds.\nexport function add(a) {\n  return a\n}\n",
+        ),
         # a small file of which most is wanted is shown whole
         ({"b/table.py SIZES": 0.9, "b/table.py size": 0.9}, 1000, "# b/table.py\n" + TABLE),
         # dependency order, not that of the values
@@ -125,7 +137,14 @@ def test_pack(values: Mapping[str, float], budget: int, expected: str) -> None:
     check(values, budget, expected)
 
 
-PLACES = ["a/point.py Point", "a/point.py Point.move", "b/table.py SIZES", "b/table.py size", "c/long.py first"]
+PLACES = [
+    "a/point.py Point",
+    "a/point.py Point.move",
+    "b/table.py SIZES",
+    "b/table.py size",
+    "c/long.py first",
+    "d/documented.ts add",
+]
 VALUES = st.dictionaries(st.sampled_from(PLACES), st.floats(0.001, 1), max_size=5)
 
 
