@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache, partial
 from importlib import resources
+from posixpath import commonpath
 from typing import Literal, NamedTuple, Protocol
 
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
@@ -27,12 +28,13 @@ from repofill.context.outline import Definition, Outline
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "named", "member", "module", "visible", "base", "type", "word", "file",
-    "dependency",
+    "counterpart", "dependency",
 ]  # fmt: skip
 """How a definition was reached: as a member of what stands before the dot; as what the cursor is an argument of; as a
 member of the class around it; of an object near it; by an imported name, as a member of that, in an imported module, in
 a file all of whose names are visible; as a base or in a signature of one of these; by its name alone; in a file that is
-called like a word of the line; in a file that is imported."""
+called like a word of the line; in the test of this file, or in what it is the test of, or in its header; in a file
+that is imported."""
 
 _WORD = re.compile(NAME)
 _TYPED = re.compile(rf"(?<![\w$]){NAME}$")
@@ -42,6 +44,7 @@ _IMPORTS = re.compile(
     r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
     re.MULTILINE,
 )
+_TEST = re.compile(r"^test_|(?:_tests?|_spec|Tests?|Spec)$")
 _ATTRIBUTE = re.compile(rf"(?<=\.){NAME}")
 _ALONE = re.compile(rf"(?<![\w$.]){NAME}")
 _OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
@@ -56,6 +59,7 @@ _HOMONYMS = 6
 files say anything."""
 _WORD_FILES = 24
 """Files looked into for definitions that are called like a word."""
+_COUNTERPARTS = 2
 _HOPS = 2
 _CHAINS = 32
 """Names and attributes near the cursor that are asked for their types."""
@@ -131,9 +135,8 @@ class About(NamedTuple):
 class Way(NamedTuple):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
-    stand there already, -1 if it is another name that has begun, 0 if none has; `begun` those of the object that it is
-    a member of. `unused`: an import brings its name, which is not mentioned again. `importing`: the cursor is in an
-    import."""
+    stand there already, -1 if it is another name that has begun, 0 if none has. `unused`: an import brings its
+    name, which is not mentioned again. `importing`: the cursor is in an import."""
 
     reach: Reach
     hops: int
@@ -144,7 +147,6 @@ class Way(NamedTuple):
     received: bool
     typed: int
     mentioned: bool
-    begun: int
     unused: bool
     importing: bool
 
@@ -169,9 +171,6 @@ class Way(NamedTuple):
             made["typed characters"] = math.log1p(self.typed)
         elif self.typed < 0:
             made["another name typed"] = 1.0
-        if self.begun:
-            made["owner begun"] = 1.0
-            made["owner's characters"] = math.log1p(self.begun)
         if self.unused:
             made["unused"] = 1.0
         if self.importing:
@@ -352,6 +351,8 @@ class _Search:
         if self.words.imported and self.words.typed:
             for path in self.view.beginning(self.words.typed)[:_HOMONYMS]:
                 self._top_level(path, "file", self.words.typed)
+        for path in self._counterparts():
+            self._top_level(path, "counterpart", "")
         for target in sorted(resolution.dependencies):
             self._everything(target)
         for add in self.unspoken:
@@ -375,7 +376,7 @@ class _Search:
         itself = self.inference.itself()
         near = min((self.words.distances[word] for word in ITSELF if word in self.words.distances), default=None)
         if self.words.typed:
-            self._belonging(self._begun(receiver), "held", 0, len(self.words.typed))
+            self._belonging(self._begun(receiver), "held", 0, begun=True)
         self._belonging(itself, "inherited", near)
         for ref in itself:
             self.bases.update(self._name(base) for base in self.inference.bases(ref)[ref[0] == self.path :])
@@ -401,7 +402,7 @@ class _Search:
     def _name(self, ref: Ref) -> str:
         return self._names(ref[0]).definitions[ref[1]].name if ref[1] >= 0 else ""
 
-    def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None, begun: int = 0) -> None:
+    def _belonging(self, owners: Iterable[Ref], reach: Reach, distance: int | None, *, begun: bool = False) -> None:
         """The members of classes and of their bases, whose own line counts too; the top level of modules."""
         for owner in owners:
             if owner[1] < 0:
@@ -415,7 +416,7 @@ class _Search:
                     continue
                 self.shown.add(base)
                 for path, number in self.inference.members(base):
-                    self._one(path, number, reach, hops, distance, begun)
+                    self._one(path, number, reach, hops, distance, begun=begun)
             if owner[1] < 0:
                 self._passed_on(owner[0], reach)
 
@@ -428,7 +429,7 @@ class _Search:
                         self._one(base, member, "called", 0)
 
     def _one(
-        self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None, begun: int = 0
+        self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None, *, begun: bool = False
     ) -> None:
         if number >= 0:
             definition = self._names(path).definitions[number]
@@ -469,6 +470,16 @@ class _Search:
                     self._named(bindings[word].path, bindings[word].name, reach, hops, word)
                 elif word in names.qualified and word != definition.name:
                     self._named(path, word, reach, hops, word)
+
+    def _counterparts(self) -> list[str]:
+        """The files that are called like this one, but for what calls one of them a test; the nearest ones."""
+        folder, _, name = self.path.rpartition("/")
+        stem = _TEST.sub("", name.partition(".")[0])
+        names = (f"/{stem}", *(f"/{form.format(stem)}" for form in ("test_{}", "{}_test", "{}Test", "{}_spec")))
+        paths = {path for name in names for path in self.view.defining(name)} - {self.path}
+        if not stem or len(paths) > _HOMONYMS:
+            return []
+        return sorted(paths, key=lambda path: (-len(commonpath([path, folder])), path))[:_COUNTERPARTS]
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
         names = self._names(path)
@@ -522,7 +533,7 @@ class _Search:
         *,
         homonyms: int = 1,
         owner_distance: int | None = None,
-        begun: int = 0,
+        begun: bool = False,
         late: bool = False,
     ) -> None:
         if (path, number) in self.found or path == self.path or not definition.name:
@@ -533,7 +544,7 @@ class _Search:
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         distance = words.distances.get(name)
         typed = 0
-        if words.typed and reach != "called" and not begun:  # with "called" it is an argument's name that has begun
+        if words.typed and reach != "called" and not begun:  # there the name of an argument, or of the owner, has begun
             typed = len(words.typed) if name.startswith(words.typed) else -1
         if distance is None and typed <= 0 and reach not in _SHORT and not begun and not late:
             if len(self.unspoken) < _ENOUGH:
@@ -566,7 +577,6 @@ class _Search:
                 not self.inferred and words.after_dot and self._receives(owner, local, reach),
                 typed,
                 distance is not None,
-                begun,
                 reach in ("named", "member") and hops == 0 and words.counts[local] == 1,
                 bool(words.imported),
             ),

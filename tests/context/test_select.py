@@ -70,6 +70,34 @@ def test_pieces(tmp_path: Path, before: str, after: str, first: str, absent: str
     check(tmp_path, before, after, first, absent)
 
 
+@pytest.mark.parametrize(
+    ("main", "other"),
+    [
+        ("p/test_shape.py", "p/shape.py"),
+        ("p/shape.py", "tests/test_shape.py"),
+        ("p/shape_test.go", "p/shape.go"),
+        ("src/ShapeTest.java", "src/Shape.java"),
+        ("src/shape.ts", "src/shape.test.ts"),
+        ("shape.h", "shape.c"),
+    ],
+)
+def test_counterparts(tmp_path: Path, main: str, other: str) -> None:
+    """A test and what it tests, a header and its source, know each other without an import."""
+    texts = {
+        "py": "def alone():\n    ...\n",
+        "go": "package p\nfunc alone() {}\n",
+        "java": "class Shape { void alone() {} }\n",
+        "ts": "export function alone() {}\n",
+        "c": "int alone(void) { return 1; }\n",
+    }
+    index = WorkspaceIndex(tmp_path)
+    for path, text in {main: "", other: texts[other.rpartition(".")[2]]}.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    index.build()
+    assert {piece.path for piece in pieces(index.view, main, "", "")} == {other}
+
+
 RUST = {
     "Cargo.toml": "[package]\nname = 'p'\n",
     "src/lib.rs": "pub mod shapes;\npub mod app;\n",
