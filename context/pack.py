@@ -26,7 +26,7 @@ _WHOLE_FILE_CHARACTERS = 200
 """A file whose whole text costs at most so many times its chosen definitions and so much more is shown whole."""
 _LINE_CHARACTERS = 6
 """What indentation and line ends add to a line, on average."""
-_CACHE_WORTH = 0.35
+_CACHE_WORTH = 0.5
 """What keeping all of the previous context is worth, as a share of the value of the best context: every token of it
 that changes must be evaluated anew before the user sees anything."""
 

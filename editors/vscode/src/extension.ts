@@ -5,12 +5,13 @@ import { Server } from "./server";
 import { StatusItem } from "./status";
 
 let server: Server | undefined;
+let log: vscode.LogOutputChannel | undefined;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
-  const log = vscode.window.createOutputChannel("repofill", { log: true });
-  const installation = new Installation(context, log);
-  const started = (server = new Server(context, log, installation));
-  context.subscriptions.push(log, started, new StatusItem(started), ...registerCommands(context, started, installation, log));
+  const opened = (log = vscode.window.createOutputChannel("repofill", { log: true }));
+  const installation = new Installation(context, opened);
+  const started = (server = new Server(context, opened, installation));
+  context.subscriptions.push(started, new StatusItem(started), ...registerCommands(context, started, installation, opened));
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("repofill.server")) {
@@ -27,5 +28,6 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 }
 
 export async function deactivate(): Promise<void> {
-  await server?.stop();
+  await server?.end();
+  log?.dispose(); // not before: the server's end is logged, and a closed log throws
 }

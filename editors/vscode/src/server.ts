@@ -22,6 +22,7 @@ import { isBusy, type Life, type ServerStatus } from "./logic/state";
 type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
 const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 3000;
 const REFRESH_MS = 500;
 const IDLE_REFRESH_MS = 3000;
 const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
@@ -37,6 +38,8 @@ export class Server implements vscode.Disposable {
   readonly onDidChange = this.changed.event;
   private current: Life = { kind: "stopped" };
   private client: LanguageClient | undefined;
+  private process: ChildProcess | undefined;
+  private ended = false;
   private readonly crashes = new Crashes();
   private restartTimer: NodeJS.Timeout | undefined;
   private refreshTimer: NodeJS.Timeout | undefined;
@@ -74,29 +77,42 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  /** Ends the server. */
+  /** Ends the server, also one that is still starting. */
   async stop(): Promise<void> {
     clearTimeout(this.restartTimer);
     clearTimeout(this.refreshTimer);
     this.refreshTimer = undefined;
     this.late.cancel();
-    const client = this.client;
+    const { client, process } = this;
     this.client = undefined; // from here on its end is no crash
-    if (client !== undefined) {
+    if (client !== undefined && process !== undefined) {
+      const limit = setTimeout(() => process.kill("SIGKILL"), STOP_LIMIT_MS);
       await client.dispose().catch((error: unknown) => {
         this.log.debug(`Stopping: ${String(error)}`);
       });
+      await exited(process);
+      clearTimeout(limit);
       this.enter({ kind: "stopped" });
     }
   }
 
+  /** Ends the server for good. */
+  async end(): Promise<void> {
+    this.ended = true;
+    await this.stop();
+    await this.restart(); // which waits for a start that is under way, and starts nothing any more
+  }
+
   dispose(): void {
-    void this.stop();
+    void this.end();
     this.changed.dispose();
   }
 
   private async startAnew(): Promise<void> {
     await this.stop();
+    if (this.ended) {
+      return;
+    }
     const found = this.installation.find();
     if (found === undefined) {
       this.enter({ kind: "missing" });
@@ -113,10 +129,13 @@ export class Server implements vscode.Disposable {
       return;
     }
     const client = this.makeClient(process);
-    this.client = client;
+    [this.client, this.process] = [client, process];
     const limit = setTimeout(() => process.kill("SIGKILL"), START_LIMIT_MS);
     try {
       await client.start();
+      if (client !== this.client) {
+        await client.dispose(); // stopped meanwhile, when it could not be disposed of yet
+      }
       this.refresh();
     } catch (error) {
       this.log.error(`The server did not start: ${String(error)}`);
@@ -173,7 +192,9 @@ export class Server implements vscode.Disposable {
     const request = (): { answer: Promise<Answer>; cancel: () => void } => {
       const cancellation = new vscode.CancellationTokenSource();
       return {
-        answer: ask(cancellation.token),
+        answer: ask(cancellation.token).finally(() => {
+          cancellation.dispose();
+        }),
         cancel: () => {
           cancellation.cancel();
         },
@@ -276,6 +297,12 @@ async function spawned(command: string): Promise<ChildProcess> {
   const process = spawn(command, ["serve"], { windowsHide: true });
   await once(process, "spawn");
   return process;
+}
+
+async function exited(process: ChildProcess): Promise<void> {
+  if (process.exitCode === null && process.signalCode === null) {
+    await once(process, "exit");
+  }
 }
 
 function itemsOf(answer: Answer): readonly vscode.InlineCompletionItem[] {
