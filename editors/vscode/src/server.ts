@@ -85,13 +85,13 @@ export class Server implements vscode.Disposable {
     this.late.cancel();
     const { client, process } = this;
     this.client = undefined; // from here on its end is no crash
-    if (client !== undefined && process !== undefined) {
-      const limit = setTimeout(() => process.kill("SIGKILL"), STOP_LIMIT_MS);
-      await client.dispose().catch((error: unknown) => {
-        this.log.debug(`Stopping: ${String(error)}`);
-      });
-      await exited(process);
-      clearTimeout(limit);
+    const limit = setTimeout(() => process?.kill("SIGKILL"), STOP_LIMIT_MS);
+    await client?.dispose().catch((error: unknown) => {
+      this.log.debug(`Stopping: ${String(error)}`);
+    });
+    await exited(process);
+    clearTimeout(limit);
+    if (client !== undefined) {
       this.enter({ kind: "stopped" });
     }
   }
@@ -299,8 +299,8 @@ async function spawned(command: string): Promise<ChildProcess> {
   return process;
 }
 
-async function exited(process: ChildProcess): Promise<void> {
-  if (process.exitCode === null && process.signalCode === null) {
+async function exited(process: ChildProcess | undefined): Promise<void> {
+  if (process?.exitCode === null && process.signalCode === null) {
     await once(process, "exit");
   }
 }
