@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { afterEach, beforeEach, suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type * as vscode from "vscode";
+import manifest from "../package.json";
+import { activate, deactivate } from "../src/extension";
+import { environmentOf, programIn } from "../src/logic/discovery";
+import { serve } from "./server";
+import {
+  CancellationTokenSource,
+  InlineCompletionItem,
+  InlineCompletionTriggerKind,
+  live,
+  Position,
+  Uri,
+  type Registration,
+} from "./vscode";
+
+/** The language client's own: it makes emitters anew when it ends, and never disposes of what notebooks made it listen to. */
+const OF_THE_CLIENT = /\bEventEmitter of \w+Feature\b|^workspace\.onDid\w+TextDocument of NotebookDocumentSyncFeature$/;
+
+const INLINE = "languages.registerInlineCompletionItemProvider";
+
+function tests(): void {
+  let storage: string;
+  let context: vscode.ExtensionContext;
+
+  beforeEach(() => {
+    process.env["PATH"] = "";
+    live.clear();
+    storage = fs.mkdtempSync(path.join(os.tmpdir(), "repofill-disposables-"));
+    context = {
+      subscriptions: [],
+      extension: { packageJSON: manifest },
+      extensionUri: Uri.file(process.cwd()),
+      globalStorageUri: Uri.file(storage),
+      logUri: Uri.file(path.join(storage, "log")),
+      globalState: { get: () => undefined, update: () => Promise.resolve() },
+    } as unknown as vscode.ExtensionContext;
+  });
+
+  afterEach(() => {
+    fs.rmSync(storage, { recursive: true });
+  });
+
+  /** This file is the server, too. */
+  function install(): void {
+    const program = programIn(environmentOf(storage, manifest.version), "repofill", process.platform);
+    fs.mkdirSync(path.dirname(program), { recursive: true });
+    fs.writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${__filename}" "$@"\n`, { mode: 0o755 });
+  }
+
+  function left(): string[] {
+    return [...live].map(({ what }) => what).filter((what) => !OF_THE_CLIENT.test(what));
+  }
+
+  function registered(wanted: string): Registration {
+    const found = [...live].find(({ what }) => what.startsWith(wanted));
+    assert.ok(found, `${wanted} is not among\n${left().join("\n")}`);
+    return found;
+  }
+
+  /** The language client is there, but not what it registers once the server has answered. */
+  function isStarting(): boolean {
+    return [...live].some(({ what }) => OF_THE_CLIENT.test(what));
+  }
+
+  function command(name: string): Promise<void> {
+    return (registered(`commands.registerCommand(${name})`).args[1] as () => Promise<void>)();
+  }
+
+  /** What is suggested there. Of the request nothing is left but what the editor made for it. */
+  async function suggestion(line: number): Promise<unknown> {
+    const provider = registered(INLINE).args[1] as {
+      provideInlineCompletionItems: (document: object, position: Position, context: object, token: object) => unknown;
+    };
+    const document = { uri: Uri.file("/a.py"), version: 1, languageId: "python" };
+    const cancellation = new CancellationTokenSource();
+    const how = { triggerKind: InlineCompletionTriggerKind.Invoke };
+    const items = await provider.provideInlineCompletionItems(document, new Position(line, 0), how, cancellation.token);
+    assert.deepEqual(left().filter((what) => what.includes("CancellationTokenSource")), [cancellation.what]);
+    cancellation.dispose();
+    return items;
+  }
+
+  /** As VS Code does it. */
+  async function end(): Promise<void> {
+    const ended = deactivate();
+    for (const subscription of context.subscriptions) {
+      subscription.dispose();
+    }
+    await ended;
+    assert.deepEqual(left(), []);
+    await until(() => !process.getActiveResourcesInfo().includes("ProcessWrap")); // no server is left
+  }
+
+  test("is disposed of without a server", async () => {
+    await activate(context);
+    registered("window.createStatusBarItem");
+    await end();
+  });
+
+  test("is disposed of with a server, after a suggestion", async () => {
+    install();
+    await activate(context);
+    for (const line of [1, 2]) {
+      assert.deepEqual(await suggestion(line), [new InlineCompletionItem("rest")]);
+    }
+    await end();
+  });
+
+  test("is disposed of while the server starts", async () => {
+    install();
+    const activated = activate(context);
+    await until(isStarting);
+    await end();
+    await activated;
+  });
+
+  test("is disposed of after a server was stopped that was still starting", async () => {
+    install();
+    const activated = activate(context);
+    await until(isStarting);
+    await command("repofill.installServer"); // which finds no Python
+    await activated;
+    await end();
+  });
+
+  test("is disposed of after a crash", async () => {
+    install();
+    await activate(context);
+    await command("repofill.reindex").catch(() => undefined);
+    await until(() => left().every((what) => !what.startsWith(INLINE)));
+    await end();
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await sleep(1);
+  }
+}
+
+if (process.argv[2] === "serve") {
+  serve();
+} else {
+  suite("what is registered with VS Code", { timeout: 30_000 }, tests);
+}
