@@ -186,7 +186,7 @@ async def test_a_killed_process_is_replaced(slow_model):
 
 async def test_closing_in_the_middle(slow_model):
     """Whatever goes on, closing ends it: not yet started, starting, evaluating."""
-    for wait_s in (0, 0.02, 0.1, 1.0):
+    for wait_s in (0, 0.02, 0.1, 0.5):
         async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
             tasks = [asyncio.create_task(engine.fill(long_request())), asyncio.create_task(engine.count_tokens(["x"]))]
             await asyncio.sleep(wait_s)

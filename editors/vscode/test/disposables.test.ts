@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { afterEach, beforeEach, suite, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, mock, suite, test } from "node:test";
 import type * as vscode from "vscode";
 import manifest from "../package.json";
 import { activate, deactivate } from "../src/extension";
@@ -42,15 +41,16 @@ function tests(): void {
     } as unknown as vscode.ExtensionContext;
   });
 
-  afterEach(() => {
+  afterEach(async () => {
+    await deactivate();
     fs.rmSync(storage, { recursive: true });
   });
 
-  /** This file is the server, too. */
-  function install(): void {
+  /** This file is the server, too: one that answers, or one that does not. */
+  function install(kind: "answering" | "mute" = "answering"): void {
     const program = programIn(environmentOf(storage, manifest.version), "repofill", process.platform);
     fs.mkdirSync(path.dirname(program), { recursive: true });
-    fs.writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${__filename}" "$@"\n`, { mode: 0o755 });
+    fs.writeFileSync(program, `#!/bin/sh\nexec "${process.execPath}" "${__filename}" ${kind}\n`, { mode: 0o755 });
   }
 
   function left(): string[] {
@@ -112,12 +112,34 @@ function tests(): void {
     await end();
   });
 
+  test("is disposed of before the server starts", async () => {
+    install();
+    const activated = activate(context);
+    await end();
+    await activated;
+  });
+
   test("is disposed of while the server starts", async () => {
     install();
     const activated = activate(context);
     await until(isStarting);
     await end();
     await activated;
+  });
+
+  test("is disposed of while a server starts that does not answer", async () => {
+    install("mute");
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const activated = activate(context);
+      await until(isStarting);
+      const ended = end();
+      mock.timers.tick(3000);
+      await ended;
+      await activated;
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   test("is disposed of after a server was stopped that was still starting", async () => {
@@ -140,12 +162,14 @@ function tests(): void {
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) {
-    await sleep(1);
+    await new Promise(setImmediate);
   }
 }
 
-if (process.argv[2] === "serve") {
+if (process.argv[2] === "answering") {
   serve();
+} else if (process.argv[2] === "mute") {
+  process.stdin.resume();
 } else {
   suite("what is registered with VS Code", { timeout: 30_000 }, tests);
 }

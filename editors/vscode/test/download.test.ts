@@ -135,6 +135,26 @@ suite("download", () => {
     holds("a.gguf");
   });
 
+  test("what a killed VS Code left is removed after a day, and nothing else", async () => {
+    const yesterday = Date.now() / 1000 - 25 * 60 * 60;
+    const age = (...parts: string[]): void => {
+      fs.utimesSync(path.join(folder, ...parts), yesterday, yesterday);
+    };
+    for (const name of ["arriving-dead00", "arriving-slow00", "arriving-begun0", "mine"]) {
+      fs.mkdirSync(path.join(folder, name), { recursive: true });
+      fs.writeFileSync(path.join(folder, name, "b.gguf"), "GGUF");
+    }
+    fs.writeFileSync(path.join(folder, "arriving-model0"), "GGUF");
+    age("arriving-dead00", "b.gguf");
+    age("arriving-dead00");
+    age("arriving-slow00"); // whose file still grows
+    age("mine", "b.gguf");
+    age("mine");
+    age("arriving-model0");
+    await fetched();
+    holds("a.gguf", "arriving-begun0", "arriving-model0", "arriving-slow00", "mine");
+  });
+
   test("two at once of the same name: one of them is kept, whole", async () => {
     const [first, second] = await Promise.allSettled([fetched(), fetched()]);
     assert.deepEqual([first.status, second.status].sort(), ["fulfilled", "rejected"]);

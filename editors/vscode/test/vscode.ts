@@ -50,7 +50,7 @@ export class EventEmitter extends Registration {
   }
 
   readonly event = (listener: Listener): Registration => {
-    const registration = new Registration(`a listener to an ${this.what}`, [listener]);
+    const registration = new Registration(`listener to ${this.what}`, [listener]);
     this.listeners.push(registration);
     return registration;
   };

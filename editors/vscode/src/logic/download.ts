@@ -4,6 +4,8 @@ import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 
+const DAY_MS = 24 * 60 * 60_000;
+
 /** What is known while a file arrives. `total` is undefined where the server does not say. */
 export interface Arrived {
   readonly bytes: number;
@@ -49,6 +51,7 @@ export async function download(
     throw new Error(`${file} is there already`);
   }
   fs.mkdirSync(folder, { recursive: true });
+  removeDead(folder);
   const arriving = fs.mkdtempSync(path.join(folder, "arriving-"));
   try {
     const part = path.join(arriving, name);
@@ -59,6 +62,24 @@ export async function download(
     return file;
   } finally {
     fs.rmSync(arriving, { recursive: true, force: true });
+  }
+}
+
+/** Removes what is left of downloads whose VS Code was killed; one that is under way keeps writing. */
+function removeDead(folder: string): void {
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory() || !/^arriving-\w{6}$/.test(entry.name)) {
+      continue;
+    }
+    const arriving = path.join(folder, entry.name);
+    try {
+      const all = [arriving, ...fs.readdirSync(arriving).map((name) => path.join(arriving, name))];
+      if (all.every((file) => Date.now() - fs.statSync(file).mtimeMs > DAY_MS)) {
+        fs.rmSync(arriving, { recursive: true });
+      }
+    } catch {
+      // another window has just removed it, or it cannot be removed
+    }
   }
 }
 
