@@ -32,8 +32,9 @@ OCCURRENCES = 64
 _BLOCK_LINES = 12
 _TAB = 8
 _LINE_CHARACTERS = 400
-_LINE = re.compile(rf"[^\n\0]{{0,{_LINE_CHARACTERS}}}+(?=[\n\0]|\Z)")
-"""What is left of a line. None of a longer one: it is data, which nobody wants copied, and must cost no time."""
+_LINE = re.compile(rf"[^\n]{{0,{_LINE_CHARACTERS}}}+(?=\n)")
+"""What is left of a line. None of a longer one: it is data, which nobody wants copied, and must cost no time. None of
+one that the text ends in: it is being typed, here or in another open file."""
 
 
 class Source(Protocol):
@@ -193,18 +194,16 @@ def _continuation(text: str, end: int, cursor: _Cursor) -> str:
 
 
 def _lines(text: str, start: int) -> Iterator[str]:
-    """Lines from `start` on, up to the end of the file or a line too long to copy."""
+    """Lines from `start` on, up to one that the text ends in or that is too long to copy."""
     while (line := _LINE.match(text, start)) is not None:
         yield line[0]
-        if not text.startswith("\n", line.end()):
-            return
         start = line.end() + 1
 
 
 def _indent_before(text: str, at: int) -> int:
     """Columns that the line of `at` is indented by, up to `at`."""
     least = max(0, at - _LINE_CHARACTERS)
-    start = max(least, *(text.rfind(end, least, at) + 1 for end in "\n\0"))
+    start = max(least, text.rfind("\n", least, at) + 1)
     return indent_columns(text[start:at])
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,19 @@ STATUS = """
 local server, bufnr = require('repofill.server'), vim.api.nvim_get_current_buf()
 status = nil
 return server.execute(bufnr, 'repofill.status', {}, function(answer) status = answer end) ~= nil
+"""
+
+
+REQUESTS = """
+requests = { pending = 0, cancel = 0, complete = 0 }
+vim.api.nvim_create_autocmd("LspRequest", {
+  callback = function(args)
+    local request = args.data.request
+    if request.method == "textDocument/inlineCompletion" then
+      requests[request.type] = requests[request.type] + 1
+    end
+  end,
+})
 """
 
 
@@ -171,6 +185,24 @@ def test_typed_through(start: Start, project: Path) -> None:
     assert {lines[row] for lines, _ in frames} == {"    outline = shape.width * sha" + rest}, "the whole line, always"
     nvim.press("<Tab>")
     assert written(nvim, file) == TYPED + rest
+
+
+def test_typing_fast_cancels(start: Start, project: Path) -> None:
+    """Requests that the next key makes pointless are cancelled; every one comes to an end, and what is shown at last is
+    for the text at last."""
+    head, line = OTHERWISE + SHAPES + "def fourth(shape):\n    ", "area = shape.width * sha"
+    nvim, file = opened(start, project, head)
+    nvim.lua(REQUESTS)
+    for key in line:
+        nvim.type(key)
+        time.sleep(0.02)
+    shown = nvim.until_ghost(REST)
+    nvim.until(lambda: nvim.lua("return requests.complete == requests.pending"), "an end of every request")
+    asked, cancelled = nvim.lua("return { requests.pending, requests.cancel }")
+    assert asked > 3
+    assert 0 < cancelled < asked
+    nvim.press("<Tab>")
+    assert written(nvim, file) == head + line + shown
 
 
 def test_dismiss_and_toggle(start: Start, project: Path) -> None:
