@@ -95,7 +95,7 @@ def unpack(archive: Path, folder: Path, *without: str) -> None:
     inner.rmdir()
     for pattern in without:
         for unwanted in sorted(folder.glob(pattern)):
-            shutil.rmtree(unwanted)
+            shutil.rmtree(unwanted) if unwanted.is_dir() else unwanted.unlink()
 
 
 def program(name: str, package: str) -> str:
