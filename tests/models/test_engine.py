@@ -184,16 +184,17 @@ async def test_a_killed_process_is_replaced(slow_model):
         assert pid is None or not Path(f"/proc/{pid}").exists(), "no zombie"
 
 
-async def test_closing_in_the_middle(slow_model):
+@pytest.mark.parametrize("state", ["idle", "starting", "ready"])
+async def test_closing_in_the_middle(slow_model, state):
     """Whatever goes on, closing ends it: not yet started, starting, evaluating."""
-    for wait_s in (0, 0.02, 0.1, 0.5):
-        async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
-            tasks = [asyncio.create_task(engine.fill(long_request())), asyncio.create_task(engine.count_tokens(["x"]))]
-            await asyncio.sleep(wait_s)
-            await engine.close()
-            filled, counted = await asyncio.gather(*tasks, return_exceptions=True)
-            assert filled is None
-            assert isinstance(counted, EngineUnavailable) or counted == [1]
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        tasks = [asyncio.create_task(engine.fill(long_request())), asyncio.create_task(engine.count_tokens(["x"]))]
+        await until(lambda: engine.state == state)
+        await asyncio.sleep(0 if state == "idle" else 0.05)
+        await engine.close()
+        filled, counted = await asyncio.gather(*tasks, return_exceptions=True)
+        assert filled is None
+        assert isinstance(counted, EngineUnavailable) or counted == [1]
 
 
 @pytest.mark.parametrize("asked", ["fill", "count_tokens", "warm"])

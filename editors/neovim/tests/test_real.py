@@ -22,6 +22,13 @@ SHAPES = "".join(
 OTHERWISE = "def other(shape):\n    outline = shape.width * shape.height - shape.margin\n    return outline\n\n\n"
 TYPED, REST = OTHERWISE + SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
 """A line that the file itself continues three times over, and once otherwise. Elsewhere a suggestion is what it is."""
+SCRIPT = (
+    "".join(
+        f"function {name}(shape) {{\n  const outline = shape.width * shape.height + shape.border\n  return outline\n}}\n\n"
+        for name in ("first", "second", "third")
+    )
+    + "function fourth(shape) {\n  const outline = shape.width * sha"
+)
 
 
 STATUS = """
@@ -135,6 +142,7 @@ def test_word_line_and_cycle(start: Start, project: Path) -> None:
         ("multibyte.py", "unix", SHAPES + "# Größe 界 👍🏽\ndef 長(shape):\n    outline = shape.width * sha"),
         ("behind.py", "unix", SHAPES + '長 = "👍🏽"; outline = shape.width * sha'),
         ("tabs.py", "unix", TYPED.replace("    ", "\t")),
+        ("other.ts", "unix", SCRIPT),
     ],
 )
 def test_bytes(start: Start, project: Path, name: str, file_format: str, text: str) -> None:

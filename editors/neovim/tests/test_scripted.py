@@ -369,6 +369,24 @@ def test_vim_pack(start: Start, script: Script, tmp_path: Path, version: str) ->
     assert nvim.lua("return vim.fn.exists(':Repofill')") == 2
 
 
+@pytest.mark.parametrize(
+    ("there", "root"),
+    [
+        (["package.json", "p/pyproject.toml", "p/a/package.json"], "p"),
+        (["p/package.json", "p/a/package.json"], "p/a"),
+        ([".git/HEAD", "p/a/go.mod"], "."),
+        (["p/Cargo.toml", "p/a/lib.rs"], "p"),
+    ],
+)
+def test_root(start: Start, script: Script, tmp_path: Path, there: list[str], root: str) -> None:
+    """The markers decide, and where none of them stands anywhere, the nearest manifest."""
+    for name in [*there, "p/a/b.txt"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    nvim = start(tmp_path / "p" / "a" / "b.txt", script.options)
+    assert Path(nvim.lua("return require('repofill.config').root(0)")).resolve() == (tmp_path / root).resolve()
+
+
 def test_highlight(start: Start, script: Script) -> None:
     """One group, linked to a standard one, also after a change of colours; the user's own wins."""
     nvim = start(None, plugin=False)

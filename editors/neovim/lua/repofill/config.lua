@@ -29,7 +29,25 @@ local M = {}
 ---@field keys repofill.Keys
 local defaults = {
   cmd = { "repofill", "serve" },
-  filetypes = { "python" },
+  -- What the server knows imports and definitions of.
+  filetypes = {
+    "python",
+    "javascript",
+    "javascriptreact",
+    "typescript",
+    "typescriptreact",
+    "java",
+    "go",
+    "rust",
+    "c",
+    "cpp",
+    "cs",
+    "php",
+    "ruby",
+    "sh",
+    "bash",
+    "lua",
+  },
   root_markers = { "repofill.toml", "pyproject.toml", "setup.py", ".git" },
   settings = vim.empty_dict(),
   debounce_ms = 20,
@@ -46,6 +64,20 @@ local defaults = {
 
 ---@type repofill.Config
 M.options = vim.deepcopy(defaults)
+
+--- What marks a project where nothing of `root_markers` does: manifests, of which a repository may have many.
+local MANIFESTS = {
+  "package.json",
+  "tsconfig.json",
+  "go.mod",
+  "Cargo.toml",
+  "pom.xml",
+  "build.gradle",
+  "composer.json",
+  "Gemfile",
+  "CMakeLists.txt",
+  "Makefile",
+}
 
 local on = { globally = true, filetypes = {} } ---@type { globally: boolean, filetypes: table<string, boolean> }
 
@@ -96,6 +128,13 @@ function M.enabled(bufnr)
     return by_hand
   end
   return filetype_on(bufnr)
+end
+
+--- The folder of the project that a buffer belongs to.
+---@param bufnr integer
+---@return string?
+function M.root(bufnr)
+  return vim.fs.root(bufnr, M.options.root_markers) or vim.fs.root(bufnr, MANIFESTS)
 end
 
 ---@alias repofill.Scope "globally"|"filetype"|"buffer"

@@ -45,7 +45,7 @@ local function running()
   local state = server.state()
   if state == "stopped" then
     return vim.health.info(
-      "the server is not running: it starts with the first file of " .. vim.inspect(config.options.filetypes)
+      "the server is not running: it starts with the first file of " .. table.concat(config.options.filetypes, ", ")
     )
   end
   local status = server.status

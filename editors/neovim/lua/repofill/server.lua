@@ -215,7 +215,7 @@ end
 ---@param client vim.lsp.Client
 ---@param bufnr integer
 local function attached(client, bufnr)
-  add_folder(client, vim.fs.root(bufnr, config.options.root_markers))
+  add_folder(client, config.root(bufnr))
   M.refresh()
   M.on_change(bufnr)
 end
@@ -281,7 +281,7 @@ local function start(bufnr, executable)
   client_id = vim.lsp.start({
     name = "repofill",
     cmd = starter({ executable, unpack(options.cmd, 2) }),
-    root_dir = vim.fs.root(bufnr, options.root_markers),
+    root_dir = config.root(bufnr),
     init_options = options.settings,
     capabilities = capabilities(),
     handlers = {
