@@ -24,7 +24,8 @@ TYPED, REST = OTHERWISE + SHAPES + "def fourth(shape):\n    outline = shape.widt
 """A line that the file itself continues three times over, and once otherwise. Elsewhere a suggestion is what it is."""
 SCRIPT = (
     "".join(
-        f"function {name}(shape) {{\n  const outline = shape.width * shape.height + shape.border\n  return outline\n}}\n\n"
+        f"function {name}(shape) {{\n"
+        "  const outline = shape.width * shape.height + shape.border\n  return outline\n}\n\n"
         for name in ("first", "second", "third")
     )
     + "function fourth(shape) {\n  const outline = shape.width * sha"
