@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from repofill.context.languages import BY_NAME
 from repofill.context.languages.support import Support
@@ -23,7 +24,7 @@ def definitions_form(text: str, outline: Outline) -> str:
 
 def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collection[int] = ()) -> str:
     """The definitions numbered in `shown` as skeletons and those in `whole` with their bodies, each within the classes
-    around it, below the first line of the comment ahead of it. Valid code where the text is; a definition under a
+    around it, below the first line of the comment ahead of it; a class that is one line of fields as it is. Valid code where the text is; a definition under a
     condition is shown at the indentation it would have without it."""
     language = BY_NAME[outline.interface.language]
     if language.support is None:
@@ -82,7 +83,7 @@ class _Form:
             whole = self.text[definition.signature : definition.end]
             return [*self._comment(definition, base), *_moved(whole, own, base)]
         head = self.text[definition.signature : definition.body_start]
-        if definition.body_start >= definition.body_end:
+        if definition.body_start >= definition.body_end or self._on_one_line(number):
             whole = self.text[definition.signature : definition.end]
             return [*self._comment(definition, base), *_moved(whole, own, base)]
         signature = [*self._comment(definition, base), *_moved(head.rstrip(), own, base)]
@@ -103,6 +104,15 @@ class _Form:
             inside = self.support.doc_body if definition.doc else ""
             filler = self._filled(inside or self.support.empty_body, definition, base, inner)
         return [*signature[:-1], *f"{signature[-1]}{filler}{tail}".split("\n")]
+
+    def _on_one_line(self, number: int) -> bool:
+        """Whether a class is one line, with members of which nothing is left out."""
+        definition = self.definitions[number]
+        if definition.kind != "class" or "\n" in self.text[definition.signature : definition.end]:
+            return False
+        following = islice(self.definitions, number + 1, None)
+        members = list(takewhile(lambda other: other.signature < definition.end, following))
+        return bool(members) and all(member.body_start >= member.body_end for member in members)
 
     def _comment(self, definition: Definition, base: str) -> list[str]:
         if not definition.doc or self.support.doc_body:

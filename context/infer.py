@@ -9,7 +9,7 @@ shows, so it may be wrong, but it must be quick.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ _FROM = re.compile(r"\s*(?:,\s*\w+\s*)*[\])}]?\s+(?:in|of)\s+|\s*:\s+(?=[^\W\d])
 _TAKEN_OUT = re.compile(r"[^{}=;]*\}\s*(?::\s*([^=\n;{]+))?(?:=\s*)?")
 _LOOP = re.compile(r"\bfor(?:each)?\b[^;]*$")
 _AS = re.compile(r"(?:\bwith|\bexcept|\bcase|,|\()\s*([^,]*\S)\s+as\s+$")
-_TYPED = re.compile(r"([^\W\d][\w$.:]*)\s*(<[^;{}()=]*>)?(?:\s*\[\])*(?:\s*[*&]+\s*|\s+)(?:const\s+|mut\s+)?$")
+_TYPED = re.compile(r"(?<!\w)([^\W\d][\w$.:]*+)\s*(<[^;{}()=]*>)?(?:\s*\[\])*(?:\s*[*&]+\s*|\s+)(?:const\s+|mut\s+)?$")
 _TYPED_AFTER = re.compile(r"\s+(?:\*|\[\w*\]|\.\.\.|map\[\w+\]|chan\s+)*\s*([^\W\d][\w.]*)")
 _ASKED = re.compile(r"\s*,\s*([^)]+)\)")
 _CAST = re.compile(r"\s+(?:instanceof|as|is)\s+((?:[^\W\d]|\$)[\w$.]*)")
@@ -72,6 +72,11 @@ _MOST_STARS = 400
 """Files looked at for names that are passed on from file to file."""
 _MOST_LOOKUPS = 1500
 """Look-ups per cursor: the bound on its time."""
+_COMMON = 24
+"""A member of classes in more files than this says nothing of what has it."""
+_ALIKE_FILES = 24
+"""Files looked into for classes with the members of one object."""
+_FEW = 2
 
 Ref = tuple[str, int]
 """A definition: path and number; the number of a module itself is -1."""
@@ -101,6 +106,7 @@ class Inference:
         self._bases: dict[Ref, tuple[Ref, ...]] = {}
         self._stars: dict[str, Collection[str]] = {}
         self._busy: set[object] = set()
+        self._taken: Mapping[str, Collection[str]] | None = None
 
     # What is asked
 
@@ -141,6 +147,34 @@ class Inference:
     def itself(self) -> tuple[Ref, ...]:
         """The class around the cursor, or its bases where it has errors."""
         return self._itself(self.here)
+
+    def alike(self, steps: Sequence[Step], after: str) -> tuple[Ref, ...]:
+        """The classes that have the members which the code around the cursor takes of a chain: what it may be an object
+        of where nothing says so (structural typing). Those with most of them, each member counting for more the fewer
+        classes have it; one member alone counts if it is that of few."""
+        if self._taken is None:
+            self._taken = _members_taken(self.here.text[-_WINDOW:], after[:_WINDOW])
+        called = any(within for _, within in steps)
+        members = () if called else self._taken.get(".".join(name for name, _ in steps), ())
+        looked_into: set[str] = set()
+        found: dict[Ref, list[float]] = {}
+        for member in members:
+            paths = self._view.defining(member)
+            looked_into.update(paths[: max(_ALIKE_FILES - len(looked_into), 0)] if len(paths) <= _COMMON else ())
+            owners = {ref: None for path in paths if path in looked_into for ref in self._owners(path, member)}
+            for owner in owners:
+                found.setdefault(owner, []).append(1 / len(owners))
+        likely = [ref for ref, shares in found.items() if len(shares) > 1 or shares[0] >= 1 / _FEW]
+        best = max((len(found[ref]) for ref in likely), default=0)
+        likely = [ref for ref in likely if len(found[ref]) > best / 2]
+        return tuple(sorted(likely, key=lambda ref: (-sum(found[ref]), ref)))[:_MOST_CLASSES]
+
+    def _owners(self, path: str, member: str) -> Iterator[Ref]:
+        """The classes of a file that have a member of this name themselves."""
+        names = self.names(path)
+        for number in names.simple.get(member, ()):
+            parent = names.definitions[number].parent
+            yield from ((path, n) for n in names.qualified.get(parent, ()) if names.definitions[n].kind == "class")
 
     def of_chain(self, steps: Sequence[Step], place: Place, depth: int = 0) -> tuple[Ref, ...]:
         """The classes and modules that a chain may be an object of, or be itself."""
@@ -468,6 +502,17 @@ def near_chains(before: str, after: str, most: int) -> Iterator[tuple[Step, ...]
                     yield tuple((part, "") for part in parts[:count])
                     if len(seen) >= most:
                         return
+
+
+def _members_taken(*texts: str) -> dict[str, dict[str, None]]:
+    """What the names in some texts, and the chains that begin with them, are asked for: `a.b` has c in `a.b.c`."""
+    taken: dict[str, dict[str, None]] = {}
+    for text in texts:
+        for match in _DOTTED_NEAR.finditer(text):
+            parts = _SEPARATED.split(match[0])
+            for count in range(1, len(parts)):
+                taken.setdefault(".".join(parts[:count]), {})[parts[count]] = None
+    return taken
 
 
 def _mention(name: str, text: str) -> re.Match[str] | None:

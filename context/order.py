@@ -10,119 +10,132 @@ edge outside of a cycle still holds.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 
-_Edges = Mapping[str, Collection[str]]
+_Graph = Mapping[int, Collection[int]]
+"""Files by their number in the order of paths, so that ties are broken by path, with the files that each depends on."""
 
 
-def dependency_order(edges: _Edges) -> list[list[str]]:
+def dependency_order(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
     """The nodes of `edges` (path → the paths it depends on), dependencies first, one list per connected subgraph.
 
     Deterministic: ties are broken by path, subgraphs stand in the order of their smallest path. Self edges and
     targets that are not nodes count for nothing. O((V + E) log V), without recursion.
     """
-    dependencies = {
-        path: sorted({target for target in edges[path] if target != path and target in edges}) for path in sorted(edges)
-    }
-    dependents = _reversed(dependencies)
-    return [_place_subgraph(members, dependencies) for members in _subgraphs(dependencies, dependents)]
+    paths = sorted(edges)
+    number = {path: at for at, path in enumerate(paths)}
+    dependencies: list[list[int]] = []
+    for path in paths:
+        targets = {number[target] for target in edges[path] if target in number}
+        targets.discard(number[path])
+        dependencies.append(sorted(targets))
+    return [[paths[at] for at in _placed(members, dependencies)] for members in _subgraphs(dependencies)]
 
 
-def _subgraphs(dependencies: _Edges, dependents: _Edges) -> list[list[str]]:
+def _subgraphs(dependencies: Sequence[Sequence[int]]) -> list[list[int]]:
     """Connected parts, edges taken in both directions, by their smallest path."""
-    seen: set[str] = set()
+    dependents = _reversed(dict(enumerate(dependencies)))
+    seen = bytearray(len(dependencies))
     subgraphs = []
-    for start in dependencies:
-        if start in seen:
+    for start in range(len(dependencies)):
+        if seen[start]:
             continue
-        seen.add(start)
+        seen[start] = True
         members, waiting = [], [start]
         while waiting:
-            path = waiting.pop()
-            members.append(path)
-            for neighbour in (*dependencies[path], *dependents[path]):
-                if neighbour not in seen:
-                    seen.add(neighbour)
-                    waiting.append(neighbour)
+            at = waiting.pop()
+            members.append(at)
+            for neighbours in (dependencies[at], dependents[at]):
+                for neighbour in neighbours:
+                    if not seen[neighbour]:
+                        seen[neighbour] = True
+                        waiting.append(neighbour)
         subgraphs.append(members)
     return subgraphs
 
 
-def _place_subgraph(members: Iterable[str], dependencies: _Edges) -> list[str]:
-    """Cycles as wholes, named by their smallest path; a file on no cycle is one of its own."""
-    cycles = {min(cycle): cycle for cycle in _cycles({path: dependencies[path] for path in members})}
-    cycle_of = {path: name for name, cycle in cycles.items() for path in cycle}
+def _placed(members: Sequence[int], dependencies: Sequence[Sequence[int]]) -> list[int]:
+    """One subgraph in order: cycles as wholes, named by their smallest path; a file on no cycle is one of its own."""
+    if len(members) == 1:
+        return list(members)
+    cycles = {min(cycle): cycle for cycle in _cycles(members, dependencies)}
+    if len(cycles) == len(members):
+        return _by_degree({at: dependencies[at] for at in members})
+    cycle_of = {at: name for name, cycle in cycles.items() for at in cycle}
     between = {
-        name: {cycle_of[target] for path in cycle for target in dependencies[path]} - {name}
+        name: {cycle_of[target] for at in cycle for target in dependencies[at]} - {name}
         for name, cycle in cycles.items()
     }
-    placed: list[str] = []
-    for name in _place(between):
+    placed: list[int] = []
+    for name in _by_degree(between):
         inside = set(cycles[name])
-        placed += _place({path: inside.intersection(dependencies[path]) for path in inside})
+        placed += (
+            inside if len(inside) == 1 else _by_degree({at: inside.intersection(dependencies[at]) for at in inside})
+        )
     return placed
 
 
-def _place(dependencies: _Edges) -> list[str]:
+def _by_degree(dependencies: _Graph) -> list[int]:
     """Algorithm 1: the node of minimal in-degree, ties by path, again and again."""
     dependents = _reversed(dependencies)
-    degree = {path: len(targets) for path, targets in dependencies.items()}
-    heap = [(count, path) for path, count in degree.items()]
-    heapq.heapify(heap)
-    placed: list[str] = []
+    degree = {at: len(targets) for at, targets in dependencies.items()}
+    size = max(degree) + 1
+    heap = [count * size + at for at, count in degree.items()]  # an integer compares faster than a pair
+    heapify(heap)
+    placed: list[int] = []
     while heap:
-        count, path = heapq.heappop(heap)
-        if degree.get(path) != count:
+        count, at = divmod(heappop(heap), size)
+        if degree.get(at) != count:
             continue  # an outdated entry: its in-degree has fallen since, or it is placed
-        del degree[path]
-        placed.append(path)
-        for dependent in dependents[path]:
+        del degree[at]
+        placed.append(at)
+        for dependent in dependents[at]:
             if dependent in degree:
-                degree[dependent] -= 1
-                heapq.heappush(heap, (degree[dependent], dependent))
+                degree[dependent] = less = degree[dependent] - 1
+                heappush(heap, less * size + dependent)
     return placed
 
 
-def _cycles(dependencies: _Edges) -> list[list[str]]:
+def _cycles(members: Iterable[int], dependencies: Sequence[Sequence[int]]) -> list[list[int]]:
     """Strongly connected components (Tarjan 1972), with a stack of its own instead of recursion."""
-    number: dict[str, int] = {}
-    lowest: dict[str, int] = {}
-    open_nodes: list[str] = []
-    is_open: set[str] = set()
+    number: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    open_nodes: list[int] = []
+    is_open: set[int] = set()
     cycles = []
-    for start in dependencies:
+    for start in members:
         if start in number:
             continue
         work = [(start, iter(dependencies[start]))]
         while work:
-            path, targets = work[-1]
-            if path not in number:
-                number[path] = lowest[path] = len(number)
-                open_nodes.append(path)
-                is_open.add(path)
+            at, targets = work[-1]
+            if at not in number:
+                number[at] = lowest[at] = len(number)
+                open_nodes.append(at)
+                is_open.add(at)
             for target in targets:
                 if target not in number:
                     work.append((target, iter(dependencies[target])))
                     break
-                if target in is_open:
-                    lowest[path] = min(lowest[path], lowest[target])
+                if target in is_open and lowest[target] < lowest[at]:
+                    lowest[at] = lowest[target]
             else:
                 work.pop()
-                if work:
-                    lowest[work[-1][0]] = min(lowest[work[-1][0]], lowest[path])
-                if lowest[path] == number[path]:
+                if work and lowest[at] < lowest[work[-1][0]]:
+                    lowest[work[-1][0]] = lowest[at]
+                if lowest[at] == number[at]:
                     cycle = [open_nodes.pop()]
-                    while cycle[-1] != path:
+                    while cycle[-1] != at:
                         cycle.append(open_nodes.pop())
                     is_open.difference_update(cycle)
                     cycles.append(cycle)
     return cycles
 
 
-def _reversed(dependencies: _Edges) -> dict[str, list[str]]:
-    dependents: dict[str, list[str]] = {path: [] for path in dependencies}
-    for path, targets in dependencies.items():
+def _reversed(dependencies: _Graph) -> dict[int, list[int]]:
+    dependents: dict[int, list[int]] = {at: [] for at in dependencies}
+    for at, targets in dependencies.items():
         for target in targets:
-            dependents[target].append(path)
+            dependents[target].append(at)
     return dependents

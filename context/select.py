@@ -27,11 +27,12 @@ from repofill.context.names import NAME, Names, bare
 from repofill.context.outline import Definition, Outline
 
 Reach = Literal[
-    "receiver", "called", "inherited", "held", "named", "member", "module", "visible", "base", "type", "word", "file",
-    "counterpart", "dependency",
+    "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
+    "file", "counterpart", "dependency",
 ]  # fmt: skip
 """How a definition was reached: as a member of what stands before the dot; as what the cursor is an argument of; as a
-member of the class around it; of an object near it; by an imported name, as a member of that, in an imported module, in
+member of the class around it; of an object near it; of what has the members that are taken of one whose class nothing
+says; by an imported name, as a member of that, in an imported module, in
 a file all of whose names are visible; as a base or in a signature of one of these; by its name alone; in a file that is
 called like a word of the line; in the test of this file, or in what it is the test of, or in its header; in a file
 that is imported."""
@@ -52,6 +53,10 @@ _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from, with their distances."""
+_NEAR_WORDS = 24
+"""On each side of the cursor, whose parts are compared with those of names."""
+_LIKE = 5
+"""With so many tenths of its parts there a name counts as spoken of."""
 _FAR_CHARACTERS = 100_000
 """Of the text before that, words alone."""
 _HOMONYMS = 6
@@ -63,6 +68,8 @@ _COUNTERPARTS = 2
 _HOPS = 2
 _CHAINS = 32
 """Names and attributes near the cursor that are asked for their types."""
+_ALIKE = 4
+"""Objects near the cursor whose class nothing says that are looked for by their members."""
 _BEGUN = 6
 """Names that may have begun at the cursor whose types are asked for."""
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "constructor", "__construct", "initialize", "new"})
@@ -179,11 +186,13 @@ class Way(NamedTuple):
 
 
 class Near(NamedTuple):
-    """How near its name, or its owner's, is mentioned, in words from the cursor, and how often."""
+    """How near its name, or its owner's, is mentioned, in words from the cursor, and how often. `likeness` is the share
+    of its name's parts that the words next to the cursor have, in tenths."""
 
     distance: int | None
     mentions: int
     owner_distance: int | None
+    likeness: int
 
     def inputs(self) -> dict[str, float]:
         """What the model weighs of it."""
@@ -195,6 +204,8 @@ class Near(NamedTuple):
         if self.owner_distance is not None:
             made["owner mentioned"] = 1.0
             made["owner nearness"] = 1 / (1 + math.log1p(self.owner_distance))
+        if self.likeness:
+            made["likeness" if self.distance is None else "likeness mentioned"] = self.likeness / 10
         return made
 
 
@@ -288,6 +299,13 @@ class _Words:
         self.typed = typed[0] if typed is not None else ""
         self.imported = _import_words(before, after)
         self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
+        near = (*left[-_NEAR_WORDS:], *right[:_NEAR_WORDS])
+        self._parts = frozenset(part for word in near for part in _parts(word))
+
+    def likeness(self, name: str) -> int:
+        """The share of a name's parts that the words next to the cursor have, in tenths."""
+        parts = _parts(name)
+        return 10 * len(parts & self._parts) // len(parts) if parts else 0
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
@@ -373,6 +391,7 @@ class _Search:
             self._one(path, number, "called", 0)
             if number >= 0:
                 self._constructors(path, number)
+        unknown = [self.inference.chain_ahead()] if self.words.after_dot and not receiver else []
         itself = self.inference.itself()
         near = min((self.words.distances[word] for word in ITSELF if word in self.words.distances), default=None)
         if self.words.typed:
@@ -383,6 +402,13 @@ class _Search:
         for chain in near_chains(self.before, self.after, _CHAINS):
             types = self.inference.of_chain(chain, self.inference.here)
             self._belonging([ref for ref in types if ref[1] >= 0], "held", self.words.distances.get(chain[-1][0]))
+            if not types and list(chain) not in unknown:
+                unknown.append(list(chain))
+        tried = 0
+        for steps in unknown:
+            if tried < _ALIKE and (owners := self.inference.alike(steps, self.after)):
+                tried += 1
+                self._belonging(owners, "alike", self.words.distances.get(steps[-1][0]))
 
     def _begun(self, receiver: Sequence[Ref]) -> list[Ref]:
         """The classes of the objects whose name may have begun at the cursor."""
@@ -546,7 +572,9 @@ class _Search:
         typed = 0
         if words.typed and reach != "called" and not begun:  # there the name of an argument, or of the owner, has begun
             typed = len(words.typed) if name.startswith(words.typed) else -1
-        if distance is None and typed <= 0 and reach not in _SHORT and not begun and not late:
+        likeness = words.likeness(definition.name)
+        silent = distance is None and typed <= 0 and likeness < _LIKE
+        if silent and reach not in _SHORT and not begun and not late:
             if len(self.unspoken) < _ENOUGH:
                 self.unspoken.append(
                     partial(
@@ -580,7 +608,7 @@ class _Search:
                 reach in ("named", "member") and hops == 0 and words.counts[local] == 1,
                 bool(words.imported),
             ),
-            Near(distance, words.counts[name] if distance is not None else 0, owner_distance),
+            Near(distance, words.counts[name] if distance is not None else 0, owner_distance, likeness),
         )
 
     def _popular(self, name: str) -> int:
@@ -595,6 +623,12 @@ class _Search:
             return owner in self.bases or (bool(self.bases) and reach == "base")
         receiver = _plain(receiver)
         return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))
+
+
+@lru_cache(maxsize=65_536)
+def _parts(name: str) -> frozenset[str]:
+    """What a name is made of: `http`, `client` of `_HttpClient`."""
+    return frozenset(part.lower() for part in _HUMP.findall(name) if len(part) > 1)
 
 
 @lru_cache(maxsize=65_536)

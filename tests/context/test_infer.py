@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 from repofill.context.index import WorkspaceIndex
-from repofill.context.infer import Inference
+from repofill.context.infer import Inference, Ref
 
 FILES = {
     "net.py": (
@@ -22,14 +22,21 @@ FILES = {
 IMPORTS = "from net import Connection, Request, Response, Secure, connect\nimport net\n\n\n"
 
 
-def check(tmp_path: Path, text: str, expected: str, files: Mapping[str, str] = FILES, main: str = "main.py") -> None:
+def check(
+    tmp_path: Path,
+    text: str,
+    expected: str,
+    files: Mapping[str, str] = FILES,
+    main: str = "main.py",
+    asked: Callable[[Inference], Iterable[Ref]] = Inference.receiver,
+) -> None:
     """The names of the receiver's classes at the end of a text."""
     for path, content in {**files, main: text}.items():
         (tmp_path / path).write_text(content, "utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
     found = []
-    for path, number in Inference(index.view, main, text).receiver():
+    for path, number in asked(Inference(index.view, main, text)):
         outline = index.view.outline(path)
         assert outline is not None
         found.append(path if number < 0 else outline.definitions[number].qualified)
@@ -107,3 +114,35 @@ TYPESCRIPT_IMPORTS = "import { Connection, Request, $Response, Secure, connect }
 )
 def test_receiver_in_typescript(tmp_path: Path, code: str, expected: str) -> None:
     check(tmp_path, TYPESCRIPT_IMPORTS + code, expected, TYPESCRIPT, "main.ts")
+
+
+ALIKE = {
+    "net.py": (
+        "class Request:\n    connection = 1\n    peers = 2\n    url = 3\n\n\n"
+        "class Secure:\n    peers = 4\n    key = 5\n\n\n"
+        "url = 6\n"
+    ),
+    **{f"{name}.py": f"class {name}:\n    name = 1\n" for name in ("A", "B", "C")},
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "after", "expected"),
+    [
+        ("def f(x):\n    x.connection\n    x.peers\n    x.", "", "Request"),
+        ("def f(x):\n    x.connection\n    x.", "\n    x.peers = 1\n", "Request"),
+        ("x.y.connection\nx.y.peers\nx.y.", "", "Request"),
+        # what few classes have says enough alone, what many have does not
+        ("x.peers\nx.", "", "Request Secure"),
+        ("x.name\nx.", "", ""),
+        ("x.name\nx.connection\nx.", "", "Request"),
+        # of other objects, of calls, of nothing that is there
+        ("y.connection\ny.peers\nx.", "", ""),
+        ("x(1).connection\nx(1).peers\nx(1).", "", ""),
+        ("x.nowhere\nx.", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_alike(tmp_path: Path, code: str, after: str, expected: str) -> None:
+    """Where nothing says what an object is, the members taken of it do."""
+    check(tmp_path, code, expected, ALIKE, asked=lambda inference: inference.alike(inference.chain_ahead(), after))

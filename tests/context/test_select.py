@@ -19,6 +19,7 @@ FILES = {
         "def unused(): ...\n"
     ),
     "shapes/unit.py": "class Length:\n    def metres(self): ...\n",
+    "parts.py": "def open_file(): ...\ndef make_blue_shape(): ...\ndef close_door(): ...\n",
     "tools/far.py": "class Far:\n    def unusual_name(self): ...\n    def run(self): ...\n",
     **{f"tools/m{n}.py": "def run(): ...\n" for n in range(9)},
 }
@@ -60,8 +61,10 @@ def check(
         ("from shapes import Circle\n\nCircle().radius.metres", "\n", "Circle Length.metres Circle.radius", "Far"),
         ("import shapes.circle\n\nshapes.circle.unused", "", "unused", "Far"),
         ("from shapes.circle import *\n\nunused()", "\n", "unused", "Far"),
-        # a name that is unusual in the workspace leads to its definition without an import, a common one does not
-        ("x.unusual_name()\n", "", "Far.unusual_name", "Far.run run"),
+        # a member that is unusual in the workspace leads to its class without an import, a common name does not
+        ("x.unusual_name()\n", "", "Far Far.unusual_name", "run"),
+        # a name made of the same parts as those at the cursor
+        ("import parts\n\nblue_shape = parts.", "\n", "make_blue_shape", "Far"),
         ("import nowhere\nfrom . import no\nfrom shapes.circle import missing\n", "", "", "Far run"),
     ],
 )

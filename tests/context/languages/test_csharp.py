@@ -167,8 +167,8 @@ SKELETONS = [
     (CLASS, SKELETON),
     ("class A {}", "class A {}\n"),
     ("record R(int x);", "record R(int x);\n"),
-    ("enum E : byte { A, B = 2 }", "enum E : byte {\n    A,\n    B = 2\n}\n"),
-    ("namespace N; interface I { int P { get; } void F(); }", "interface I {\n    int P { get; }\n    void F();\n}\n"),
+    ("enum E : byte { A, B = 2 }", "enum E : byte { A, B = 2 }\n"),
+    ("namespace N; interface I { int P { get; } void F(); }", "interface I { int P { get; } void F(); }\n"),
     (
         "[A]\n#if X\n[B]\n#else\n[C]\n#endif\nclass D { int f(\n#if X\nint a\n#endif\n) {} int g; }",
         "class D {\n    int g;\n}\n",
