@@ -24,8 +24,8 @@ def definitions_form(text: str, outline: Outline) -> str:
 
 def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collection[int] = ()) -> str:
     """The definitions numbered in `shown` as skeletons and those in `whole` with their bodies, each within the classes
-    around it, below the first line of the comment ahead of it; a class that is one line of fields as it is. Valid code where the text is; a definition under a
-    condition is shown at the indentation it would have without it."""
+    around it, below the first line of the comment ahead of it; a class that is one line of fields as it is. Valid code
+    where the text is; a definition under a condition is shown at the indentation it would have without it."""
     language = BY_NAME[outline.interface.language]
     if language.support is None:
         return ""
