@@ -14,6 +14,10 @@ import numpy.typing as npt
 from repofill.evaluation.fill import Case, exact
 from repofill.models.rank import FEATURES, Option, features
 
+KNOWN = ("python",)
+"""The languages that the bundled model was trained on: elsewhere its word counts for less."""
+OTHERS_SHARE = 5
+"""There are so many more packages of other languages, and of each so many fewer places."""
 _L2 = 1.0
 _STEPS = 50
 _LARGEST = 30.0
@@ -44,7 +48,16 @@ def fit(
     return weights
 
 
-def weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+def weights_by_language(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:
+    """Weights of their own for each of KNOWN, and "" for all other languages together."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        language = case.gathered.language
+        groups.setdefault(language if language in KNOWN else "", []).append(case)
+    return {language: _weights_from(group) for language, group in sorted(groups.items())}
+
+
+def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Weights for options scored by a model, and for copied options when there was no time to score them."""
     scored, copied = [], []
     for case in cases:
@@ -65,5 +78,5 @@ def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
 
 def write(cases: Sequence[Case], packages: Sequence[str], model: str, out: Path) -> None:
     """Fit and write `out` in the form of `models/bundled/rank.json`."""
-    content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_from(cases)}
+    content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_by_language(cases)}
     out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

@@ -271,7 +271,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _bench_fill(options: argparse.Namespace) -> None:
-    fill.show(fill.report(_cases(options, packages.REPORTED)), as_json=options.json)
+    fill.show(fill.report(_cases(options, _folders(options, packages.REPORTED), options.holes)), as_json=options.json)
 
 
 def _bench_model(options: argparse.Namespace) -> None:
@@ -348,15 +348,18 @@ def _bench_index(options: argparse.Namespace) -> None:
 
 
 def _bench_tune(options: argparse.Namespace) -> None:
-    cases = _cases(options, packages.TUNED)
-    tune.write(cases, packages.TUNED, cases[0].gathered.model.name, options.out)
+    folders = _folders(options, packages.TUNED)
+    cases = _cases(options, folders, options.holes)
+    if not options.workspace:
+        others = [fetch() for name, language in LANGUAGES.items() if name != "python" for fetch in language.development]
+        cases += _cases(options, others, -(-options.holes // tune.OTHERS_SHARE))
+        folders += others
+    tune.write(cases, [folder.name for folder in folders], cases[0].gathered.model.name, options.out)
 
 
-def _cases(options: argparse.Namespace, names: Sequence[str]) -> list[fill.Case]:
-    settings, folders = _settings(options), _folders(options, names)
-    return asyncio.run(
-        _with_engine(settings, lambda completer: fill.gather_cases(completer, folders, options.holes, settings))
-    )
+def _cases(options: argparse.Namespace, folders: Sequence[Path], holes: int) -> list[fill.Case]:
+    settings = _settings(options)
+    return asyncio.run(_with_engine(settings, lambda completer: fill.gather_cases(completer, folders, holes, settings)))
 
 
 def _folders(options: argparse.Namespace, names: Sequence[str]) -> list[Path]:

@@ -15,7 +15,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from repofill.context.index import WorkspaceIndex
-from repofill.context.languages import path_comment
+from repofill.context.languages import language_of, path_comment
 from repofill.context.languages.support import Resolution
 from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
@@ -107,7 +107,7 @@ class Completion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """What one cursor yields before ranking. `answer` is None where the model had none in time; `written` is its text
-    as it would be shown."""
+    as it would be shown, `language` that of the file."""
 
     copies: tuple[Candidate, ...]
     written: str
@@ -115,6 +115,7 @@ class Gathered:
     scored: bool
     plan: Plan
     model: ModelDescription
+    language: str
     timings_ms: dict[str, float]
 
 
@@ -203,6 +204,7 @@ class Completer:
             scored=scored,
             plan=plan,
             model=model,
+            language=language.name if (language := language_of(cursor.path)) is not None else "",
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
 
@@ -287,8 +289,9 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     if gathered.scored and answer is not None:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
-        return rank(merge(gathered.copies, scores, (written, answer.logprob, answer.tokens) if ended else None))
-    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)))
+        model = (written, answer.logprob, answer.tokens) if ended else None
+        return rank(merge(gathered.copies, scores, model), gathered.language)
+    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)), gathered.language)
     if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.

@@ -81,9 +81,11 @@ def merge(
     return list(options.values())
 
 
-def rank(options: Sequence[Option]) -> list[Ranked]:
-    """The options, the most probable first."""
-    weights = bundled_weights()["scored" if any(option.logprob is not None for option in options) else "copied"]
+def rank(options: Sequence[Option], language: str) -> list[Ranked]:
+    """The options, the most probable first. `language` by its name in `context.languages`, "" if it is none of them."""
+    fitted = bundled_weights()
+    scored = any(option.logprob is not None for option in options)
+    weights = fitted.get(language, fitted[""])["scored" if scored else "copied"]
     scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options)]
     top = max(scores, default=0.0)
     shares = [math.exp(score - max(top, 0.0)) for score in scores]
@@ -132,11 +134,11 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
 
 
 @lru_cache(maxsize=1)
-def bundled_weights() -> Mapping[str, Mapping[str, float]]:
-    """The fitted weights that ship with the bundled model: "scored" for options with a log-probability, "copied"
-    without."""
+def bundled_weights() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    """The fitted weights that ship with the bundled model, by language, "" for those that it was not trained on:
+    "scored" for options with a log-probability, "copied" without."""
     text = resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8")
-    weights: dict[str, dict[str, float]] = json.loads(text)["weights"]
+    weights: dict[str, dict[str, dict[str, float]]] = json.loads(text)["weights"]
     return weights
 
 

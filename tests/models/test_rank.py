@@ -28,7 +28,7 @@ def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
     assert merge([], [], ("  ", -0.1, 1)) == []
     assert merge([copy("x", 5)], [None])[0].logprob is None
-    assert rank([]) == []
+    assert rank([], "python") == []
 
 
 def test_features_are_finite_and_complete() -> None:
@@ -39,6 +39,7 @@ def test_features_are_finite_and_complete() -> None:
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
 
 
+@pytest.mark.parametrize("language", ["python", "rust", ""])
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
@@ -46,9 +47,9 @@ def test_features_are_finite_and_complete() -> None:
         (copy("self.value)", 20, votes=9), copy("self.other)", 20, votes=1)),
     ],
 )
-def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: Candidate) -> None:
+def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: Candidate, language: str) -> None:
     """With nothing else to go by, the shipped weights follow the match."""
-    ranked = rank(merge([worse, better], [None, None]))
+    ranked = rank(merge([worse, better], [None, None]), language)
     assert ranked[0].option.text == better.text
     assert 0 <= ranked[1].confidence < ranked[0].confidence <= 1
 
@@ -57,7 +58,7 @@ def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: 
 def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> None:
     copies = [copy(f"text{at}", length, votes) for at, (length, votes, _) in enumerate(found)]
     for scores in ([None] * len(found), [(logprob, 3) for *_, logprob in found]):
-        ranked = rank(merge(copies, scores))
+        ranked = rank(merge(copies, scores), "python")
         confidences = [r.confidence for r in ranked]
         assert confidences == sorted(confidences, reverse=True)
         assert all(confidence >= 0 for confidence in confidences)
@@ -66,8 +67,17 @@ def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> 
 
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
-    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]))
+    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), "python")
     assert ranked[0].option.text == "gamma)"
+
+
+def test_elsewhere_the_models_word_counts_for_less() -> None:
+    """In a language that it was not trained on."""
+    options = merge([copy("alpha)", 12)], [(-6.0, 3)], ("gamma)", -1.5, 3))
+    in_python, elsewhere = (
+        next(r.confidence for r in rank(options, language) if r.option.generated) for language in ("python", "go")
+    )
+    assert elsewhere < in_python
 
 
 @given(window=st.integers(64, 20_000), size=st.integers(0, 10**11), wanted=st.integers(0, 30_000))
