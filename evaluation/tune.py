@@ -54,7 +54,8 @@ def weights_by_language(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, 
     for case in cases:
         language = case.gathered.language
         groups.setdefault(language if language in KNOWN else "", []).append(case)
-    return {language: _weights_from(group) for language, group in sorted(groups.items())}
+    fitted = {language: _weights_from(group) for language, group in sorted(groups.items())}
+    return {"": next(iter(fitted.values())), **fitted}  # if all cases are of known languages, those count everywhere
 
 
 def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
