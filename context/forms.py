@@ -79,13 +79,10 @@ class _Form:
         """One definition, indented by `base`."""
         definition = self.definitions[number]
         own = self._indent_at(definition.signature)
-        if number in self.whole:
+        if number in self.whole or definition.body_start >= definition.body_end or self._on_one_line(number):
             whole = self.text[definition.signature : definition.end]
             return [*self._comment(definition, base), *_moved(whole, own, base)]
         head = self.text[definition.signature : definition.body_start]
-        if definition.body_start >= definition.body_end or self._on_one_line(number):
-            whole = self.text[definition.signature : definition.end]
-            return [*self._comment(definition, base), *_moved(whole, own, base)]
         signature = [*self._comment(definition, base), *_moved(head.rstrip(), own, base)]
         tail = self.text[definition.body_end : definition.end].strip()
         inner = base + self._deeper(definition, own)

@@ -77,6 +77,7 @@ _COMMON = 24
 _ALIKE_FILES = 24
 """Files looked into for classes with the members of one object."""
 _FEW = 2
+"""Classes that have a member at most, for it to tell alone what has it."""
 
 Ref = tuple[str, int]
 """A definition: path and number; the number of a module itself is -1."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache, partial
 from importlib import resources
+from itertools import islice
 from posixpath import commonpath
 from typing import Literal, NamedTuple, Protocol
 
@@ -32,10 +33,9 @@ Reach = Literal[
 ]  # fmt: skip
 """How a definition was reached: as a member of what stands before the dot; as what the cursor is an argument of; as a
 member of the class around it; of an object near it; of what has the members that are taken of one whose class nothing
-says; by an imported name, as a member of that, in an imported module, in
-a file all of whose names are visible; as a base or in a signature of one of these; by its name alone; in a file that is
-called like a word of the line; in the test of this file, or in what it is the test of, or in its header; in a file
-that is imported."""
+says; by an imported name, as a member of that, in an imported module, in a file all of whose names are visible; as a
+base or in a signature of one of these; by its name alone; in a file that is called like a word of the line; in the test
+of this file, or in what it is the test of, or in its header; in a file that is imported."""
 
 _WORD = re.compile(NAME)
 _TYPED = re.compile(rf"(?<![\w$]){NAME}$")
@@ -391,7 +391,7 @@ class _Search:
             self._one(path, number, "called", 0)
             if number >= 0:
                 self._constructors(path, number)
-        unknown = [self.inference.chain_ahead()] if self.words.after_dot and not receiver else []
+        unknown = {tuple(self.inference.chain_ahead()): None} if self.words.after_dot and not receiver else {}
         itself = self.inference.itself()
         near = min((self.words.distances[word] for word in ITSELF if word in self.words.distances), default=None)
         if self.words.typed:
@@ -402,13 +402,11 @@ class _Search:
         for chain in near_chains(self.before, self.after, _CHAINS):
             types = self.inference.of_chain(chain, self.inference.here)
             self._belonging([ref for ref in types if ref[1] >= 0], "held", self.words.distances.get(chain[-1][0]))
-            if not types and list(chain) not in unknown:
-                unknown.append(list(chain))
-        tried = 0
-        for steps in unknown:
-            if tried < _ALIKE and (owners := self.inference.alike(steps, self.after)):
-                tried += 1
-                self._belonging(owners, "alike", self.words.distances.get(steps[-1][0]))
+            if not types:
+                unknown[chain] = None
+        guessed = ((chain, owners) for chain in unknown if (owners := self.inference.alike(chain, self.after)))
+        for chain, owners in islice(guessed, _ALIKE):
+            self._belonging(owners, "alike", self.words.distances.get(chain[-1][0]))
 
     def _begun(self, receiver: Sequence[Ref]) -> list[Ref]:
         """The classes of the objects whose name may have begun at the cursor."""

@@ -95,7 +95,10 @@ def unpack(archive: Path, folder: Path, *without: str) -> None:
     inner.rmdir()
     for pattern in without:
         for unwanted in sorted(folder.glob(pattern)):
-            shutil.rmtree(unwanted) if unwanted.is_dir() else unwanted.unlink()
+            if unwanted.is_dir():
+                shutil.rmtree(unwanted)
+            else:
+                unwanted.unlink()
 
 
 def program(name: str, package: str) -> str:

@@ -202,9 +202,12 @@ def test_typing_fast_cancels(start: Start, project: Path) -> None:
     head, line = OTHERWISE + SHAPES + "def fourth(shape):\n    ", "area = shape.width * sha"
     nvim, file = opened(start, project, head)
     nvim.lua(REQUESTS)
+    server = server_of(nvim)
+    os.kill(server, signal.SIGSTOP)  # so that no answer comes before the next key
     for key in line:
         nvim.type(key)
-        time.sleep(0.02)
+        time.sleep(0.05)
+    os.kill(server, signal.SIGCONT)
     shown = nvim.until_ghost(REST)
     nvim.until(lambda: nvim.lua("return requests.complete == requests.pending"), "an end of every request")
     asked, cancelled = nvim.lua("return { requests.pending, requests.cancel }")

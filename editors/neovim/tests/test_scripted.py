@@ -17,6 +17,8 @@ import pytest
 from conftest import HERE, Start
 from editor import PLUGIN, Nvim
 
+from repofill.context.languages import BY_NAME
+
 PROPERTY_STEPS, PROPERTY_ACCEPTED = 120, 8
 BUFFER_AND_CURSOR = "return { vim.api.nvim_buf_get_lines(0, 0, -1, false), vim.api.nvim_win_get_cursor(0) }"
 
@@ -385,6 +387,13 @@ def test_root(start: Start, script: Script, tmp_path: Path, there: list[str], ro
         (tmp_path / name).touch()
     nvim = start(tmp_path / "p" / "a" / "b.txt", script.options)
     assert Path(nvim.lua("return require('repofill.config').root(0)")).resolve() == (tmp_path / root).resolve()
+
+
+def test_on_in_every_language(start: Start) -> None:
+    """Of those that the server knows imports and definitions of."""
+    types = set(start(None, "{}").lua("return require('repofill.config').options.filetypes"))
+    called = {"csharp": "cs", "shell": "sh"}
+    assert types >= {called.get(name, name) for name, language in BY_NAME.items() if language.support is not None}
 
 
 def test_highlight(start: Start, script: Script) -> None:

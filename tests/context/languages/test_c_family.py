@@ -116,6 +116,8 @@ SKELETONS = [
     ("a.c", "int x[] = {\n1,\n2,\n3\n};\n", "int x[] = {};\n"),
     ("a.c", "typedef struct S { int a; char *b; } S;\n", "typedef struct S { int a; char *b; } S;\n"),
     ("a.c", "enum E { A, B = 2 };\n", "enum E { A, B = 2 };\n"),
+    ("a.c", "typedef struct S {\n  int a;\n  char *b;\n} S;\n", "typedef struct S {\n  int a;\n  char *b;\n} S;\n"),
+    ("a.c", "enum E {\n    A, B = 2\n};\n", "enum E {\n    A,\n    B = 2\n};\n"),
     ("a.c", "#define A 1\n#define F(x) (x)\n", "#define A 1\n#define F(x) (x)\n"),
     ("a.c", "#define A \\\n  a \\\n  b \\\n  c\nint y;\n", "#define A {}\nint y;\n"),
     ("a.c", "#define F(x) \\\n  a \\\n  b \\\n  c\nint y;\n", "#define F(x)\nint y;\n"),

@@ -168,6 +168,11 @@ SKELETONS = [
     ("class A {}", "class A {}\n"),
     ("record R(int x);", "record R(int x);\n"),
     ("enum E : byte { A, B = 2 }", "enum E : byte { A, B = 2 }\n"),
+    ("enum E : byte {\n    A, B = 2 }", "enum E : byte {\n    A,\n    B = 2\n}\n"),
+    (
+        "namespace N; interface I {\n    int P { get; } void F(); }",
+        "interface I {\n    int P { get; }\n    void F();\n}\n",
+    ),
     ("namespace N; interface I { int P { get; } void F(); }", "interface I { int P { get; } void F(); }\n"),
     (
         "[A]\n#if X\n[B]\n#else\n[C]\n#endif\nclass D { int f(\n#if X\nint a\n#endif\n) {} int g; }",
