@@ -22,33 +22,34 @@ _APART = 32
 @dataclass(frozen=True, slots=True)
 class DefinedNames:
     """`keys` are the sorted hashes of names, `files` the numbers in `paths` of the files that define them; what `newer`
-    says of a file counts instead."""
+    says of a file counts instead of that, and `outdated` are the numbers of these."""
 
     paths: Sequence[str] = ()
     keys: array[int] = field(default_factory=lambda: array("Q"))
     files: array[int] = field(default_factory=lambda: array("I"))
     newer: Mapping[str, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
+    outdated: frozenset[int] = frozenset()
 
-    def files_with(self, name: str) -> list[str]:
-        """The files that define a name, sorted. One answer in 10^13 is wrong: two names of one hash."""
-        start, end, key = self._range(name)
-        found = [self.paths[file] for file in self.files[start:end]]
-        if self.newer:
-            found = [path for path in found if path not in self.newer]
-            found += [path for path, keys in self.newer.items() if key in keys]
-        return sorted(found) if len(found) > 1 else found
+    def files_with(self, name: str, most: int | None = None) -> list[str]:
+        """The files that define a name, sorted; none where there are more than `most`. One answer in 10^13 is wrong:
+        two names of one hash."""
+        key, numbers = self._numbers(name)
+        if most is not None and len(numbers) > most + len(self.outdated):
+            return []
+        found = [self.paths[file] for file in numbers if file not in self.outdated]
+        found += [path for path, keys in self.newer.items() if key in keys]
+        return [] if most is not None and len(found) > most else sorted(found)
 
     def count(self, name: str) -> int:
         """How many files define a name."""
-        if self.newer:
-            return len(self.files_with(name))
-        start, end, _ = self._range(name)
-        return end - start
+        key, numbers = self._numbers(name)
+        outdated = sum(file in self.outdated for file in numbers) if self.outdated else 0
+        return len(numbers) - outdated + sum(key in keys for keys in self.newer.values())
 
-    def _range(self, name: str) -> tuple[int, int, int]:
+    def _numbers(self, name: str) -> tuple[int, array[int]]:
         key = hash(name) & _MASK  # Python's own hash: of this process alone, and kept within the string
         start = bisect_left(self.keys, key)
-        return start, bisect_right(self.keys, key, start), key
+        return key, self.files[start : bisect_right(self.keys, key, start)]
 
     def changed(self, files: Mapping[str, Collection[str]]) -> DefinedNames:
         """With other names of some files; a file without any is gone."""
@@ -56,9 +57,10 @@ class DefinedNames:
             **self.newer,
             **{path: frozenset(hash(name) & _MASK for name in names) for path, names in files.items()},
         }
-        if len(newer) <= _APART:
-            return DefinedNames(self.paths, self.keys, self.files, newer)
-        return self._sorted(newer)
+        if len(newer) > _APART:
+            return self._sorted(newer)
+        outdated = frozenset(number for number, path in enumerate(self.paths) if path in newer)
+        return DefinedNames(self.paths, self.keys, self.files, newer, outdated)
 
     def _sorted(self, newer: Mapping[str, frozenset[int]]) -> DefinedNames:
         kept = [path for path in self.paths if path not in newer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -14,6 +15,8 @@ _LONGEST_CONSTANT = 3
 """Lines up to which a constant is shown with its value."""
 
 _INDENT = "    "
+_NEXT_LINE = re.compile(r"\n([^\S\n]*)(?=\S)")
+"""The first line below that has anything on it, by its indentation."""
 
 
 def definitions_form(text: str, outline: Outline) -> str:
@@ -29,7 +32,7 @@ def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collec
     language = BY_NAME[outline.interface.language]
     if language.support is None:
         return ""
-    parents = enclosing(outline)
+    parents = outline.enclosing
     wanted: set[int] = set()
     for number in {*shown, *whole}:
         while number >= 0 and number not in wanted:
@@ -52,18 +55,6 @@ def _in_head(outline: Outline, number: int, parent: int) -> bool:
     """Whether a member stands ahead of its class's body, where it is shown with the signature: the constants of Java's
     enumerations."""
     return parent >= 0 and outline.definitions[number].end <= outline.definitions[parent].body_start
-
-
-def enclosing(outline: Outline) -> list[int]:
-    """For each definition the number of the innermost one around it, -1 at the top level."""
-    around: list[int] = []
-    found = []
-    for number, definition in enumerate(outline.definitions):
-        while around and outline.definitions[around[-1]].end <= definition.signature:
-            around.pop()
-        found.append(around[-1] if around else -1)
-        around.append(number)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +116,8 @@ class _Form:
 
     def _deeper(self, definition: Definition, own: str) -> str:
         """By how much the body is indented more than the definition."""
-        body = self.text[definition.body_start : definition.body_end]
-        first = next((line for line in body.split("\n")[1:] if line.strip()), "")
-        indent = _indent(first)
+        first = _NEXT_LINE.search(self.text, definition.body_start, definition.body_end)
+        indent = first[1] if first is not None else ""
         return indent[len(own) :] if indent.startswith(own) and indent != own else _INDENT
 
     def _indent_at(self, offset: int) -> str:

@@ -23,8 +23,9 @@ from repofill.context import matches
 from repofill.context.defined import DefinedNames
 from repofill.context.graph import ImportGraph
 from repofill.context.languages.support import Resolution
+from repofill.context.names import NOTHING, Names
 from repofill.context.order import dependency_order
-from repofill.context.outline import Interface, Outline, unpack_interface
+from repofill.context.outline import Interface, unpack_interface
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
@@ -42,12 +43,13 @@ _AROUND = 2_000
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
-_LOADED_CHARACTERS = 8_000_000
-"""Text of closed files kept at hand."""
+_TEXT_CHARACTERS = 8_000_000
+_NAMES_FILES = 512
+"""Of closed files what is kept at hand."""
 
 _NOTHING = Resolution()
 _NONE: Mapping[str, str] = MappingProxyType({})
-_Content = tuple[str, Outline | None]
+_Content = tuple[str, Names]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class IndexStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing. `opened` are
-    the texts that the editor shows; `load` gets those of closed files."""
+    the files that the editor shows; `closed` gets the others."""
 
     known: Mapping[str, Known] = field(default_factory=dict)
     opened: Mapping[str, _Content] = field(default_factory=dict)
@@ -75,23 +77,21 @@ class _Snapshot:
     generation: int = -1
     passages: Passages = field(default_factory=Passages)
     stats: IndexStats = IndexStats()
-    load: Callable[[str, bytes], _Content | None] = lambda path, digest: None
+    closed: _Closed
 
-    def _content(self, path: str) -> _Content | None:
+    def names(self, path: str) -> Names:
+        """The definitions of a file."""
         if path in self.opened:
-            return self.opened[path]
+            return self.opened[path][1]
         known = self.known.get(path)
-        return None if known is None else self.load(path, known.digest)
-
-    def outline(self, path: str) -> Outline | None:
-        """The outline of a file."""
-        content = self._content(path)
-        return None if content is None else content[1]
+        return NOTHING if known is None else self.closed.names(path, known.digest)
 
     def text(self, path: str) -> str | None:
-        """The text that its outline was made from."""
-        content = self._content(path)
-        return None if content is None else content[0]
+        """The text that they were found in."""
+        if path in self.opened:
+            return self.opened[path][0]
+        known = self.known.get(path)
+        return None if known is None else self.closed.text(path, known.digest)
 
     def digest(self, path: str) -> bytes | None:
         """What identifies that text."""
@@ -102,9 +102,10 @@ class _Snapshot:
         """What its imports lead to."""
         return self.resolutions.get(path, _NOTHING)
 
-    def defining(self, name: str) -> Sequence[str]:
-        """The files with a definition of this name; with "/" ahead of it, the files of this name."""
-        return self.defined.files_with(name)
+    def defining(self, name: str, most: int | None = None) -> Sequence[str]:
+        """The files with a definition of this name; with "/" ahead of it, the files of this name. None where there are
+        more than `most`."""
+        return self.defined.files_with(name, most)
 
     def popular(self, name: str) -> int:
         """How many files define a name."""
@@ -129,6 +130,62 @@ class _Snapshot:
     def position(self, path: str) -> int:
         """A file's place in the one dependency order."""
         return self.positions.get(path, 0)
+
+
+class _Closed:
+    """The files that the editor does not show, each by the digest of the text that is asked for: from memory, the
+    store, or the disk, if it is still that text. Thread-safe."""
+
+    def __init__(self, root: Path, store: Store) -> None:
+        self._root, self._store = root, store
+        self._lock = Lock()
+        self._names: OrderedDict[tuple[str, bytes], Names] = OrderedDict()
+        self._texts: OrderedDict[tuple[str, bytes], str] = OrderedDict()
+        self._characters = 0
+
+    def names(self, path: str, digest: bytes) -> Names:
+        """The definitions of a file; none where it has another text by now."""
+        key = path, digest
+        with self._lock:
+            if (names := self._names.get(key)) is not None:
+                self._names.move_to_end(key)
+                return names
+        outline = self._store.outline(path, digest)
+        if outline is None:
+            text = self.text(path, digest)
+            if text is None:
+                return NOTHING
+            outline = parse(path, text)
+        names = Names(path, outline, lambda: self.text(path, digest) or "")
+        with self._lock:
+            self._names[key] = names
+            if len(self._names) > _NAMES_FILES:
+                self._names.popitem(last=False)
+        return names
+
+    def text(self, path: str, digest: bytes) -> str | None:
+        """The text of a file."""
+        key = path, digest
+        with self._lock:
+            if (text := self._texts.get(key)) is not None:
+                self._texts.move_to_end(key)
+                return text
+        text = self._store.text(path, digest)
+        if text is None:
+            text = self._reread(path, digest)
+        if text is not None:
+            with self._lock:
+                self._characters += len(text) - len(self._texts.get(key, ""))
+                self._texts[key] = text
+                while self._characters > _TEXT_CHARACTERS and len(self._texts) > 1:
+                    self._characters -= len(self._texts.popitem(last=False)[1])
+        return text
+
+    def _reread(self, path: str, digest: bytes) -> str | None:
+        """For a store that could not keep it, or that another server has overwritten."""
+        text = read_source(self._root, path)
+        shown = None if text is None else shown_to_others(text)
+        return shown if shown is not None and digest_of(shown) == digest else None
 
 
 class _News(NamedTuple):
@@ -179,12 +236,11 @@ class WorkspaceIndex:
         self._truncated = False
         self._covered: set[str] = set()
         self._stopped = False
-        self._now = _Snapshot(load=self._load)
+        self._closed = _Closed(self.root, self._store)
+        self._now = _Snapshot(closed=self._closed)
         self._lock = Lock()  # of what follows; never held while working
         self._open: dict[str, str] = {}
         self._stale: set[str] = set()
-        self._loaded: OrderedDict[tuple[str, bytes], _Content] = OrderedDict()
-        self._loaded_characters = 0
 
     # What changes it
 
@@ -364,8 +420,8 @@ class WorkspaceIndex:
         for path, text in typed.items():
             shown = shown_to_others(text)
             if path not in opened or opened[path][0] != shown:
-                opened[path] = shown, parse(path, shown)
-                current[path], symbols[path] = describe(shown), symbols_of(opened[path][1])
+                opened[path] = _content(path, shown)
+                current[path], symbols[path] = describe(shown), symbols_of(opened[path][1].outline)
         changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
         configs = {path: self._config(path, typed.get(path)) for path in {*news.known, *typed} if is_config(path)}
         if changed or configs or news.filters or opened.keys() != now.opened.keys():
@@ -402,39 +458,6 @@ class WorkspaceIndex:
             stats=replace(stats, files=len(known), characters=stats.characters + more),
         )
 
-    def _load(self, path: str, digest: bytes) -> _Content | None:
-        """The text and the outline of a closed file: from memory, the store, or the disk, if it is still that text."""
-        with self._lock:
-            if (content := self._loaded.get((path, digest))) is not None:
-                self._loaded.move_to_end((path, digest))
-                return content
-        content = self._store.read(path, digest)
-        if content is None and (text := self._reread(path, digest)) is not None:
-            content = text, parse(path, text)
-        if content is not None:
-            with self._lock:
-                if (path, digest) not in self._loaded:
-                    self._loaded[path, digest] = content
-                    self._loaded_characters += len(content[0])
-                while self._loaded_characters > _LOADED_CHARACTERS and len(self._loaded) > 1:
-                    _, (text, _) = self._loaded.popitem(last=False)
-                    self._loaded_characters -= len(text)
-        return content
-
-    def _closed_text(self, path: str, digest: bytes) -> str | None:
-        """As `_load`, the text alone, which is much quicker."""
-        with self._lock:
-            if (content := self._loaded.get((path, digest))) is not None:
-                return content[0]
-        text = self._store.text(path, digest)
-        return self._reread(path, digest) if text is None else text
-
-    def _reread(self, path: str, digest: bytes) -> str | None:
-        """For a store that could not keep it, or that another server has overwritten."""
-        text = read_source(self.root, path)
-        shown = None if text is None else shown_to_others(text)
-        return shown if shown is not None and digest_of(shown) == digest else None
-
     # What asks it
 
     def stats(self) -> IndexStats:
@@ -468,8 +491,7 @@ class WorkspaceIndex:
         much of the `previous` context as is worth it stays at its beginning."""
         now = self._now
         if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
-            content = before + after, parse(path, before + after)
-            now = replace(now, opened={**now.opened, path: content})
+            now = replace(now, opened={**now.opened, path: _content(path, before + after)})
         return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)
 
     def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:
@@ -499,12 +521,16 @@ class WorkspaceIndex:
                 matches.Text(text=before, origin="before", latest_first=True),
                 matches.Text(text=after, origin="after"),
                 *(matches.Text(text=text, origin="open") for text in reversed(others)),
-                Nearby(now.passages, path or "", now.opened.__contains__, self._closed_text),
+                Nearby(now.passages, path or "", now.opened.__contains__, self._closed.text),
             ],
             limit=limit,
             block_indent=block_indent,
         )
         return tuple(candidate for candidate in found if REDACTED not in candidate.text)
+
+
+def _content(path: str, text: str) -> _Content:
+    return text, Names(path, parse(path, text), lambda: text)
 
 
 def _digest(known: Known | None) -> bytes | None:

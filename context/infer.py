@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from repofill.context.languages.support import Binding
-from repofill.context.names import NAME, Names, bare, names_of
+from repofill.context.names import NAME, Names
 from repofill.context.outline import Definition
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class Inference:
         self._names: dict[str, Names] = {}
         self._bindings: dict[str, tuple[dict[str, Binding], frozenset[str]]] = {}
         self._types: dict[Ref, tuple[Ref, ...]] = {}
+        self._declarations: dict[tuple[str, str, int], tuple[Ref, ...]] = {}
         self._bases: dict[Ref, tuple[Ref, ...]] = {}
         self._stars: dict[str, Collection[str]] = {}
         self._busy: set[object] = set()
@@ -114,7 +115,7 @@ class Inference:
     def names(self, path: str) -> Names:
         """The names of a file, the same for all of one cursor, so that numbers of definitions stay true."""
         if path not in self._names:
-            self._names[path] = names_of(self._view, path)
+            self._names[path] = self._view.names(path)
         return self._names[path]
 
     def receiver(self) -> tuple[Ref, ...]:
@@ -160,8 +161,8 @@ class Inference:
         looked_into: set[str] = set()
         found: dict[Ref, list[float]] = {}
         for member in members:
-            paths = self._view.defining(member)
-            looked_into.update(paths[: max(_ALIKE_FILES - len(looked_into), 0)] if len(paths) <= _COMMON else ())
+            paths = self._view.defining(member, _COMMON)
+            looked_into.update(paths[: max(_ALIKE_FILES - len(looked_into), 0)])
             owners = {ref: None for path in paths if path in looked_into for ref in self._owners(path, member)}
             for owner in owners:
                 found.setdefault(owner, []).append(1 / len(owners))
@@ -273,8 +274,9 @@ class Inference:
 
     def passed_on(self, path: str, name: str) -> tuple[Ref, ...]:
         """What a name leads to in the files all of whose names a file takes, and in those that these take them from."""
-        paths = self._view.defining(name)
-        stars = self._all_stars(path) if paths else ()
+        if not self._bound(path)[1] or not (paths := self._view.defining(name)):
+            return ()
+        stars = self._all_stars(path)
         for other in (path for path in paths if path in stars):
             if found := self.names(other).qualified.get(name):
                 return tuple((other, n) for n in found)
@@ -335,7 +337,7 @@ class Inference:
         if depth > _DEPTH or ref in self._busy:
             return ()
         self._busy.add(ref)
-        place = Place(path, bare(path, self._view.text(path) or ""), definition.signature)
+        place = Place(path, self.names(path).code(), definition.signature)
         if definition.kind == "function":
             found = self._of_function(definition, place, depth + 1)
         else:
@@ -386,6 +388,8 @@ class Inference:
     def _declared(self, name: str, place: Place, depth: int) -> tuple[Ref, ...]:
         """The classes of a variable, by the nearest text before a place that looks like its declaration."""
         key = (name, place.path, place.offset if place is not self.here else -1)
+        if key in self._declarations:
+            return self._declarations[key]
         if key in self._busy or depth > _DEPTH or (len(name) < 2 and not name.isalpha()):
             return ()
         self._busy.add(key)
@@ -404,6 +408,8 @@ class Inference:
             tail = text[end : min(end + _EXPRESSION, len(text))]
             found = self._declares(head, tail, place, depth) or self._taken_out(name, head, tail, place, depth)
         self._busy.discard(key)
+        if found or not self._busy:  # within another question nothing may mean that it goes round in a circle
+            self._declarations[key] = found
         return found
 
     def _declares(self, head: str, tail: str, place: Place, depth: int) -> tuple[Ref, ...]:

@@ -1,20 +1,14 @@
-"""The definitions of a file by their names, as `select` and `infer` look them up. Pure; kept by what identifies a text,
+"""The definitions of a file by their names, as `select` and `infer` look them up. Pure; `context.index` keeps them,
 since making them anew for every cursor would take longer than all the rest."""
 
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING
 
 from repofill.context.languages import language_of
-from repofill.context.outline import Definition, Interface, Outline
-
-if TYPE_CHECKING:
-    from repofill.context.select import View
+from repofill.context.outline import Definition, Outline
 
 NAME = r"(?:[^\W\d]|\$)[\w$]*"
 """A name in code: JavaScript's may have a "$" in it."""
@@ -23,7 +17,6 @@ _SIGILS = frozenset({"php", "shell"})
 _WORD = re.compile(NAME)
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
-_KEPT = 512
 
 
 def bare(path: str, text: str) -> str:
@@ -34,24 +27,26 @@ def bare(path: str, text: str) -> str:
 
 class Names:
     """`definitions` and what they are called: `qualified` by dotted name, `simple` by the last part of it, `members` by
-    the dotted name of the class that they belong to, directly. All are numbers of definitions."""
+    the dotted name of the class that they belong to, directly. All are numbers of definitions. A file of a language
+    without a grammar has no `outline`; `text` gives the file's text."""
 
-    def __init__(self, outline: Outline, text: str) -> None:
-        self.language = outline.interface.language
-        self.definitions = outline.definitions
-        self._text = text
+    def __init__(self, path: str, outline: Outline | None, text: Callable[[], str]) -> None:
+        self.outline = outline
+        self.language = outline.interface.language if outline is not None else ""
+        self.definitions = outline.definitions if outline is not None else ()
+        self._path, self._text = path, text
         self._spoken: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
     @cached_property
-    def qualified(self) -> dict[str, list[int]]:
+    def qualified(self) -> dict[str, tuple[int, ...]]:
         return _numbers(definition.qualified for definition in self.definitions)
 
     @cached_property
-    def simple(self) -> dict[str, list[int]]:
+    def simple(self) -> dict[str, tuple[int, ...]]:
         return _numbers(definition.name for definition in self.definitions)
 
     @cached_property
-    def members(self) -> dict[str, list[int]]:
+    def members(self) -> dict[str, tuple[int, ...]]:
         return _numbers(definition.parent for definition in self.definitions)
 
     @cached_property
@@ -75,10 +70,14 @@ class Names:
         around = (n for n, d in enumerate(self.definitions) if d.kind == "class" and d.start <= offset <= d.end)
         return max(around, default=None, key=lambda number: self.definitions[number].start)
 
+    def code(self) -> str:
+        """The text, with blanks instead of what stands ahead of its names."""
+        return bare(self._path, self._text())
+
     def signature(self, definition: Definition) -> str:
         """The beginning of a definition, up to its body."""
         end = max(definition.body_start, definition.signature)
-        return self._text[definition.signature : min(end, definition.signature + _SIGNATURE)]
+        return bare(self._path, self._text()[definition.signature : min(end, definition.signature + _SIGNATURE)])
 
     def spoken(self, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The words of a definition's signature, and those of its members'."""
@@ -91,35 +90,15 @@ class Names:
         return self._spoken[number]
 
 
-def _numbers(names: Iterable[str]) -> dict[str, list[int]]:
-    """The numbers of definitions by what each is called; those without a name are left out."""
+def _numbers(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The numbers of definitions by what each is called; those without a name are left out. Tuples, since in half a
+    million lists Python would look for garbage time and again, for 0.1 s each."""
     found: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         if name:
             found.setdefault(name, []).append(number)
-    return found
+    return {name: tuple(numbers) for name, numbers in found.items()}
 
 
-_NOTHING = Names(Outline(interface=Interface(language=""), definitions=(), has_error=False), "")
-_kept: OrderedDict[tuple[str, bytes], Names] = OrderedDict()
-_lock = Lock()
-
-
-def names_of(view: View, path: str) -> Names:
-    """The names of a file; of one without an outline there are none."""
-    digest = view.digest(path)
-    if digest is not None:
-        with _lock:
-            if (names := _kept.get((path, digest))) is not None:
-                _kept.move_to_end((path, digest))
-                return names
-    outline, text = view.outline(path), view.text(path)
-    if outline is None or text is None:
-        return _NOTHING
-    names = Names(outline, bare(path, text))
-    if digest is not None:
-        with _lock:
-            _kept[path, digest] = names
-            if len(_kept) > _KEPT:
-                _kept.popitem(last=False)
-    return names
+NOTHING = Names("", None, str)
+"""Of a file that is not there."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -81,13 +81,25 @@ class Interface(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     references: frozenset[str] = frozenset()
 
 
-class Outline(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+class Outline(Struct, frozen=True, kw_only=True, array_like=True, dict=True):
     """`definitions` in order of their places, an outer one before what is in it; `has_error` says that the text does
     not parse as a whole."""
 
     interface: Interface
     definitions: tuple[Definition, ...]
     has_error: bool
+
+    @cached_property
+    def enclosing(self) -> tuple[int, ...]:
+        """For each definition the number of the innermost one around it, -1 at the top level."""
+        around: list[int] = []
+        found = []
+        for number, definition in enumerate(self.definitions):
+            while around and self.definitions[around[-1]].end <= definition.signature:
+                around.pop()
+            found.append(around[-1] if around else -1)
+            around.append(number)
+        return tuple(found)
 
 
 _ENCODER = Encoder(order="deterministic")

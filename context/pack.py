@@ -7,10 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
-from repofill.context.forms import enclosing, render, shows_value
+from repofill.context.forms import render, shows_value
 from repofill.context.languages import path_comment
 from repofill.context.outline import Outline
 from repofill.context.select import Piece, View
@@ -126,7 +125,7 @@ class _Offered:
                 text = view.text(path)
                 if text is None:
                     continue  # it has just changed
-                self.files[path] = _File(path, text, view.outline(path), view.digest(path))
+                self.files[path] = _File(path, text, view.names(path).outline, view.digest(path))
             file = self.files[path]
             offers.append((value / file.header(number), False, path, number))
             if (body := file.body(number)) > 0:
@@ -141,10 +140,6 @@ class _File:
     def __init__(self, path: str, source: str, outline: Outline | None, digest: bytes | None) -> None:
         self.path, self.source, self.outline, self.digest = path, source, outline, digest
         self.opening = path_comment(path) + "\n"
-
-    @cached_property
-    def _parents(self) -> list[int]:
-        return enclosing(self.outline) if self.outline is not None else [-1]
 
     def header(self, number: int) -> float:
         """Characters of a definition as a skeleton."""
@@ -166,28 +161,28 @@ class _File:
     def missing(self, number: int, shown: AbstractSet[int]) -> list[int]:
         """What must be shown to show a definition: it and the classes around it."""
         missing = []
+        parents = self.outline.enclosing if self.outline is not None else (-1,)
         while number >= 0 and number not in shown:
             missing.append(number)
-            number = self._parents[number]
+            number = parents[number]
         return missing
 
     def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], left: float) -> Chosen:
         """Some of its definitions, or the whole file where that costs little more and there is so much left."""
-        everything = self.opening + self.source.strip("\n") + "\n"
-        text, form = everything, "whole"
-        if self.outline is not None:
-            some = self.opening + render(self.source, self.outline, shown=shown, whole=whole)
-            more = len(everything) - len(some)
-            if more > max(left, 0) or len(everything) > len(some) * _WHOLE_FILE + _WHOLE_FILE_CHARACTERS:
-                text, form = some, "definitions"
-            else:
-                shown = whole = frozenset(range(len(self.outline.definitions)))
+        some = "" if self.outline is None else render(self.source, self.outline, shown=shown, whole=whole)
+        more = len(self.source) - len(some)
+        form: Form = "definitions"
+        if self.outline is None or (
+            more <= max(left, 0) and more <= len(some) * (_WHOLE_FILE - 1) + _WHOLE_FILE_CHARACTERS
+        ):
+            form, some = "whole", self.source.strip("\n") + "\n"
+            shown = whole = frozenset(range(len(self.outline.definitions) if self.outline is not None else 1))
         return Chosen(
             path=self.path,
             shown=frozenset(shown),
             whole=frozenset(whole),
-            form="whole" if form == "whole" else "definitions",
-            text=text,
+            form=form,
+            text=self.opening + some,
             digest=self.digest,
         )
 

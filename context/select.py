@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, Protocol
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
 from repofill.context.names import NAME, Names, bare
-from repofill.context.outline import Definition, Outline
+from repofill.context.outline import Definition
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
@@ -60,8 +60,9 @@ _LIKE = 5
 _FAR_CHARACTERS = 100_000
 """Of the text before that, words alone."""
 _HOMONYMS = 6
-"""Definitions of one name looked at, anywhere in the workspace; of a name that more files share, only those in open
-files say anything."""
+"""Definitions of one name looked at, anywhere in the workspace; of a name that more files share, only those in the
+files opened last say anything."""
+_RECENT = 6
 _WORD_FILES = 24
 """Files looked into for definitions that are called like a word."""
 _COUNTERPARTS = 2
@@ -86,11 +87,11 @@ _NEIGHBOUR = 0.1
 class View(Protocol):
     """What selection sees of a workspace at one moment."""
 
-    def outline(self, path: str) -> Outline | None:
-        """The outline of a file, None without one."""
+    def names(self, path: str) -> Names:
+        """The definitions of a file; of one that is not there none."""
 
     def text(self, path: str) -> str | None:
-        """Its text, which the outline's offsets belong to."""
+        """Its text, which their offsets belong to."""
 
     def digest(self, path: str) -> bytes | None:
         """What identifies that text."""
@@ -98,8 +99,9 @@ class View(Protocol):
     def resolution(self, path: str) -> Resolution:
         """What its imports lead to."""
 
-    def defining(self, name: str) -> Sequence[str]:
-        """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it."""
+    def defining(self, name: str, most: int | None = None) -> Sequence[str]:
+        """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it. None
+        where there are more than `most`."""
 
     def popular(self, name: str) -> int:
         """How many files define a name."""
@@ -221,7 +223,7 @@ def pieces(view: View, path: str, before: str, after: str) -> list[Piece]:
     """The definitions of other files that the cursor between `before` and `after` in `path` may need, the most
     probable first; ties in a fixed order."""
     found = features(view, path, before, after)
-    if not found and view.outline(path) is None:
+    if not found and view.names(path).outline is None:
         return _neighbours(view, path)
     scored = [Piece(path=p, number=n, value=probability(f)) for (p, n), f in found.items()]
     return sorted(scored, key=lambda piece: (-piece.value, piece.path, piece.number))
@@ -233,7 +235,7 @@ def _neighbours(view: View, path: str) -> list[Piece]:
     scored = [
         Piece(path=other, number=0, value=_NEIGHBOUR * SequenceMatcher(None, name, other.rpartition("/")[2]).ratio())
         for other in view.beside(path)[:_MOST_NEIGHBOURS]
-        if view.outline(other) is None
+        if view.names(other).outline is None
     ]
     return sorted(scored, key=lambda piece: (-piece.value, piece.path))
 
@@ -243,7 +245,7 @@ def probability(piece: Features) -> float:
     return 1 / (1 + math.exp(-_score(piece.about) - _score(piece.way) - _score(piece.near)))
 
 
-@lru_cache(maxsize=65_536, typed=True)
+@lru_cache(maxsize=8_192, typed=True)
 def _score(part: About | Way | Near) -> float:
     return sum(WEIGHTS.get(name, 0.0) * value for name, value in part.inputs().items())
 
@@ -301,11 +303,22 @@ class _Words:
         self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
         near = (*left[-_NEAR_WORDS:], *right[:_NEAR_WORDS])
         self._parts = frozenset(part for word in near for part in _parts(word))
+        self._likeness: dict[str, int] = {}
+        self._silent: dict[str, bool] = {}
+
+    def silent(self, name: str) -> bool:
+        """Whether nothing near the cursor mentions or begins a name, or is like it."""
+        if (known := self._silent.get(name)) is None:
+            begun = bool(self.typed) and name.startswith(self.typed)
+            known = self._silent[name] = not (name in self.distances or begun or self.likeness(name) >= _LIKE)
+        return known
 
     def likeness(self, name: str) -> int:
         """The share of a name's parts that the words next to the cursor have, in tenths."""
-        parts = _parts(name)
-        return 10 * len(parts & self._parts) // len(parts) if parts else 0
+        if (known := self._likeness.get(name)) is None:
+            parts = _parts(name)
+            known = self._likeness[name] = 10 * sum(part in self._parts for part in parts) // max(len(parts), 1)
+        return known
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
@@ -476,9 +489,15 @@ class _Search:
         for binding in self.view.resolution(path).bindings:
             if binding.name == "*":
                 self._top_level(binding.path, reach, "")
-            names = self._names(binding.path)
-            for number in names.qualified.get(binding.name, ()):
-                self._add(binding.path, number, names.definitions[number], reach, 1, binding.local)
+            elif self.words.silent(binding.local):  # not worth a look into its file yet
+                self._reserve(partial(self._taken_over, binding, reach, late=True))
+            else:
+                self._taken_over(binding, reach)
+
+    def _taken_over(self, binding: Binding, reach: Reach, *, late: bool = False) -> None:
+        names = self._names(binding.path)
+        for number in names.qualified.get(binding.name, ()):
+            self._add(binding.path, number, names.definitions[number], reach, 1, binding.local, late=late)
 
     def _spoken_of(self, path: str, names: Names, number: int, hops: int) -> None:
         """Base classes and the types of parameters, results and fields: names in the signatures of a definition and of
@@ -519,6 +538,7 @@ class _Search:
         looked_into: set[str] = set()
         distances, importing, typed = self.words.distances, bool(self.words.imported), self.words.typed
         attributes = set(_ATTRIBUTE.findall(self.after)) - set(_ALONE.findall(self.after)) if importing else set()
+        recent = self.view.recent()[-_RECENT:]
 
         def promise(word: str) -> tuple[bool, int]:
             return importing and not (typed and word.startswith(typed)), distances[word]
@@ -526,9 +546,7 @@ class _Search:
         for word in sorted(distances, key=promise):
             if word in known or len(word) < 3 or word in attributes:
                 continue
-            paths = self.view.defining(word)
-            if len(paths) > _HOMONYMS:
-                paths = [path for path in self.view.recent() if path in paths][-_HOMONYMS:]
+            paths = self.view.defining(word, _HOMONYMS) or [p for p in recent if word in self._names(p).simple]
             for path in paths:
                 if path not in looked_into and len(looked_into) >= _WORD_FILES:
                     continue
@@ -563,27 +581,18 @@ class _Search:
         if (path, number) in self.found or path == self.path or not definition.name:
             return
         words = self.words
-        owner = local if number in self._names(path).outer else definition.parent.rpartition(".")[2]
+        is_outer = number in self._names(path).outer
+        owner = local if is_outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
+        if reach not in _SHORT and not begun and not late and words.silent(name):
+            add = partial(self._add, path, number, definition, reach, hops, local)
+            self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
+            return
         distance = words.distances.get(name)
         typed = 0
         if words.typed and reach != "called" and not begun:  # there the name of an argument, or of the owner, has begun
             typed = len(words.typed) if name.startswith(words.typed) else -1
-        likeness = words.likeness(definition.name)
-        silent = distance is None and typed <= 0 and likeness < _LIKE
-        if silent and reach not in _SHORT and not begun and not late:
-            if len(self.unspoken) < _ENOUGH:
-                self.unspoken.append(
-                    partial(
-                        self._add,
-                        *(path, number, definition, reach, hops, local),
-                        homonyms=homonyms,
-                        owner_distance=owner_distance,
-                        late=True,
-                    )
-                )
-            return
         if owner_distance is None and owner != name:
             owner_distance = words.owner_distance(owner)
         self.found[path, number] = Features(
@@ -597,7 +606,7 @@ class _Search:
                 reach,
                 hops,
                 homonyms,
-                number not in self._names(path).outer,
+                not is_outer,
                 words.after_dot,
                 self.inferred,
                 not self.inferred and words.after_dot and self._receives(owner, local, reach),
@@ -606,8 +615,18 @@ class _Search:
                 reach in ("named", "member") and hops == 0 and words.counts[local] == 1,
                 bool(words.imported),
             ),
-            Near(distance, words.counts[name] if distance is not None else 0, owner_distance, likeness),
+            Near(
+                distance,
+                words.counts[name] if distance is not None else 0,
+                owner_distance,
+                words.likeness(definition.name),
+            ),
         )
+
+    def _reserve(self, add: Callable[[], None]) -> None:
+        """What nothing near the cursor speaks of comes last, if at all."""
+        if len(self.unspoken) < _ENOUGH:
+            self.unspoken.append(add)
 
     def _popular(self, name: str) -> int:
         if name not in self.popular:
@@ -624,9 +643,9 @@ class _Search:
 
 
 @lru_cache(maxsize=65_536)
-def _parts(name: str) -> frozenset[str]:
+def _parts(name: str) -> tuple[str, ...]:
     """What a name is made of: `http`, `client` of `_HttpClient`."""
-    return frozenset(part.lower() for part in _HUMP.findall(name) if len(part) > 1)
+    return tuple({part.lower(): None for part in _HUMP.findall(name) if len(part) > 1})
 
 
 @lru_cache(maxsize=65_536)

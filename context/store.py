@@ -39,8 +39,8 @@ CREATE TABLE file (
     characters INTEGER NOT NULL,
     interface BLOB,
     defined TEXT NOT NULL,
-    filters BLOB NOT NULL,
     outline BLOB,
+    filters BLOB NOT NULL,
     text BLOB NOT NULL
 );
 """
@@ -103,8 +103,8 @@ class Row(NamedTuple):
     characters: int
     interface: bytes | None
     defined: str
-    filters: bytes
     outline: bytes | None
+    filters: bytes
     text: bytes
 
     def of_memory(self) -> Known:
@@ -200,20 +200,23 @@ class Store:
                     _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return found
 
-    def read(self, path: str, digest: bytes) -> tuple[str, Outline | None] | None:
-        """The text and the outline of a file, None unless that very text is stored."""
-        rows = self._select("SELECT outline, text FROM file WHERE path = ? AND digest = ?", path, digest)
+    def outline(self, path: str, digest: bytes) -> Outline | None:
+        """The outline of a file, None unless that of that very text is stored."""
+        query = "SELECT outline FROM file WHERE path = ? AND digest = ? AND outline IS NOT NULL"
+        return self._decoded(query, path, digest, unpack_outline)
+
+    def text(self, path: str, digest: bytes) -> str | None:
+        """The text of a file, None unless that very text is stored."""
+        query = "SELECT text FROM file WHERE path = ? AND digest = ?"
+        return self._decoded(query, path, digest, lambda text: str(text, "utf-8", "surrogatepass"))
+
+    def _decoded(self, query: str, path: str, digest: bytes, decode: Callable[[bytes], _Result]) -> _Result | None:
         try:
-            for outline, text in rows:
-                return text.decode("utf-8", "surrogatepass"), None if outline is None else unpack_outline(outline)
+            for (value,) in self._select(query, path, digest):
+                return decode(value)
         except (ValueError, TypeError, AttributeError) as error:
             _log.warning("the index at %s holds a damaged row: %s", self._path, error)
         return None
-
-    def text(self, path: str, digest: bytes) -> str | None:
-        """The text of a file alone, None unless that very text is stored."""
-        rows = self._select("SELECT text FROM file WHERE path = ? AND digest = ?", path, digest)
-        return None if not rows else str(rows[0][0], "utf-8", "surrogatepass")
 
     def filters(self, paths: Collection[str]) -> Iterator[dict[str, Filters]]:
         """Of some files, for the longest match, a part at a time."""
@@ -311,8 +314,8 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
         characters=len(text),
         interface=symbols.interface,
         defined=symbols.defined,
-        filters=filters(text),
         outline=None if outline is None else pack(outline),
+        filters=filters(text),
         text=text.encode("utf-8", "surrogatepass"),
     )
 

@@ -59,7 +59,7 @@ def examples(root: Path, cases: Sequence[Case]) -> Iterator[Example]:
             }
             found = features(index.view, hole.path, hole.text[: hole.offset], hole.text[hole.offset :])
             for (path, number), reached in found.items():
-                outline, text = index.view.outline(path), index.view.text(path)
+                outline, text = index.view.names(path).outline, index.view.text(path)
                 if outline is not None and text is not None:
                     yield reached, _is_used(outline.definitions[number], path, text, used)
         index.close(case.hole.path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import translate
-from pathlib import PurePosixPath
 
 from repofill.context.languages import bash, c_family, csharp, ecmascript, go, java, lua, php, python, ruby, rust
 from repofill.context.languages.support import Support
@@ -77,7 +76,8 @@ _BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.
 
 def language_of(path: str) -> Language | None:
     """The language of a file, by the ending of its name; None when it is not known."""
-    return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower())
+    stem, _, suffix = path.rpartition("/")[2].rpartition(".")
+    return _BY_SUFFIX.get(f".{suffix.lower()}") if stem else None
 
 
 def suffix_of(name: str) -> str:

@@ -37,7 +37,7 @@ def check(
     index.build()
     found = []
     for path, number in asked(Inference(index.view, main, text)):
-        outline = index.view.outline(path)
+        outline = index.view.names(path).outline
         assert outline is not None
         found.append(path if number < 0 else outline.definitions[number].qualified)
     assert " ".join(dict.fromkeys(found)) == expected

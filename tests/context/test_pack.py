@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.languages.support import Resolution
-from repofill.context.outline import Outline
+from repofill.context.names import NOTHING, Names
 from repofill.context.pack import Chosen, pack, prefix_window, suffix_window
 from repofill.context.parse import parse
 from repofill.context.select import Piece
@@ -57,8 +57,9 @@ class Files:
     def text(self, path: str) -> str | None:
         return self.files.get(path)
 
-    def outline(self, path: str) -> Outline | None:
-        return parse(path, self.files[path]) if path in self.files else None
+    def names(self, path: str) -> Names:
+        text = self.files.get(path)
+        return NOTHING if text is None else Names(path, parse(path, text), lambda: text)
 
     def digest(self, path: str) -> bytes | None:
         return path.encode()
@@ -66,7 +67,7 @@ class Files:
     def resolution(self, path: str) -> Resolution:
         return Resolution()
 
-    def defining(self, name: str) -> Sequence[str]:
+    def defining(self, name: str, most: int | None = None) -> Sequence[str]:
         return ()
 
     def popular(self, name: str) -> int:
@@ -85,7 +86,7 @@ def packed(values: Mapping[str, float], budget: int, previous: Sequence[Chosen] 
     ranked = []
     for place, value in values.items():
         path, name = place.split()
-        outline = view.outline(path)
+        outline = view.names(path).outline
         assert outline is not None
         number = next(n for n, d in enumerate(outline.definitions) if d.qualified == name)
         ranked.append(Piece(path=path, number=number, value=value))

@@ -42,7 +42,7 @@ def check(
     index.build()
     names = []
     for piece in pieces(index.view, main, before, after):
-        outline = index.view.outline(piece.path)
+        outline = index.view.names(piece.path).outline
         assert outline is not None
         names.append(outline.definitions[piece.number].qualified)
     assert set(names[: len(first.split())]) == set(first.split()), names

@@ -12,12 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context import store as store_module
+from repofill.context.outline import Outline
 from repofill.context.parse import parse
 from repofill.context.store import Row, Stamp, Store, digest_of, encode
 
 
 def row(path: str, text: str, modified_ns: int = 1) -> Row:
     return encode(path, text, parse(path, text), Stamp(modified_ns=modified_ns, size=len(text)))
+
+
+def kept(store: Store, path: str, text: str) -> tuple[str | None, Outline | None]:
+    """What the store has of a text."""
+    return store.text(path, digest_of(text)), store.outline(path, digest_of(text))
 
 
 @given(st.dictionaries(st.sampled_from(["a.py", "b/é.py", "c.toml"]), st.text(), max_size=3))
@@ -30,8 +36,8 @@ def test_what_goes_in_comes_out(texts: dict[str, str]) -> None:
     assert store.symbols(texts) == {path: made.of_graph() for path, made in rows.items()}
     assert dict(ChainMap(*store.filters(texts))) == {path: made.of_match() for path, made in rows.items()}
     for path, text in texts.items():
-        assert store.read(path, digest_of(text)) == (text, parse(path, text))
-        assert store.read(path, digest_of(text + "x")) is None
+        assert kept(store, path, text) == (text, parse(path, text))
+        assert kept(store, path, text + "x") == (None, None)
     store.write([], texts)
     assert store.known() == {}
     store.close()
@@ -46,7 +52,7 @@ def test_it_outlives_the_process(tmp_path: Path) -> None:
     first = Store(path)
     first.write([row("a.py", TEXT)])
     second = Store(path)
-    assert second.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
+    assert kept(second, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
     first.close()
     second.write([row("a.py", TEXT, modified_ns=2)])
     assert Store(path).known()["a.py"].stamp.modified_ns == 2
@@ -86,9 +92,9 @@ def test_a_bad_file_is_replaced(tmp_path: Path, spoil: object) -> None:
     spoil(path)  # type: ignore[operator]
     store = Store(path)
     store.write([row("a.py", TEXT)])
-    assert store.read("a.py", digest_of(TEXT)) == (TEXT, parse("a.py", TEXT))
+    assert kept(store, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
     again = Store(path)
-    assert again.read("a.py", digest_of(TEXT)) is not None or store.rebuilt
+    assert kept(again, "a.py", TEXT) == (TEXT, parse("a.py", TEXT)) or store.rebuilt
 
 
 def test_a_damaged_row_is_left_out(tmp_path: Path) -> None:
@@ -97,11 +103,11 @@ def test_a_damaged_row_is_left_out(tmp_path: Path) -> None:
     store.write([row("a.py", TEXT), row("b.py", TEXT), row("c.py", TEXT)])
     with sqlite3.connect(tmp_path / "index.db") as database:
         database.execute("UPDATE file SET interface = ?, outline = ? WHERE path = 'a.py'", (b"\x93\x01", b"no outline"))
-        database.execute("UPDATE file SET interface = 'text', outline = 7 WHERE path = 'b.py'")
+        database.execute("UPDATE file SET interface = 'text', outline = 7, text = 7 WHERE path = 'b.py'")
     assert store.symbols({"a.py", "b.py", "c.py"}).keys() == {"c.py"}
-    assert store.read("a.py", digest_of(TEXT)) is None
-    assert store.read("b.py", digest_of(TEXT)) is None
-    assert store.read("c.py", digest_of(TEXT)) is not None
+    assert kept(store, "a.py", TEXT) == (TEXT, None)
+    assert kept(store, "b.py", TEXT) == (None, None)
+    assert kept(store, "c.py", TEXT) == (TEXT, parse("c.py", TEXT))
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -109,7 +115,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     store = Store(tmp_path / "file" / "index.db")
     store.write([row("a.py", TEXT)])
-    assert store.read("a.py", digest_of(TEXT)) is not None
+    assert kept(store, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
 
 
 def test_writers_on_many_threads(tmp_path: Path) -> None:
