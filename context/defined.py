@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -51,18 +51,16 @@ class DefinedNames:
         start = bisect_left(self.keys, key)
         return key, self.files[start : bisect_right(self.keys, key, start)]
 
-    def changed(self, files: Mapping[str, Collection[str]]) -> DefinedNames:
-        """With other names of some files; a file without any is gone."""
-        newer = {
-            **self.newer,
-            **{path: frozenset(hash(name) & _MASK for name in names) for path, names in files.items()},
-        }
-        if len(newer) > _APART:
-            return self._sorted(newer)
+    def changed(self, files: Iterable[tuple[str, Iterable[str]]]) -> DefinedNames:
+        """With other names of some files, each once; a file without any is gone."""
+        hashed = {path: array("Q", {hash(name) & _MASK for name in names}) for path, names in files}
+        if len(self.newer.keys() | hashed.keys()) > _APART:
+            return self._sorted({**self.newer, **hashed})
+        newer = {**self.newer, **{path: frozenset(keys) for path, keys in hashed.items()}}
         outdated = frozenset(number for number, path in enumerate(self.paths) if path in newer)
         return DefinedNames(self.paths, self.keys, self.files, newer, outdated)
 
-    def _sorted(self, newer: Mapping[str, frozenset[int]]) -> DefinedNames:
+    def _sorted(self, newer: Mapping[str, Collection[int]]) -> DefinedNames:
         kept = [path for path in self.paths if path not in newer]
         paths = [*kept, *(path for path, keys in newer.items() if keys)]
         number = {path: at for at, path in enumerate(kept)}

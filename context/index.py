@@ -280,6 +280,7 @@ class WorkspaceIndex:
         """Take over files that are stored as they are on disk; returns those that could be read."""
         symbols = self._store.symbols(files)
         readable = {path: known for path, known in files.items() if path in symbols}
+        self._passages.reserve(known.characters for known in readable.values())
         for filters in self._store.filters(readable):
             self._passages.update(filters)
         self._take_over(_News(readable, symbols, {}))
@@ -427,7 +428,7 @@ class WorkspaceIndex:
         if changed or configs or news.filters or opened.keys() != now.opened.keys():
             of_changed = {path: None if known is None else symbols[path] for path, known in changed.items()}
             self._graph.update(_Interfaces(of_changed), configs)
-            self._publish(changed, opened, now.defined.changed({p: _names(p, s) for p, s in of_changed.items()}))
+            self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
     def _config(self, path: str, typed: str | None) -> str | None:
         return typed if typed is not None else read_config(self.root, path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from repofill.context.forms import render, shows_value
@@ -66,26 +67,21 @@ def pack(
     much of the beginning of the `previous` context as is still worth its place stays as it is, so that the KV cache of
     its tokens survives; what is new follows, in dependency order again.
     """
-    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE})
-    kept = _still_true(view, previous)
-    best: tuple[Chosen, ...] = ()
-    best_score, best_value = -1.0, 0.0
     if budget_characters <= 0:
         return ()
-    for count in sorted({0, len(kept) // 4, len(kept) // 2, 3 * len(kept) // 4, len(kept)}):
-        start = kept[:count]
-        used = sum(len(chosen.text) for chosen in start)
-        if used > budget_characters:
-            break
-        added, value = _added(offered, start, budget_characters - used)
-        best_value = value if count == 0 else best_value
-        score = value + _CACHE_WORTH * best_value * used / budget_characters
-        if score >= best_score:
-            added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
-            best, best_score = (*start, *added), score
-        if count == 0 and list(best) == kept:
-            break  # the best is there already
-    return best
+    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE})
+    kept = _still_true(view, previous)
+    used = [0, *accumulate(len(chosen.text) for chosen in kept)]
+    values = [
+        _Packing(offered, kept[:count], budget_characters - length).fill()
+        for count, length in enumerate(used)
+        if length <= budget_characters
+    ]
+    worth = _CACHE_WORTH * values[0] / budget_characters
+    count = max(range(len(values)), key=lambda count: (values[count] + worth * used[count], count))
+    added = _added(offered, kept[:count], budget_characters - used[count])
+    added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
+    return (*kept[:count], *added)
 
 
 def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
@@ -98,9 +94,9 @@ def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
     return kept
 
 
-def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> tuple[list[Chosen], float]:
-    """What follows `start` within what is left of the budget, and the value of both. What a definition costs is an
-    estimate until it is rendered; where it was too low, another attempt has that much less to spend."""
+def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> list[Chosen]:
+    """What follows `start` within what is left of the budget. What a definition costs is an estimate until it is
+    rendered; where it was too low, another attempt has that much less to spend."""
     allowed = left
     while True:
         packing = _Packing(offered, start, allowed)
@@ -108,7 +104,7 @@ def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> tuple[lis
         added = packing.rendered()
         over = sum(len(chosen.text) for chosen in added) - left
         if over <= 0:
-            return added, packing.value
+            return added
         allowed = max(allowed - over, allowed / 2)
 
 
@@ -197,11 +193,11 @@ class _Packing:
         self._shown: dict[str, set[int]] = {}
         self._whole: dict[str, set[int]] = {}
         self._spent: dict[str, float] = {}
-        values = offered.values
-        self.value = sum(values.get(key, 0.0) * (1 + _BODY_WORTH * whole) for key, whole in self._there.items())
 
-    def fill(self) -> None:
-        """Take what there is room for, best first."""
+    def fill(self) -> float:
+        """Take what there is room for, best first; returns the value of that and of what was there."""
+        values = self._offered.values
+        value = sum(values.get(key, 0.0) * (1 + _BODY_WORTH * whole) for key, whole in self._there.items())
         for is_body, path, number in self._offered.in_order:
             file, shown = self._offered.files[path], self._shown.get(path, set())
             if self._there.get((path, number), False) or (not is_body and (path, number) in self._there):
@@ -219,7 +215,8 @@ class _Packing:
             self._shown.setdefault(path, set()).update(needed)
             if is_body:
                 self._whole.setdefault(path, set()).add(number)
-            self.value += self._offered.values[path, number] * (_BODY_WORTH if is_body else 1)
+            value += values[path, number] * (_BODY_WORTH if is_body else 1)
+        return value
 
     def rendered(self) -> list[Chosen]:
         """What was taken, file by file."""

@@ -9,7 +9,7 @@ sequences; which ones that are is a few vectorised looks into the filters of all
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -137,6 +137,10 @@ class PassageIndex:
                 self._files[path] = _Kept(made.digest, made.characters, made.modified_ns, self._used, len(words))
                 self._used += len(words)
         self.passages = self._laid_out()
+
+    def reserve(self, characters: Iterable[int]) -> None:
+        """Make room for files so long that are going to come, once instead of time and again."""
+        self._reserve(int(_words(np.array([*characters], np.int64))[1].sum()))
 
     def _laid_out(self) -> Passages:
         paths = sorted(self._files)

@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 
 _LONGEST_LINE = 1000
 _AVERAGE_LINE = 100
+_FEW_LINES = 3
+"""Of so many lines or fewer the average says nothing: a module may be one long definition."""
 _LETTERS = 0.25
 _HTML_VISIBLE = 0.2
 _HTML_CHARACTERS = 100
@@ -28,7 +30,9 @@ def passes_filter(path: str, text: str) -> bool:
         return False
     suffix = PurePosixPath(path).suffix.lower()
     lengths = [len(line) for line in text.splitlines()]
-    if max(lengths) > _LONGEST_LINE or sum(lengths) > _AVERAGE_LINE * len(lengths):
+    if max(lengths) > _LONGEST_LINE:
+        return False
+    if sum(lengths) > _AVERAGE_LINE * len(lengths) and len(lengths) > _FEW_LINES:
         return False
     if _letters(text) < _LETTERS * len(text):
         return False

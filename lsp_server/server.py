@@ -70,6 +70,7 @@ class Server(LanguageServer):
 
 
 _TOKENS = itertools.count(1)
+_SILENT = logging.CRITICAL + 1
 
 
 def bundled_model() -> Path:
@@ -141,6 +142,8 @@ def _register_life(server: Server) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: Server, params: None) -> None:
+        for library in ("pygls", "asyncio", "concurrent"):  # what is cut off, or can no longer be sent, is no news now
+            logging.getLogger(library).setLevel(_SILENT)
         await ls.session.close()
 
 

@@ -89,13 +89,16 @@ def _without_rest_of_line(text: str, line: str, rest: str) -> str:
     spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
         return text
+    if rest[0] in _QUOTES:
+        text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
+        return text.rstrip() if spaced else text
     if rest[0] in _CLOSERS:
         text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
-    elif rest[0] in _QUOTES:
-        text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
         text = text if at < 0 else text[:at]
+    if (opened := _left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
+        return text[:opened].rstrip()
     return text.rstrip() if spaced else text
 
 
@@ -112,6 +115,18 @@ def _unmatched(text: str, line: str, closer: str) -> int:
         if depth < 0:
             return token.start() - len(line)
     return len(text)
+
+
+def _left_open(text: str, line: str) -> int:
+    """Where in `text`, which continues `line`, a bracket is opened that it does not close, which what stands behind the
+    cursor would close in its place; its length when none is."""
+    opened: list[int] = []
+    for token in _STRING_OR_BRACKET.finditer(line + text):
+        if token.start() >= len(line) and token[0] in _OPENERS:
+            opened.append(token.start() - len(line))
+        elif token.start() >= len(line) and token[0] in _CLOSERS and opened:
+            opened.pop()
+    return opened[0] if opened else len(text)
 
 
 def _unescaped(text: str, quote: str) -> int:

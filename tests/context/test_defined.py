@@ -24,10 +24,11 @@ def test_defined_names(apart: int, changes: list[dict[str, set[str]]]) -> None:
         patch.setattr(defined, "_APART", apart)
         for change in changes:
             plain = {**plain, **change}
-            names = names.changed(change)
+            names = names.changed(change.items())
             before.append((names, plain))
     for then, expected in before:
         for name in (*NAMES, "unknown"):
             files = sorted(path for path, defines in expected.items() if name in defines)
             assert then.files_with(name) == files
+            assert then.files_with(name, 2) == (files if len(files) <= 2 else [])
             assert then.count(name) == len(files)

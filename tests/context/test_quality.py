@@ -33,9 +33,12 @@ def page(visible: int, hidden: int) -> str:
         ("a.py", ("a" * 100 + "\n") * 9, True),
         ("a.py", ("a" * 101 + "\n") * 9, False),
         ("a.py", "a" * 100, True),
-        ("a.py", "a" * 101, False),
-        ("a.py", "a" * 150 + "\n" + "a" * 50 + "\n", True),
-        ("a.py", "a" * 150 + "\n" + "a" * 51 + "\n", False),
+        ("a.py", ("a" * 150 + "\n" + "a" * 50 + "\n") * 2, True),
+        ("a.py", ("a" * 150 + "\n" + "a" * 51 + "\n") * 2, False),
+        # three lines may be one long definition
+        ("a.py", "a" * 101, True),
+        ("a.py", ("a" * 400 + "\n") * 3, True),
+        ("a.py", ("a" * 400 + "\n") * 4, False),
         # letters: a quarter of all characters
         ("a.py", "a" * 26 + "1" * 74, True),
         ("a.py", "a" * 25 + "1" * 75, True),

@@ -40,7 +40,14 @@ def check(raw: str, around: str, expected: str) -> None:
         ("a, (b), c", "f(|)", "a, (b), c"),
         ("a, b)", "foo(| b)", "a,"),
         ("a )", "foo(| )", "a"),
-        ("f(x", "print(|)", "f(x"),
+        # nor does it open what the bracket behind the cursor would close in its place
+        ("f(x", "print(|)", "f"),
+        ("(source, subscriber) => {", "return operate(|)", "(source, subscriber) =>"),
+        ("{", "source.subscribe(|)", ""),
+        ("b({c: 1}), d(", "a(|);", "b({c: 1}), d"),
+        ("'({', x", "f(|)", "'({', x"),
+        ("f(x", "y = |;", "f"),
+        ("f(x", "y = |", "f(x"),
         # brackets in strings are text, apostrophes are no strings
         ('f("don\'t")', "print(|)", 'f("don\'t")'),
         ('")", b)', "print(|)", '")", b'),
