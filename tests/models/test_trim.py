@@ -112,15 +112,23 @@ def test_never_more_than_the_model_wrote(raw: str, before: str, after: str) -> N
 
 @given(raw=st.text(alphabet="ab()[], ", max_size=40), inside=st.sampled_from(["f(|)", "f(| )", "f(|) + (b)", "f(|):"]))
 def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
-    """The longest beginning that does not leave the cursor's bracket, white space at its end aside."""
+    """The longest beginning that does not leave the cursor's bracket, as far as every bracket that it opens is closed,
+    white space at its end aside."""
     before, after = inside.split("|")
     fitting = [end for end in range(len(raw) + 1) if all(depths(raw[:end]))]
-    assert trim(raw, before, after).rstrip() == raw[: fitting[-1]].rstrip()
+    kept = raw[: fitting[-1]]
+    opened = [at for at, character in enumerate(kept) if character in "([" and not is_closed(kept[at:])]
+    assert trim(raw, before, after).rstrip() == kept[: opened[0] if opened else None].rstrip()
 
 
 def depths(text: str) -> list[bool]:
     """Whether after each character as many round brackets are open as closed, or more."""
     return [text[:end].count("(") >= text[:end].count(")") for end in range(len(text) + 1)]
+
+
+def is_closed(text: str) -> bool:
+    """Whether the bracket that a text begins with is closed in it, by whatever bracket."""
+    return any(sum(map(text[:end].count, "([")) == sum(map(text[:end].count, ")]")) for end in range(1, len(text) + 1))
 
 
 def test_line_ends() -> None:
