@@ -27,7 +27,7 @@ from repofill.models.engine import Engine
 from repofill.models.gguf import ModelDescription
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, merge, rank
-from repofill.models.trim import block_indent, trim, with_line_ends
+from repofill.models.trim import CLOSERS, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
 """Up to this file size the model chooses among copied candidates; a larger model's own text is better than they are."""
@@ -50,6 +50,11 @@ class Cursor:
     path: str
     text: str
     offset: int
+
+    def without(self, following: str) -> Cursor:
+        """The same place without what follows it, which begins so."""
+        end = self.offset + len(following)
+        return replace(self, text=self.text[: self.offset] + self.text[end:]) if following else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +84,14 @@ class _Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """Text to insert at the cursor. `confidence` is the probability that it is exactly right; `source` is "project" for
-    text copied from the project, "model" for text the model wrote, "both" where they agree."""
+    """Text to insert at the cursor, in the place of so many characters behind it. `confidence` is the probability that
+    it is exactly right; `source` is "project" for text copied from the project, "model" for text the model wrote,
+    "both" where they agree."""
 
     text: str
     confidence: float
     source: str
+    replaces: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,18 +147,26 @@ class Completer:
         await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 
     async def complete(
-        self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
+        self,
+        index: WorkspaceIndex,
+        cursor: Cursor,
+        settings: Settings,
+        *,
+        explicit: bool = False,
+        over_closers: bool = False,
     ) -> Completion | None:
         """Suggestions at `cursor`; None where none are wanted. `explicit`: the user asked, so unsure suggestions are
-        shown as well."""
+        shown as well. `over_closers`: they may take the place of brackets and quotes that end the cursor's line, which
+        the editor has mostly written by itself."""
         if not explicit and _unwanted(cursor):
             return None
-        gathered = await self.gather(index, cursor, settings)
+        closers = match[0] if over_closers and (match := CLOSERS.match(cursor.text, cursor.offset)) else ""
+        gathered = await self.gather(index, cursor.without(closers), settings)
         least = 0.0 if explicit else settings.suggest.min_confidence
         shown = [r for r in rank_gathered(gathered) if r.confidence >= least][: settings.suggest.max_items]
         answer = gathered.answer
         return Completion(
-            items=tuple(_suggestion(r, cursor.text) for r in shown),
+            items=tuple(s for r in shown if (s := _suggestion(r, cursor, closers)).text),
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
@@ -302,10 +317,17 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     return [best, *(r for r in ranked if r.option.text != written)]
 
 
-def _suggestion(ranked: Ranked, document: str) -> Suggestion:
+def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:
+    """An option as it is inserted: in the place of `closers` behind the cursor if it has them itself, else ahead of
+    them."""
     option = ranked.option
     source = "model" if option.copy is None else "both" if option.generated else "project"
-    return Suggestion(text=with_line_ends(option.text, document), confidence=ranked.confidence, source=source)
+    text, replaces = option.text, len(closers)
+    line = cursor.text[: cursor.offset].rpartition("\n")[2]
+    if closers and not closes(text, line, closers):
+        text, replaces = trim(text, line, closers), 0
+    text = with_line_ends(text, cursor.text)
+    return Suggestion(text=text, confidence=ranked.confidence, source=source, replaces=replaces)
 
 
 def _unwanted(cursor: Cursor) -> bool:

@@ -38,11 +38,19 @@ async def inline_completion(session: Session, params: types.InlineCompletionPara
         end = offset_at(text, chosen.range.end, session.encoding)
         text, offset = text[:start] + typed + text[end:], start + len(typed)
     explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-    completion = await answered(session, document, text, offset, explicit=explicit)
+    over_closers = session.over_closers and chosen is None
+    completion = await answered(session, document, text, offset, explicit=explicit, over_closers=over_closers)
     accepted = types.Command(title="accepted", command=ACCEPTED)
     return types.InlineCompletionList(
         items=[
-            types.InlineCompletionItem(insert_text=typed + item.text, range=where, command=accepted)
+            types.InlineCompletionItem(
+                insert_text=typed + item.text,
+                range=types.Range(
+                    start=where.start,
+                    end=types.Position(line=where.end.line, character=where.end.character + item.replaces),
+                ),
+                command=accepted,
+            )
             for item in (completion.items if completion else ())
         ]
     )
@@ -83,7 +91,13 @@ def _word_start(text: str, offset: int) -> int:
 
 
 async def answered(
-    session: Session, document: Document, text: str, offset: int, *, explicit: bool = False
+    session: Session,
+    document: Document,
+    text: str,
+    offset: int,
+    *,
+    explicit: bool = False,
+    over_closers: bool = False,
 ) -> Completion | None:
     """The completion of `text` at `offset`, or None: also when the document has moved on meanwhile."""
     index, path = session.locate(document.uri)
@@ -93,7 +107,9 @@ async def answered(
     session.asked()
     cursor = session.cursor(document, text, offset)
     try:
-        completion = await session.completer.complete(index, cursor, session.settings, explicit=explicit)
+        completion = await session.completer.complete(
+            index, cursor, session.settings, explicit=explicit, over_closers=over_closers
+        )
     except ModelFileError as error:
         session.trouble = str(error)
         session.say(session.trouble)

@@ -120,6 +120,8 @@ def _register_life(server: Server) -> None:
         ls.session = Session(ls, make_engine)
         text_document = params.capabilities.text_document
         ls.session.inline = text_document is not None and text_document.inline_completion is not None
+        experimental = params.capabilities.experimental
+        ls.session.over_closers = isinstance(experimental, dict) and experimental.get("repofill.overClosers") is True
         if params.initialization_options is not None:
             ls.session.configure("initializationOptions", _section(params.initialization_options))
 

@@ -71,6 +71,7 @@ class Session:
     def __init__(self, client: Client, make_engine: Callable[[Settings], Engine]) -> None:
         self.encoding: Encoding = types.PositionEncodingKind.Utf16
         self.inline = False
+        self.over_closers = False
         self.settings = Settings()
         self.last: Completion | None = None
         self.trouble = ""

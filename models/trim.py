@@ -15,6 +15,8 @@ _BLOCK_KEYWORD = re.compile(
 )
 _OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()\[\]{}]""")
+CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
+"""What editors write behind the cursor by themselves."""
 _LINE_CHARACTERS = 1000
 """Of the cursor's line before it, as much is read for open strings."""
 
@@ -55,6 +57,16 @@ def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, 
     text = "\n".join(lines).rstrip()
     text = _without_rest_of_line(text, before.rpartition("\n")[2], after.partition("\n")[0])
     return "" if not text.strip() else text
+
+
+def closes(text: str, line: str, closers: str) -> bool:
+    """Whether `text`, which continues `line`, itself closes everything that `closers` behind the cursor close."""
+    for closer in closers:
+        found = _unescaped(text, closer) if closer in _QUOTES else _unmatched(text, line[-_LINE_CHARACTERS:], closer)
+        if found == len(text):
+            return False
+        line, text = line + text[: found + 1], text[found + 1 :]
+    return True
 
 
 def with_line_ends(text: str, document: str) -> str:

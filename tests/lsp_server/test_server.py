@@ -155,6 +155,7 @@ async def editor(
     inline: bool = True,
     options: Mapping[str, Any] | None = UNHURRIED,
     configuration: Mapping[str, Any] | None = None,
+    experimental: Mapping[str, Any] | None = None,
     encoding: types.PositionEncodingKind = types.PositionEncodingKind.Utf16,
 ) -> AsyncIterator[Editor]:
     """A server that has read its workspace; killed at the end if it is still there."""
@@ -168,6 +169,7 @@ async def editor(
     result = await client.initialize_session(
         types.InitializeParams(
             capabilities=types.ClientCapabilities(
+                experimental=dict(experimental or {}),
                 general=types.GeneralClientCapabilities(position_encodings=[encoding]),
                 text_document=types.TextDocumentClientCapabilities(inline_completion=capable),
                 window=types.WindowClientCapabilities(work_done_progress=True),
@@ -230,6 +232,21 @@ async def test_what_is_typed_is_completed_at_the_cursor_with_an_empty_range(shar
         assert item.range == empty_at(shared.place("new.py"))
     inside = len(shared.texts["new.py"]) - 2
     assert await shared.inline("new.py", inside) == []  # within a word
+
+
+async def test_what_closes_behind_the_cursor_is_replaced_for_a_client_that_wants_it(
+    project: Path, tmp_path: Path
+) -> None:
+    """Others get the suggestion up to there."""
+    (project / "calls.py").write_text("total = collected(alpha_one, beta_two).rounded(3)\n" * 2)
+    typed, rest = "total = collected(alpha_o", "ne, beta_two).rounded(3)"
+    for over_closers, text, replaced in ((True, rest, 1), (False, "ne, beta_two", 0)):
+        async with editor(project, tmp_path, experimental={"repofill.overClosers": over_closers}) as one:
+            one.open("new.py", f"{typed})\n")
+            items = await one.inline("new.py", len(typed))
+            start = one.place("new.py", len(typed))
+            where = types.Range(start=start, end=one.place("new.py", len(typed) + replaced))
+            assert (text, where) in [(item.insert_text, item.range) for item in items]
 
 
 async def test_a_client_with_ghost_text_gets_no_menu_items(shared: Editor) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repofill.models.trim import block_indent, trim, with_line_ends
+from repofill.models.trim import block_indent, closes, trim, with_line_ends
 
 
 def check(raw: str, around: str, expected: str) -> None:
@@ -124,6 +124,27 @@ def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
 def depths(text: str) -> list[bool]:
     """Whether after each character as many round brackets are open as closed, or more."""
     return [text[:end].count("(") >= text[:end].count(")") for end in range(len(text) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "around", "expected"),
+    [
+        ("data: bytes) -> bytes:", "def decode(self, |)", True),
+        ("data: bytes", "def decode(self, |)", False),
+        ("(a, b) => {", "operate(|)", False),
+        ("(a, b) => {});", "operate(|)", True),
+        ("hello')", "print('|')", True),
+        ("hello', end='')", "print('|')", True),
+        ("it\\'s'", "print('|')", False),
+        ("x]), 1", "f(a[|])", True),
+        ("x), 1", "f(a[|])", False),
+        ("f(x)", "g(|)", False),
+        ("', end='')", "print('|')", True),
+    ],
+)
+def test_what_closes_by_itself(text: str, around: str, expected: bool) -> None:
+    before, after = around.split("|")
+    assert closes(text, before, after) is expected
 
 
 def is_closed(text: str) -> bool:

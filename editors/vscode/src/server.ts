@@ -10,6 +10,7 @@ import {
   RevealOutputChannelOn,
   type LanguageClientOptions,
   type Middleware,
+  type StaticFeature,
 } from "vscode-languageclient/node";
 import type { Installation } from "./installation";
 import { coalesced } from "./logic/coalesce";
@@ -25,6 +26,16 @@ const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 3000;
 const REFRESH_MS = 500;
 const IDLE_REFRESH_MS = 3000;
+/** Tells the server that suggestions may take the place of brackets and quotes that end the line: VS Code writes them by
+ * itself, and shows such a suggestion around them. */
+const OVER_CLOSERS: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    capabilities.experimental = { "repofill.overClosers": true };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
 const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
 
 /** The language server's process and the client that speaks to it: found, started, watched, started again. */
@@ -168,6 +179,7 @@ export class Server implements vscode.Disposable {
       middleware: this.middleware(),
     };
     const client = new LanguageClient("repofill", "repofill", () => Promise.resolve(process), options);
+    client.registerFeature(OVER_CLOSERS);
     return client;
   }
 
