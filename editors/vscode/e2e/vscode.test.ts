@@ -17,6 +17,7 @@ const FILES = {
   "costs.py": `def cost(amount, price, tax):\n    ${BODY}\n`,
   "fees.py": `def fees(amount, price, tax):\n\t${TABBED}\n`,
   "words.py": 'greeting = "Grüße, 😀 👩‍💻 Welt"\n',
+  "calls.py": 'total = collected([name, "alpha"], beta).rounded(3)\n'.repeat(2),
   "loads.py": "def load_data(count):\n    return list(range(count))\n",
 };
 /** Everything the server has an idea of is offered, and waited for however busy this machine is. */
@@ -182,6 +183,16 @@ suite("suggestions", () => {
       await editor.press("Tab");
       await editor.saved(name, `${START}rows = list(range(co${ghost}))`);
       assert.doesNotMatch(ghost, /\)$/);
+    }));
+
+  test("a suggestion goes on behind brackets and quotes that the editor closed", () =>
+    within(START, async (name) => {
+      await editor.type("total = collected([name, \"al");
+      await editor.cycleTo("pha, beta.rounded(3)"); // around what the editor closed
+      await editor.press("Tab");
+      await editor.saved(name, `${START}total = collected([name, "alpha"], beta).rounded(3)`);
+      await editor.press("Control+Z");
+      await editor.saved(name, `${START}total = collected([name, "al"])`);
     }));
 
   test("an answer that comes after VS Code stopped waiting is shown all the same", () =>
