@@ -4,6 +4,8 @@ order. Pure; `context.index` calls it with what `context.select` found.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from repofill.context.forms import render, shows_value
 from repofill.context.languages import path_comment
 from repofill.context.outline import Outline
 from repofill.context.select import Piece, View
+
+_WORD = re.compile(r"\w+|[^\w\s]")
 
 Form = Literal["whole", "definitions"]
 
@@ -26,7 +30,11 @@ _WHOLE_FILE_CHARACTERS = 200
 """A file whose whole text costs at most so many times its chosen definitions and so much more is shown whole."""
 _LINE_CHARACTERS = 6
 """What indentation and line ends add to a line, on average."""
-_CACHE_WORTH = 0.5
+_SIMILAR = 0.7
+"""From this Jaccard similarity of their words on, definitions of one name and signature enter once: the bound of
+near-duplicates in DeepSeek Coder's data."""
+_COMPARED_CHARACTERS = 2_000
+_CACHE_WORTH = 0.6
 """What keeping all of the previous context is worth, as a share of the value of the best context: every token of it
 that changes must be evaluated anew before the user sees anything."""
 
@@ -113,21 +121,42 @@ class _Offered:
     first."""
 
     def __init__(self, view: View, values: Mapping[tuple[str, int], float]) -> None:
-        self.values = values
-        self.files: dict[str, _File] = {}
+        texts = {path: view.text(path) for path in {path: None for path, _ in values}}
+        self.files = {
+            path: _File(path, text, view.names(path).outline, view.digest(path))
+            for path, text in texts.items()
+            if text is not None  # it has just changed
+        }
+        self.values = self._distinct(values)
         offers = []
-        for (path, number), value in values.items():
-            if path not in self.files:
-                text = view.text(path)
-                if text is None:
-                    continue  # it has just changed
-                self.files[path] = _File(path, text, view.names(path).outline, view.digest(path))
+        for (path, number), value in self.values.items():
             file = self.files[path]
             offers.append((value / file.header(number), False, path, number))
             if (body := file.body(number)) > 0:
                 offers.append((value * _BODY_WORTH / body, True, path, number))
         offers.sort(key=lambda offer: (-offer[0], offer[1:]))
         self.in_order = [(is_body, path, number) for _, is_body, path, number in offers]
+
+    def _distinct(self, values: Mapping[tuple[str, int], float]) -> dict[tuple[str, int], float]:
+        """Without those that nearly repeat a more valuable one: a copy of the file, what was built of it."""
+        called = {(path, number): self.files[path].name(number) for path, number in values if path in self.files}
+        common = Counter(called.values())
+        seen: dict[str, list[tuple[list[str], frozenset[str]]]] = {}
+        distinct = {}
+        for (path, number), name in sorted(called.items(), key=lambda item: -values[item[0]]):
+            if name and common[name] > 1:
+                signature, body = self.files[path].words(number)
+                others = seen.setdefault(name, [])
+                if any(signature == other and _similar(body, its_body) for other, its_body in others):
+                    continue
+                others.append((signature, body))
+            distinct[path, number] = values[path, number]
+        return distinct
+
+
+def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
+    """A body that is not there, as in a header or a stub, is like any."""
+    return not one or not other or len(one & other) >= _SIMILAR * len(one | other)
 
 
 class _File:
@@ -153,6 +182,18 @@ class _File:
         definition = self.outline.definitions[number]
         whole = definition.kind == "class" or (definition.kind == "variable" and shows_value(self.source, definition))
         return 0 if whole else definition.body_end - definition.body_start
+
+    def name(self, number: int) -> str:
+        """The dotted name of a definition, "" without one."""
+        return self.outline.definitions[number].qualified if self.outline is not None else ""
+
+    def words(self, number: int) -> tuple[list[str], frozenset[str]]:
+        """Those of a definition's signature, and those of its body."""
+        assert self.outline is not None
+        definition = self.outline.definitions[number]
+        end = min(definition.body_end, definition.body_start + _COMPARED_CHARACTERS)
+        signature = _WORD.findall(self.source, definition.signature, max(definition.body_start, definition.signature))
+        return signature, frozenset(_WORD.findall(self.source, definition.body_start, end))
 
     def missing(self, number: int, shown: AbstractSet[int]) -> list[int]:
         """What must be shown to show a definition: it and the classes around it."""

@@ -45,7 +45,17 @@ DOCUMENTED = (
     + " */\nexport function add(a) {\n  return a\n}\n"
     + "\n// Rest.\n" * 100
 )
-FILES = {"a/point.py": POINT, "b/table.py": TABLE, "c/long.py": LONG, "d/documented.ts": DOCUMENTED}
+ADD = "def add(one, two):\n    return one + two\n"
+OTHER = "def add(one, two):\n    return [*map(one, two)]\n"
+FILES = {
+    "a/point.py": POINT,
+    "b/table.py": TABLE,
+    "c/long.py": LONG,
+    "d/documented.ts": DOCUMENTED,
+    "e/add.py": ADD,
+    "f/built/add.py": "# built\n" + ADD,
+    "g/other.py": OTHER,
+}
 
 
 class Files:
@@ -131,6 +141,10 @@ def check(values: Mapping[str, float], budget: int, expected: str) -> None:
             '# a/point.py\nclass Point:\n    """A place."""\n# c/long.py\ndef second():\n    ...\n',
         ),
         ({"c/long.py first": 0.1, "c/long.py second": 0.9}, 45, "# c/long.py\ndef second():\n    ...\n"),
+        # what repeats a more valuable one is left out, what is only called like it is not
+        ({"e/add.py add": 0.5, "f/built/add.py add": 0.9}, 1000, f"# f/built/add.py\n# built\n{ADD}"),
+        ({"e/add.py add": 0.9, "f/built/add.py add": 0.5}, 1000, f"# e/add.py\n{ADD}"),
+        ({"e/add.py add": 0.9, "g/other.py add": 0.5}, 1000, f"# e/add.py\n{ADD}# g/other.py\n{OTHER}"),
     ],
 )
 def test_pack(values: Mapping[str, float], budget: int, expected: str) -> None:
