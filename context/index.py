@@ -31,7 +31,16 @@ from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
 from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
-from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
+from repofill.context.scan import (
+    IGNORE_FILES,
+    MAX_BYTES,
+    IgnoreRules,
+    is_config,
+    is_secret,
+    read_config,
+    read_source,
+    scan,
+)
 from repofill.context.select import View, pieces
 from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
@@ -357,7 +366,10 @@ class WorkspaceIndex:
 
     def change(self, path: str, text: str, part_of: str = "") -> None:
         """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
-        `settle`. Files that are ignored or hold secrets stay out, and so does what is `part_of` one."""
+        `settle`. Files that are ignored, hold secrets or are too long stay out, and so does what is `part_of` one."""
+        if len(text) > MAX_BYTES:
+            self.release(path)
+            return
         if self.is_secret(path) or (path not in self._open and self._rules.ignores(part_of or path)):
             return
         with self._lock:
@@ -531,7 +543,8 @@ class WorkspaceIndex:
 
 
 def _content(path: str, text: str) -> _Content:
-    return text, Names(path, parse(path, text), lambda: text)
+    outline = parse(path, text) if len(text) <= MAX_BYTES else None
+    return text, Names(path, outline, lambda: text)
 
 
 def _digest(known: Known | None) -> bytes | None:
