@@ -28,7 +28,8 @@ _LONG_FROM = 0.85
 """From this share of the budget on, rows are as long as the longest prompts."""
 
 _SAVE_EVERY_S, _VALIDATE_EVERY_S = 240.0, 420.0
-_VALIDATION_TOKENS = 131_072
+_VALIDATION_TOKENS = 65_536
+"""Of each ecosystem."""
 
 
 @dataclass(slots=True, kw_only=True)
