@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from repofill.models.training.model import Network, Shape, compute_type, linear_cross_entropy, optimisers
-from repofill.models.training.releases import ECOSYSTEMS
+from repofill.models.training.releases import ECOSYSTEMS, Ecosystem
 from repofill.models.training.rows import PADDING, read_rows
 from repofill.models.training.schedule import rate_factor
 
@@ -122,8 +122,8 @@ def load_network(checkpoint: Path) -> tuple[Network, Position]:
 
 
 def validation_losses(
-    loss_of: Callable[[Tensor], Tensor], validation: Mapping[str, NDArray[np.uint16]]
-) -> dict[str, float]:
+    loss_of: Callable[[Tensor], Tensor], validation: Mapping[Ecosystem, NDArray[np.uint16]]
+) -> dict[Ecosystem, float]:
     """Mean loss, in nats a token, over the first validation rows of each ecosystem."""
     return {name: _mean_loss(loss_of, rows) for name, rows in validation.items()}
 
@@ -168,7 +168,7 @@ def _next_batch(rows: NDArray[np.uint16], window: int, position: Position, token
     return torch.from_numpy(rows[np.arange(start, start + size) % len(rows)].astype(np.int64))
 
 
-def _log(folder: Path, position: Position, **values: float | Mapping[str, float]) -> None:
+def _log(folder: Path, position: Position, **values: float | Mapping[Ecosystem, float]) -> None:
     entry = {"elapsed_s": round(position.elapsed_s, 1), "tokens": position.tokens, "step": position.steps, **values}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
