@@ -52,9 +52,8 @@ _LOADS = re.compile(rb"\b(?:require|import)\s*\(")
 def outline(path: str, source: bytes) -> Outline:
     """Imports and `require` anywhere in the file; functions, classes, types, namespaces and variables at the top level,
     members of classes, types and objects. What a file exports under another name is an import of the kind "local"."""
-    grammar = _BY_SUFFIX.get(path.rpartition(".")[2].lower(), _DEFAULT)
-    reading = read_typescript if grammar.name == "typescript" else read
-    parsed = reading(grammar.language, source, _DEPTH)
+    grammar = _grammar_of(path)
+    parsed = _read(path, source, _DEPTH)
     nodes = {**captures(grammar.query, parsed), "call": _calls(grammar, parsed)}
     imports = sorted([*statements(parsed, nodes), *in_comments(source)], key=lambda i: i.line)
     loaded = frozenset(name for statement in imports if statement.kind == "require" for name in statement.bound)
@@ -77,6 +76,16 @@ def outline(path: str, source: bytes) -> Outline:
         definitions=defined,
         has_error=parsed.root.has_error,
     )
+
+
+def _grammar_of(path: str) -> _Grammar:
+    return _BY_SUFFIX.get(path.rpartition(".")[2].lower(), _DEFAULT)
+
+
+def _read(path: str, source: bytes, depth: int | None = None) -> Source:
+    grammar = _grammar_of(path)
+    reading = read_typescript if grammar.name == "typescript" else read
+    return reading(grammar.language, source, depth)
 
 
 def _is_import(definition: Definition, loaded: frozenset[str]) -> bool:
@@ -121,6 +130,7 @@ def _calls(grammar: _Grammar, source: Source) -> list[Node]:
 
 SUPPORT = Support(
     outline=outline,
+    read=_read,
     resolve=ecmascript_imports.resolve,
     configs=("package.json", "*tsconfig*.json", "jsconfig*.json", "pnpm-workspace.yaml"),
     empty_value="null",

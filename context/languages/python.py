@@ -32,7 +32,7 @@ _QUERY = Patterns(
 
 def outline(path: str, source: bytes) -> Outline:
     """Imports anywhere in the file; functions, classes and plain assignments at the top level or in a class."""
-    parsed = read(_LANGUAGE, source)
+    parsed = _read(path, source)
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("import", []) for made in _plain_imports(parsed, node)]
     imports += [_from_import(parsed, node) for node in found.get("from", [])]
@@ -46,6 +46,10 @@ def outline(path: str, source: bytes) -> Outline:
         definitions=defined,
         has_error=parsed.root.has_error,
     )
+
+
+def _read(path: str, source: bytes) -> Source:
+    return read(_LANGUAGE, source)
 
 
 def _inside(source: Source, body: Node) -> Span:
@@ -105,6 +109,7 @@ def _first_child(node: Node | None) -> Node | None:
 
 SUPPORT = Support(
     outline=outline,
+    read=_read,
     resolve=python_imports.resolve,
     empty_body="\n\t...",
     doc_body='\n\t"""{doc}"""',

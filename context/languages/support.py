@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from repofill.context.languages.syntax import Source
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Outline
 
@@ -40,7 +41,8 @@ class Resolution:
 class Support:
     """`outline`: path and UTF-8 source to outline; never raises, whatever the source. `resolve`: path and tree to the
     files it imports, asking nothing but the tree. `configs`: patterns (fnmatch, on the file's name) of configuration
-    files that the resolver reads through `FileTree.config`.
+    files that the resolver reads through `FileTree.config`. `read`: path and UTF-8 source to the whole syntax tree, of
+    the languages that the bundled model is trained on.
 
     In a skeleton `empty_body` stands for a body that is left out, `doc_body` for one whose first line of documentation
     ("{doc}") belongs inside, "" where documentation stands ahead as a comment; `empty_value` stands for a constant's
@@ -50,6 +52,7 @@ class Support:
     outline: Callable[[str, bytes], Outline]
     resolve: Callable[[str, FileTree], Resolution]
     configs: tuple[str, ...] = ()
+    read: Callable[[str, bytes], Source] | None = None
     empty_body: str = ""
     doc_body: str = ""
     empty_value: str = ""

@@ -17,7 +17,7 @@ _CALL_SIGNATURE = re.compile(
 grammar takes it for what follows that."""
 
 
-def read_typescript(language: Language, source: bytes, depth: int) -> Source:
+def read_typescript(language: Language, source: bytes, depth: int | None) -> Source:
     """As `read`; what does not parse is read again in the other spelling, and the better reading counts."""
     parsed = read(language, source, depth)
     if not parsed.root.has_error:

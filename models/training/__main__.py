@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from platformdirs import user_cache_path
 
-from repofill.models.training.corpus import build_corpus, number, read_manifest, texts_of, workspaces
+from repofill.models.training.corpus import build_corpus, files_of, read_manifest, workspaces
 from repofill.models.training.export import write_gguf
 from repofill.models.training.model import SHAPES, Network, Shape
+from repofill.models.training.releases import ECOSYSTEMS, Ecosystem, number
 from repofill.models.training.report import write_loss_curve
 from repofill.models.training.rows import read_rows
 from repofill.models.training.tokenizer import train_tokenizer
@@ -27,7 +29,8 @@ _LONG_SHARE = 5
 """One token in so many is prepared in rows of the longer window."""
 _VALIDATION_TOKENS = 200_000
 _TOKENIZER_SHARE = 3
-_CHECKED_FILES, _CHECKED_ROWS = 1000, 5
+_CHECKED_FILES, _CHECKED_ROWS = 500, 3
+"""Of each ecosystem."""
 
 
 def main() -> None:
@@ -43,7 +46,10 @@ def main() -> None:
         network, trained_tokens = read_network(options.start_from, window=WINDOWS[-1])
         if not (folder / "tokenizer.json").exists():
             read_tokenizer(options.start_from).save(str(folder / "tokenizer.json"))
-    prepare(corpus, folder, tokens=int(options.tokens * 1e6), shape=network.shape, seed=trained_tokens)
+    tokens = int(options.tokens * 1e6)
+    of_npm = int(tokens * options.npm_share)
+    shares: dict[Ecosystem, int] = {"pypi": tokens - of_npm, "npm": of_npm}
+    prepare(corpus, folder, tokens=shares, shape=network.shape, seed=trained_tokens)
 
     def export(checkpoint: Path) -> None:
         write_gguf(checkpoint, folder / "tokenizer.json", options.output)
@@ -67,8 +73,10 @@ def check(corpus: Path, folder: Path) -> None:
     trained."""
     full = folder / "full.gguf"
     write_gguf(folder / "checkpoint.pt", folder / "tokenizer.json", full, full=True)
-    texts = list(islice(_texts(corpus, validation=False), _CHECKED_FILES))
-    rows = read_rows(folder / "validation.bin", WINDOWS[0])[:_CHECKED_ROWS]
+    texts = [text for name in ECOSYSTEMS for text in islice(_texts(corpus, name), _CHECKED_FILES)]
+    rows = np.concatenate(
+        [read_rows(folder / f"validation-{name}.bin", WINDOWS[0])[:_CHECKED_ROWS] for name in ECOSYSTEMS]
+    )
     found = compare(full, folder / "checkpoint.pt", folder / "tokenizer.json", texts, rows)
     print(f"equal token ids: {found.ids:.2%} of {len(texts)} files")
     print(f"same likeliest token: {found.top_1:.2%} of {found.positions} positions")
@@ -77,10 +85,10 @@ def check(corpus: Path, folder: Path) -> None:
         raise SystemExit(f"{full} does not compute what was trained")
 
 
-def prepare(corpus: Path, folder: Path, *, tokens: int, shape: Shape, seed: int) -> None:
-    """Make what is missing of the corpus, the tokenizer and the rows; delete a file to have it made anew."""
-    tokenizer, validation = folder / "tokenizer.json", folder / "validation.bin"
-    rows = {window: folder / f"train-{window}.bin" for window in WINDOWS}
+def prepare(corpus: Path, folder: Path, *, tokens: Mapping[Ecosystem, int], shape: Shape, seed: int) -> None:
+    """Make what is missing of the corpus, the tokenizer and the rows, of so many tokens from each ecosystem; delete a
+    file to have it made anew."""
+    tokenizer = folder / "tokenizer.json"
     if not corpus.exists():
         partial = corpus.with_suffix(".part")
         fate = build_corpus(read_manifest(), corpus.parent, partial)
@@ -88,21 +96,27 @@ def prepare(corpus: Path, folder: Path, *, tokens: int, shape: Shape, seed: int)
         print("files:", dict(fate), flush=True)
         partial.rename(corpus)
     if not tokenizer.exists():
-        sample = (text for text in _texts(corpus, validation=False) if number(text) % _TOKENIZER_SHARE == 0)
+        texts = (text for name in ECOSYSTEMS for text in _texts(corpus, name))
+        sample = (text for text in texts if number(text) % _TOKENIZER_SHARE == 0)
         train_tokenizer(sample, shape.vocabulary).save(str(tokenizer))
-    if not validation.exists():
-        set_aside = workspaces(corpus, validation=True)
-        write_rows(validation, set_aside, tokenizer, window=WINDOWS[0], tokens=_VALIDATION_TOKENS, seed=0)
-    training = workspaces(corpus, validation=False)
-    for window, path in rows.items():
+    for name in ECOSYSTEMS:
+        path = folder / f"validation-{name}.bin"
         if not path.exists():
-            share = tokens if window == WINDOWS[0] else tokens // _LONG_SHARE
-            count = write_rows(path, training, tokenizer, window=window, tokens=share, seed=seed + window)
+            set_aside = workspaces(corpus, name, validation=True)
+            write_rows(path, [(set_aside, _VALIDATION_TOKENS)], tokenizer, window=WINDOWS[0], seed=0)
+    for window in WINDOWS:
+        path = folder / f"train-{window}.bin"
+        if not path.exists():
+            share = 1 if window == WINDOWS[0] else _LONG_SHARE
+            parts = [(workspaces(corpus, name, validation=False), tokens[name] // share) for name in ECOSYSTEMS]
+            count = write_rows(path, parts, tokenizer, window=window, seed=seed + window)
             print(f"rows of {window} tokens: {count}", flush=True)
 
 
-def _texts(corpus: Path, *, validation: bool) -> Iterator[str]:
-    return (text for folder in workspaces(corpus, validation=validation) for text in texts_of(folder))
+def _texts(corpus: Path, ecosystem: Ecosystem) -> Iterator[str]:
+    """Those that are trained on."""
+    folders = workspaces(corpus, ecosystem, validation=False)
+    return (path.read_text(encoding="utf-8") for folder in folders for path in files_of(folder))
 
 
 def _options() -> argparse.Namespace:
@@ -114,6 +128,9 @@ def _options() -> argparse.Namespace:
         "--start-from", type=Path, metavar="GGUF", help="begin with the weights and the tokenizer of an exported file"
     )
     parser.add_argument("--tokens", type=float, default=60, help="millions of tokens to prepare (default: 60)")
+    parser.add_argument(
+        "--npm-share", type=float, default=0.5, help="of them so many, of 1, from npm's packages (default: 0.5)"
+    )
     parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.0035, 0.0015 with --start-from)")
     parser.add_argument("--cache", type=Path, default=user_cache_path("repofill") / "training")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "bundled" / "repofill-py.gguf")

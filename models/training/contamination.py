@@ -16,6 +16,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from repofill.models.training.corpus import files_of
+
 WORDS = 10
 
 
@@ -37,8 +39,8 @@ def benchmark_runs(files: Iterable[Path]) -> frozenset[tuple[str, ...]]:
 
 
 def contaminated(corpus: Path, known: frozenset[tuple[str, ...]]) -> Iterator[str]:
-    """PACKAGE/PATH of the files with one of these runs."""
-    for file in sorted(corpus.rglob("*.py")):
+    """ECOSYSTEM/PACKAGE/PATH of the files with one of these runs."""
+    for file in files_of(corpus):
         if not known.isdisjoint(runs(file.read_text(encoding="utf-8"))):
             yield file.relative_to(corpus).as_posix()
 

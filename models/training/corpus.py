@@ -10,28 +10,25 @@ import ast
 import hashlib
 import re
 import shutil
-import subprocess
-import sys
 import tomllib
 import warnings
-import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repofill.context.languages import language_of, syntax
 from repofill.context.scan import read_source, scan
+from repofill.models.training.releases import ECOSYSTEMS, Ecosystem, Release, fetch, number, unpack
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 
-_BATCH, _DOWNLOADS = 12, 4
-"""Wheels fetched by one call of pip, and calls at a time."""
-
-_PACKAGE_BYTES = 4_200_000
+_PACKAGE_BYTES: Mapping[Ecosystem, int] = MappingProxyType({"pypi": 4_200_000, "npm": 800_000})
 """No package gives more: variety beats the bulk of a few huge ones."""
 
 _TEST_SHARE = 10
@@ -44,24 +41,15 @@ _BANDS = 32
 
 _Signature = NDArray[np.uint32]
 _VALIDATION_SHARE = 40
-_PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64", "manylinux_2_5_x86_64", "manylinux1_x86_64")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    name: str
-    version: str
-    licence: str = ""
-
-    @property
-    def requirement(self) -> str:
-        return f"{self.name}=={self.version}"
+_TEST = re.compile(
+    r"(^|/)(tests?|testing|__tests__)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$|\.(test|spec)\.[cm]?[jt]sx?$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """`held_out` packages are never trained on; `left_out` are files, as PACKAGE/PATH, that share ten words in a row
-    with a public benchmark (`contamination` finds them)."""
+    """`held_out` packages are never trained on; `left_out` are files, as paths in the corpus, that share ten words in a
+    row with a public benchmark (`contamination` finds them)."""
 
     packages: tuple[Release, ...]
     held_out: tuple[Release, ...]
@@ -70,20 +58,20 @@ class Manifest:
 
 def read_manifest(path: Path = MANIFEST) -> Manifest:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    return Manifest(
-        packages=tuple(Release(**entry) for entry in table["packages"]),
-        held_out=tuple(Release(**entry) for entry in table["held_out"]),
-        left_out=frozenset(table["left_out"]),
-    )
+
+    def releases(kind: str) -> tuple[Release, ...]:
+        return tuple(Release(ecosystem=name, **entry) for name in ECOSYSTEMS for entry in table[name][kind])
+
+    return Manifest(packages=releases("packages"), held_out=releases("held_out"), left_out=frozenset(table["left_out"]))
 
 
 def build_corpus(manifest: Manifest, cache: Path, output: Path) -> Counter[str]:
-    """Write the files that are kept to `output`/PACKAGE; return how many files fell out and why.
+    """Write the files that are kept to `output`/ECOSYSTEM/PACKAGE; return how many files fell out and why.
 
     Raises CalledProcessError where a release cannot be fetched.
     """
     releases = (*manifest.held_out, *manifest.packages)
-    fetch(releases, cache / "wheels")
+    fetch(releases, cache)
     roots = {release: unpack(release, cache) for release in releases}
     shutil.rmtree(output, ignore_errors=True)
     fate: Counter[str] = Counter()
@@ -95,94 +83,54 @@ def build_corpus(manifest: Manifest, cache: Path, output: Path) -> Counter[str]:
             fate["duplicate"] += len(texts) - len(kept)
             if release in manifest.held_out:
                 continue
-            clean = {path: text for path, text in kept.items() if f"{release.name}/{path}" not in manifest.left_out}
+            folder = Path(release.ecosystem, release.folder)
+            clean = {path: text for path, text in kept.items() if (folder / path).as_posix() not in manifest.left_out}
             fate["in a benchmark"] += len(kept) - len(clean)
-            chosen = limited(clean, _PACKAGE_BYTES)
+            chosen = limited(clean, _PACKAGE_BYTES[release.ecosystem])
             fate["over the package's share"] += len(clean) - len(chosen)
-            fate["kept"] += len(chosen)
-            fate["kept bytes"] += sum(len(text.encode()) for text in chosen.values())
             for path, text in chosen.items():
-                file = output / release.name / path
+                language = language_of(path)
+                name = language.name if language is not None else ""
+                fate[f"{name} kept"] += 1
+                fate[f"{name} bytes"] += len(text.encode())
+                file = output / folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="")
     return fate
 
 
-def workspaces(corpus: Path, *, validation: bool) -> list[Path]:
+def workspaces(corpus: Path, ecosystem: Ecosystem, *, validation: bool) -> list[Path]:
     """The packages of a corpus that are trained on, or those set aside for validation, in a fixed order."""
-    return [folder for folder in sorted(corpus.iterdir()) if is_validation(folder.name) == validation]
+    folders = sorted((corpus / ecosystem).iterdir())
+    return [folder for folder in folders if is_validation(folder.name) == validation]
 
 
-def texts_of(folder: Path) -> Iterator[str]:
-    """The texts of a package, in a fixed order."""
-    return (path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))
-
-
-def fetch(releases: Sequence[Release], wheels: Path) -> None:
-    """Download the wheels that are missing, several at a time."""
-    missing = [release.requirement for release in releases if not any(_wheels_of(release, wheels))]
-    platforms = [option for platform in _PLATFORMS for option in ("--platform", platform)]
-    options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.11", *platforms, "--dest", str(wheels)]
-    command = [sys.executable, "-m", "pip", "download", "--quiet", *options]
-    batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        for done in [pool.submit(subprocess.run, [*command, *batch], check=True) for batch in batches]:
-            done.result()
-
-
-def unpack(release: Release, cache: Path) -> Path:
-    """The folder with the release's Python files, unpacked from its wheel on first use.
-
-    A third of them lie under `src/`, as in many repositories: paths in prompts look like that, too.
-    """
-    root = cache / "packages" / release.requirement
-    if root.exists():
-        return root
-    wheel = next(_wheels_of(release, cache / "wheels"))
-    partial = root.with_name(root.name + ".part")
-    inside = partial / "src" if number(release.name) % 3 == 0 else partial
-    inside.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if name.endswith(".py") and not _foreign(name):
-                archive.extract(name, inside)
-    return partial.rename(root)
-
-
-def _wheels_of(release: Release, wheels: Path) -> Iterator[Path]:
-    wanted = re.sub(r"[-_.]+", "_", release.name).lower(), release.version
-    for path in sorted(wheels.glob("*.whl")):
-        name, version = path.name.split("-")[:2]
-        if (re.sub(r"[-_.]+", "_", name).lower(), version) == wanted:
-            yield path
-
-
-def _foreign(name: str) -> bool:
-    """Whether a file of a wheel lies outside the package proper: installed scripts, data, other projects' copies."""
-    parts = PurePosixPath(name).parts
-    return any(".data" in part or "vendor" in part or part in ("extern", "third_party", "externals") for part in parts)
+def files_of(folder: Path) -> list[Path]:
+    """The files of a package, in a fixed order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def read_package(root: Path) -> dict[str, str]:
-    """path -> text of the files that pass the server's own filter, parse as Python and are not mostly empty."""
+    """path -> text of the files that pass the server's own filter, parse and are not mostly empty."""
     texts = {}
     for path in scan(root):
         text = read_source(root, path)
         if text is None or len(text) < 200 or _left_out_test(path):
             continue
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if _parses(text):
+        if _parses(path, text):
             texts[path] = text
     return texts
 
 
 def _left_out_test(path: str) -> bool:
-    test = re.search(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$", path)
-    return test is not None and number(path) % _TEST_SHARE != 0
+    return _TEST.search(path) is not None and number(path) % _TEST_SHARE != 0
 
 
-def _parses(text: str) -> bool:
-    with warnings.catch_warnings():
+def _parses(path: str, text: str) -> bool:
+    if not path.endswith(".py"):
+        return not syntax_of(path, text).root.has_error
+    with warnings.catch_warnings():  # more exact than a grammar, which takes Python 2 as well
         warnings.simplefilter("ignore")
         try:
             ast.parse(text)
@@ -191,9 +139,13 @@ def _parses(text: str) -> bool:
     return True
 
 
-def number(text: str) -> int:
-    """A fixed pseudo-random number for a text, the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+def syntax_of(path: str, text: str) -> syntax.Source:
+    """A text as the grammar of its file's language reads it."""
+    language = language_of(path)
+    assert language is not None
+    assert language.support is not None
+    assert language.support.read is not None
+    return language.support.read(path, text.encode("utf-8", "replace"))
 
 
 def is_validation(package: str) -> bool:

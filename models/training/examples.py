@@ -5,21 +5,20 @@ and packing. Called by `tokens`; knows no tokenizer.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import tree_sitter_python
-from tree_sitter import Language
-
 from repofill.context.index import WorkspaceIndex
-from repofill.context.languages import path_comment, syntax
+from repofill.context.languages import path_comment
+from repofill.models.training.corpus import syntax_of
 from repofill.models.training.infilling import Marker, Piece, Source, arrange, cut
 
 CHARACTERS_PER_EXAMPLE = 3000
 """So much text of a file asks for one more example of it."""
 
-_PYTHON = Language(tree_sitter_python.language())
 _CHARACTERS_PER_TOKEN = 3.0
+_IMPORT = re.compile(r"import|require|\bfrom\b")
 _CONTEXT_SHARES = (0.0, 0.0, 0.0, 0.2, 0.3, 0.4, 0.5, 0.5)
 """Of an example's length for other files. The server's own is a half, where there is so much to show."""
 
@@ -35,9 +34,7 @@ def examples(folder: Path, window: int, seed: int, share: float) -> Iterator[lis
         count = int(share * (1 + len(text or "") // CHARACTERS_PER_EXAMPLE) + choice.random())
         if not text or not count:
             continue
-        source = Source(
-            header=path_comment(path) + "\n", text=text, tree=syntax.read(_PYTHON, text.encode("utf-8", "replace"))
-        )
+        source = Source(header=path_comment(path) + "\n", text=text, tree=syntax_of(path, text))
         for _ in range(count):
             yield _example(index, path, source, window, choice)
 
@@ -48,7 +45,7 @@ def _example(index: WorkspaceIndex, path: str, source: Source, window: int, choi
     room = int(characters * choice.choice(_CONTEXT_SHARES))
     made = cut(source, characters - room, choice)
     middle = source.text[made.start : made.end]
-    if "import" in middle and made.layout != "plain":
+    if _IMPORT.search(middle) and made.layout != "plain":
         room = 0  # the index knows where it leads: the context would give it away
     after = source.text[made.end :] if made.layout != "plain" else ""
     chosen = index.plan(path, source.text[: made.start], after, room) if room else ()

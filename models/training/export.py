@@ -36,7 +36,7 @@ def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = 
     writer = gguf.GGUFWriter(str(partial), "llama")
     writer.add_name("repofill-py")
     writer.add_description(
-        "Python completion with suffix-first infilling, the offline default of repofill; "
+        "completion of Python, TypeScript and JavaScript with suffix-first infilling, the offline default of repofill; "
         f"{position.tokens / 1e6:.1f}M training tokens"
     )
     writer.add_license("mit")

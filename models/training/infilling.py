@@ -31,6 +31,7 @@ LAYOUTS: dict[Layout, int] = {"spm": 65, "psm": 8, "plain": 27}
 """How many of a hundred examples have each layout."""
 
 _MIDDLE_CHARACTERS = 600
+_OPENER = re.compile(r"^([ \t]*)\S.*(?:[:{(\[]|=>)[ \t]*$", re.MULTILINE)
 _REST_COLUMNS = ("line start", "after indentation", "inside", "inside", "inside", "inside", "inside")
 
 
@@ -128,9 +129,10 @@ def some_lines(source: Source, choice: random.Random) -> tuple[int, int] | None:
 
 
 def block(source: Source, choice: random.Random) -> tuple[int, int] | None:
-    """What a line that ends in a colon opens: from that colon, or from the next line's first word, to the dedent."""
+    """What a line opens that ends in a colon, a bracket or an arrow: from there, or from the next line's first word, to
+    the dedent."""
     text = source.text
-    opener = re.compile(r"^([ \t]*)\S.*:[ \t]*$", re.M).search(text, choice.randrange(len(text) + 1))
+    opener = _OPENER.search(text, choice.randrange(len(text) + 1))
     if opener is None:
         return None
     end, indentation = opener.end(), len(opener[1])

@@ -62,14 +62,14 @@ def compute_type(device: str) -> torch.dtype:
 
 
 def _product_s(dtype: torch.dtype) -> float:
-    """Seconds of a small matrix product, the second time."""
-    matrix = torch.ones(384, 384, dtype=dtype)
-    seconds = 0.0
-    for _ in range(2):
+    """Seconds of a matrix product, the quickest of a few: beside other work a single small one tells little."""
+    matrix = torch.ones(1024, 1024, dtype=dtype)
+    seconds = []
+    for _ in range(4):
         start = time.perf_counter()
         matrix @ matrix
-        seconds = time.perf_counter() - start
-    return seconds
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 class RMSNorm(nn.Module):

@@ -9,14 +9,19 @@ _WIDTH, _HEIGHT, _MARGIN = 640, 320, 48
 
 
 def write_loss_curve(log: Path, output: Path) -> None:
-    """Training loss (mean of 20 steps) and validation loss against millions of tokens seen."""
+    """Training loss (mean of 20 steps) and each ecosystem's validation loss against millions of tokens seen."""
     entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     steps = [(entry["tokens"] / 1e6, entry["loss"]) for entry in entries if "loss" in entry]
     training = [
         (part[-1][0], sum(loss for _, loss in part) / len(part))
         for part in (steps[i : i + 20] for i in range(0, len(steps), 20))
     ]
-    validation = [(entry["tokens"] / 1e6, entry["validation_loss"]) for entry in entries if "validation_loss" in entry]
+    validation = [
+        (entry["tokens"] / 1e6, loss)
+        for entry in entries
+        if "validation_loss" in entry
+        for loss in entry["validation_loss"].values()
+    ]
     output.write_text(loss_curve(training, validation), encoding="utf-8")
 
 

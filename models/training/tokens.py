@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from repofill.models.training.corpus import files_of
 from repofill.models.training.examples import CHARACTERS_PER_EXAMPLE, examples
 from repofill.models.training.infilling import Marker, assemble
 from repofill.models.training.rows import packed
@@ -25,20 +26,15 @@ _MARKER_ORDER = (Marker.BOS, Marker.EOS, Marker.HOLE, Marker.BEGIN, Marker.END)
 _Tokens = NDArray[np.uint16]
 
 
-def write_rows(path: Path, folders: Sequence[Path], tokenizer: Path, *, window: int, tokens: int, seed: int) -> int:
-    """Write rows of `window` + 1 tokens as a flat file, of examples that hold `tokens` together; return the number of
-    rows. Equal arguments give an equal file. One process per core."""
+def write_rows(
+    path: Path, parts: Sequence[tuple[Sequence[Path], int]], tokenizer: Path, *, window: int, seed: int
+) -> int:
+    """Write rows of `window` + 1 tokens as a flat file; return their number. `parts` are folders and how many tokens
+    the examples of each hold together. Equal arguments give an equal file. One process per core."""
     made: list[_Tokens] = []
-    total = passes = 0
     with ProcessPoolExecutor() as pool:
-        size = sum(pool.map(_examples_asked, folders))
-        share = min(tokens / (size * window * _FILLED), 1.0)
-        while total < tokens:
-            make = partial(_encoded, tokenizer=tokenizer, window=window, seed=seed + passes, share=share)
-            for of_folder in pool.map(make, folders):
-                made += of_folder
-                total += sum(map(len, of_folder))
-            passes += 1
+        for folders, tokens in parts:
+            made += _made(pool, folders, tokens, tokenizer, window, seed)
     random.Random(seed).shuffle(made)  # a row should not hold one file's text twice
     rows = 0
     partial_file = path.with_suffix(".part")
@@ -50,8 +46,24 @@ def write_rows(path: Path, folders: Sequence[Path], tokenizer: Path, *, window: 
     return rows
 
 
+def _made(
+    pool: ProcessPoolExecutor, folders: Sequence[Path], tokens: int, tokenizer: Path, window: int, seed: int
+) -> list[_Tokens]:
+    made: list[_Tokens] = []
+    total = passes = 0
+    size = sum(pool.map(_examples_asked, folders))
+    while total < tokens:
+        share = min(tokens / (size * window * _FILLED), 1.0)
+        make = partial(_encoded, tokenizer=tokenizer, window=window, seed=seed + passes, share=share)
+        for of_folder in pool.map(make, folders):
+            made += of_folder
+            total += sum(map(len, of_folder))
+        passes += 1
+    return made
+
+
 def _examples_asked(folder: Path) -> int:
-    return sum(1 + file.stat().st_size // CHARACTERS_PER_EXAMPLE for file in folder.rglob("*.py"))
+    return sum(1 + file.stat().st_size // CHARACTERS_PER_EXAMPLE for file in files_of(folder))
 
 
 def _encoded(folder: Path, *, tokenizer: Path, window: int, seed: int, share: float) -> list[_Tokens]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from repofill.models.training.model import Network, Shape, compute_type, linear_cross_entropy, optimisers
+from repofill.models.training.releases import ECOSYSTEMS, Ecosystem
 from repofill.models.training.rows import PADDING, read_rows
 from repofill.models.training.schedule import rate_factor
 
@@ -27,7 +28,8 @@ _LONG_FROM = 0.85
 """From this share of the budget on, rows are as long as the longest prompts."""
 
 _SAVE_EVERY_S, _VALIDATE_EVERY_S = 240.0, 420.0
-_VALIDATION_TOKENS = 131_072
+_VALIDATION_TOKENS = 65_536
+"""Of each ecosystem."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,8 +54,8 @@ def train(
 ) -> Path:
     """Train until `budget_s` seconds of training are spent over all calls; return the checkpoint's path.
 
-    Reads `train-WINDOW.bin` and `validation.bin` of `folder`; keeps `checkpoint.pt` and `log.jsonl` there, and
-    goes on from that checkpoint if there is one. `on_save` is called after each checkpoint with its path.
+    Reads `train-WINDOW.bin` and `validation-ECOSYSTEM.bin` of `folder`; keeps `checkpoint.pt` and `log.jsonl` there,
+    and goes on from that checkpoint if there is one. `on_save` is called after each checkpoint with its path.
     `trained_tokens` were seen by an earlier run; the default rate depends on whether there were any. Runs on a GPU
     where there is one.
     """
@@ -67,8 +69,10 @@ def train(
     if checkpoint.exists():
         position = _restore(checkpoint, network, optimizers)
     rows = {window: read_rows(folder / f"train-{window}.bin", window) for window in windows}
-    validation = read_rows(folder / "validation.bin", windows[0])
+    validation = {name: read_rows(folder / f"validation-{name}.bin", windows[0]) for name in ECOSYSTEMS}
     loss_of = _compiled(network, device, dtype)
+    if not position.steps:
+        _log(folder, position, validation_loss=validation_losses(loss_of, validation))
     last, saved_at, validated_at = time.monotonic(), position.elapsed_s, position.elapsed_s
     with _progress() as progress:
         bar = progress.add_task("", total=budget_s, loss=float("nan"), tokens=0.0)
@@ -94,16 +98,17 @@ def train(
             _log(folder, position, loss=value, rate=rate, window=window, seconds=now - last)
             progress.update(bar, completed=position.elapsed_s, loss=value, tokens=position.tokens / 1e6)
             if position.elapsed_s - validated_at > _VALIDATE_EVERY_S:
-                _log(folder, position, validation_loss=validation_loss(loss_of, validation))
+                _log(folder, position, validation_loss=validation_losses(loss_of, validation))
                 validated_at = position.elapsed_s
             if position.elapsed_s - saved_at > _SAVE_EVERY_S:
                 _save(checkpoint, network, optimizers, position)
                 on_save(checkpoint)
                 saved_at = position.elapsed_s
             last = time.monotonic()  # neither validating nor saving counts as training time
-    found = validation_loss(loss_of, validation)
+    found = validation_losses(loss_of, validation)
     _log(folder, position, validation_loss=found)
-    print(f"validation loss: {found:.3f} nats a token after {position.tokens / 1e6:.1f}M tokens")
+    by_ecosystem = ", ".join(f"{loss:.3f} ({name})" for name, loss in found.items())
+    print(f"validation loss: {by_ecosystem} nats a token after {position.tokens / 1e6:.1f}M tokens")
     _save(checkpoint, network, optimizers, position)
     return checkpoint
 
@@ -116,8 +121,14 @@ def load_network(checkpoint: Path) -> tuple[Network, Position]:
     return network, Position(**state["position"])
 
 
-def validation_loss(loss_of: Callable[[Tensor], Tensor], rows: NDArray[np.uint16]) -> float:
-    """Mean loss, in nats a token, over the first validation rows."""
+def validation_losses(
+    loss_of: Callable[[Tensor], Tensor], validation: Mapping[Ecosystem, NDArray[np.uint16]]
+) -> dict[Ecosystem, float]:
+    """Mean loss, in nats a token, over the first validation rows of each ecosystem."""
+    return {name: _mean_loss(loss_of, rows) for name, rows in validation.items()}
+
+
+def _mean_loss(loss_of: Callable[[Tensor], Tensor], rows: NDArray[np.uint16]) -> float:
     window = rows.shape[1] - 1
     size, most = max(_TOKENS_PER_STEP["cpu"] // window, 1), _VALIDATION_TOKENS // window
     with torch.no_grad():
@@ -157,7 +168,7 @@ def _next_batch(rows: NDArray[np.uint16], window: int, position: Position, token
     return torch.from_numpy(rows[np.arange(start, start + size) % len(rows)].astype(np.int64))
 
 
-def _log(folder: Path, position: Position, **values: float) -> None:
+def _log(folder: Path, position: Position, **values: float | Mapping[Ecosystem, float]) -> None:
     entry = {"elapsed_s": round(position.elapsed_s, 1), "tokens": position.tokens, "step": position.steps, **values}
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

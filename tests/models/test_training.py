@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 import re
+import tarfile
 import tomllib
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import tree_sitter_python
 from hypothesis import given
 from hypothesis import strategies as st
-from tree_sitter import Language
 
-from repofill.context.languages import syntax
 from repofill.models.training import infilling
 from repofill.models.training.contamination import benchmark_runs, contaminated, runs
-from repofill.models.training.corpus import MANIFEST, NearDuplicates, is_validation, limited, read_manifest
+from repofill.models.training.corpus import (
+    MANIFEST,
+    Manifest,
+    NearDuplicates,
+    build_corpus,
+    files_of,
+    is_validation,
+    limited,
+    read_manifest,
+    syntax_of,
+    workspaces,
+)
 from repofill.models.training.examples import examples
 from repofill.models.training.infilling import Marker, Piece, Source, arrange, assemble, cut
+from repofill.models.training.releases import ECOSYSTEMS, Release, is_built, sources
 from repofill.models.training.report import loss_curve
 from repofill.models.training.rows import PADDING, packed, read_rows
 from repofill.models.training.schedule import rate_factor
@@ -50,9 +62,32 @@ def main():
 CONTEXT = ("# pkg/a.py\nA = 1\n", "# pkg/b.py\nfrom a import A\n")
 
 
-def source(text: str = TEXT) -> Source:
-    tree = syntax.read(Language(tree_sitter_python.language()), text.encode())
-    return Source(header=HEADER, text=text, tree=tree)
+TYPESCRIPT = """\
+import { pi } from "./numbers";
+
+export class Circle {
+  constructor(readonly radius: number) {}
+
+  area(): number {
+    if (this.radius < 0) {
+      throw new RangeError("negative");
+    }
+
+    return pi * this.radius ** 2;
+  }
+}
+
+export const areas = (circles: Circle[]) =>
+  circles.map((circle) => circle.area());
+
+const names = [
+  "circle",
+];
+"""
+
+
+def source(text: str = TEXT, path: str = "pkg/shapes.py") -> Source:
+    return Source(header=HEADER, text=text, tree=syntax_of(path, text))
 
 
 def check(layout: infilling.Layout, context: tuple[str, ...], expected: list[Piece]) -> None:
@@ -122,6 +157,29 @@ def test_a_hole_has_the_shape_of_its_kind(kind, shape: str) -> None:  # type: ig
             assert TEXT[end] == "\n"
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        ("pkg/shapes.py", TEXT, {"\n\tprint(Circle(2).area())", "self.radius = radius"}),
+        (
+            "src/shapes.ts",
+            TYPESCRIPT,
+            {
+                '\n      throw new RangeError("negative");',  # what braces enclose, up to the one that closes them
+                'throw new RangeError("negative");',
+                "circles.map((circle) => circle.area());",
+                '\n  "circle",',
+            },
+        ),
+    ],
+)
+def test_a_block_is_what_is_indented_below_a_line_that_opens_it(path: str, text: str, expected: set[str]) -> None:
+    holes = [infilling.block(source(text, path), random.Random(seed)) for seed in range(500)]
+    texts = {text[hole[0] : hole[1]] for hole in holes if hole is not None}
+    assert expected <= texts
+    assert all(text[hole[1]] == "\n" for hole in holes if hole is not None)
+
+
 def test_syntax_nodes_are_names_arguments_and_statements() -> None:
     holes = {infilling.syntax_node(source(), random.Random(seed)) for seed in range(2000)}
     texts = {TEXT[hole[0] : hole[1]] for hole in holes if hole is not None}
@@ -158,16 +216,106 @@ def test_the_rate_only_falls_after_the_warm_up() -> None:
 
 def test_the_manifest_is_well_formed_and_holds_nothing_back_twice() -> None:
     manifest = read_manifest()
-    names = [re.sub(r"[-_.]+", "-", release.name).lower() for release in manifest.packages]
-    held_out = {re.sub(r"[-_.]+", "-", release.name).lower() for release in manifest.held_out}
-    assert len(names) == len(set(names)) > 200
-    assert [release.name for release in manifest.packages] == sorted(release.name for release in manifest.packages)
-    assert not held_out.intersection(names)
-    assert {"prompt-toolkit", "trio", "werkzeug", "pygls", "watchdog", "httpx"} <= held_out
-    permissive = r"MIT(-0)?|BSD(-[23]-Clause)?|0BSD|Apache-2.0|ISC|PSF-2.0|Zlib|CC0-1.0"
+    evaluated = {
+        "pypi": {"prompt-toolkit", "trio", "werkzeug", "pygls", "watchdog", "httpx"},
+        "npm": {"rxjs", "zod", "@reduxjs/toolkit", "@trpc/server", "mobx", "eslint", "webpack", "mocha", "knex", "yjs"},
+    }
+    for ecosystem in ECOSYSTEMS:
+        names = [release.name for release in manifest.packages if release.ecosystem == ecosystem]
+        spelt = [re.sub(r"[-_.]+", "-", name).lower() for name in names]
+        held_out = {
+            re.sub(r"[-_.]+", "-", release.name).lower()
+            for release in manifest.held_out
+            if release.ecosystem == ecosystem
+        }
+        assert len(spelt) == len(set(spelt)) > 200
+        assert names == sorted(names)
+        assert not held_out.intersection(spelt)
+        assert evaluated[ecosystem] <= held_out
+    permissive = r"MIT(-0)?|BSD(-[23]-Clause)?|0BSD|Apache-2.0|ISC|PSF-2.0|Zlib|CC0-1.0|Unlicense"
     for release in manifest.packages:
         assert all(re.fullmatch(permissive, part) for part in re.split(" AND | OR ", release.licence)), release
-    assert set(tomllib.loads(MANIFEST.read_text(encoding="utf-8"))) == {"packages", "held_out", "left_out"}
+    tables = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
+    assert set(tables) == {"left_out", *ECOSYSTEMS}
+    assert all(set(tables[ecosystem]) == {"packages", "held_out"} for ecosystem in ECOSYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["index.js", "lib/a.cjs", "README.md", "package.json"], ["index.js", "lib/a.cjs"]),
+        (["src/a.ts", "src/b.tsx", "lib/a.js", "a.js"], ["src/a.ts", "src/b.tsx"]),  # `lib` is built of `src`
+        (["src.ts/a.ts", "lib.esm/a.js"], ["src.ts/a.ts"]),
+        (["src/a.ts", "src/a.js", "src/a.d.ts", "src/b.js"], ["src/a.ts", "src/b.js"]),
+        (["a.js", "dist/a.js", "esm/a.js", "_cjs/a.js", "es2015/a.js", "a.min.js", "a.d.mts"], ["a.js"]),
+        (["a.js", "lib/vendor/b.js", "node_modules/c/c.js"], ["a.js"]),
+        (["packages/a/src/x.js", "packages/a/dist/x.js", "latest.js"], ["packages/a/src/x.js", "latest.js"]),
+    ],
+)
+def test_the_sources_of_an_npm_package_are_what_people_wrote(names: list[str], expected: list[str]) -> None:
+    assert list(sources(names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\n', True),
+        ("export const a = 1;\n//# sourceMappingURL=a.js.map\n", True),
+        ("var __awaiter = (this && this.__awaiter) || function () {};\n", True),
+        ('"use strict";\nexports.a = 1;\n', False),
+        (TYPESCRIPT, False),
+    ],
+)
+def test_what_a_compiler_wrote_is_told_by_what_it_leaves_behind(text: str, expected: bool) -> None:
+    assert is_built(text) is expected
+
+
+def archives(cache: Path) -> Manifest:
+    """Packages of both ecosystems as if they were downloaded; the held out one's file is in another one, too."""
+    held = "".join(f"export const value{i} = compute{i}({i});\n" for i in range(20))
+    packages = {
+        ("pypi", "shapes"): {
+            "shapes/circle.py": TEXT,
+            "shapes/broken.py": "def f(:\n" * 40,
+            "shapes/short.py": "a = 1\n",
+        },
+        ("npm", "@geo/shapes"): {
+            "package/src/circle.ts": TYPESCRIPT,
+            "package/src/square.ts": held,
+            "package/src/broken.ts": TYPESCRIPT.replace("{", "", 3),
+            "package/dist/circle.js": TYPESCRIPT,
+            "package/../outside.js": held.replace("value", "outside"),
+        },
+        ("npm", "held"): {"package/src/square.ts": held},
+    }
+    releases = []
+    for (ecosystem, name), files in packages.items():
+        release = Release(ecosystem=ecosystem, name=name, version="1.0")
+        releases.append(release)
+        (cache / ecosystem).mkdir(parents=True, exist_ok=True)
+        if ecosystem == "pypi":
+            with zipfile.ZipFile(cache / "pypi" / "shapes-1.0-py3-none-any.whl", "w") as wheel:
+                for path, text in files.items():
+                    wheel.writestr(path, text)
+        else:
+            with tarfile.open(cache / "npm" / f"{name.lstrip('@').replace('/', '-')}-1.0.tgz", "w:gz") as tar:
+                for path, text in files.items():
+                    member = tarfile.TarInfo(path)
+                    member.size = len(text.encode())
+                    tar.addfile(member, io.BytesIO(text.encode()))
+    return Manifest(packages=tuple(releases[:2]), held_out=tuple(releases[2:]), left_out=frozenset())
+
+
+def test_a_corpus_holds_the_sources_of_both_ecosystems_without_what_is_held_out(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    fate = build_corpus(archives(tmp_path), tmp_path, corpus)
+    assert [path.relative_to(corpus).as_posix() for path in files_of(corpus)] == [
+        "npm/@geo+shapes/src/circle.ts",
+        "pypi/shapes/shapes/circle.py",
+    ]
+    assert fate["duplicate"] == 1
+    assert fate["typescript kept"] == fate["python kept"] == 1
+    assert [folder.name for folder in workspaces(corpus, "npm", validation=False)] == ["@geo+shapes"]
 
 
 @pytest.mark.parametrize(
@@ -255,10 +403,11 @@ def test_rows_are_read_back_as_written(tmp_path: Path) -> None:
 
 
 def test_whole_packages_are_set_aside_for_validation() -> None:
-    names = [release.name for release in read_manifest().packages]
-    aside = [name for name in names if is_validation(name)]
-    assert 0 < len(aside) < len(names) / 10
-    assert "django" not in aside
+    for ecosystem in ECOSYSTEMS:
+        names = [release.folder for release in read_manifest().packages if release.ecosystem == ecosystem]
+        aside = [name for name in names if is_validation(name)]
+        assert 0 < len(aside) < len(names) / 10
+        assert "django" not in aside
 
 
 PACKAGE = {
@@ -295,6 +444,23 @@ def test_examples_show_of_other_files_what_the_server_shows(tmp_path: Path) -> N
     assert any("class Circle:" in text for text in contexts)
     lines = {line.strip() for text in contexts for line in text.splitlines()}
     assert lines <= {"# pkg/shapes.py", "...", *(line.strip() for line in TEXT.splitlines())}
+
+
+def test_examples_of_typescript_begin_with_its_comment_and_show_what_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "shapes.ts").write_text(TYPESCRIPT, encoding="utf-8")
+    draw = 'import { Circle } from "./shapes";\n\nexport function draw(circle: Circle) {\n  return circle.area();\n}\n'
+    (tmp_path / "src" / "draw.ts").write_text(draw, encoding="utf-8")
+    texts = [
+        [piece for piece in pieces if isinstance(piece, str)]
+        for seed in range(60)
+        for pieces in made_of(tmp_path, seed)
+    ]
+    assert all(any(piece.startswith("// src/") for piece in pieces) for pieces in texts)
+    assert any(
+        pieces[0].startswith("// src/shapes.ts") and any(piece.startswith("// src/draw.ts") for piece in pieces[1:])
+        for pieces in texts
+    )
 
 
 def test_a_share_of_the_examples_is_made(tmp_path: Path) -> None:
