@@ -13,6 +13,8 @@ _OPENS_BLOCK = re.compile(r":\s*(#.*)?$")
 _BLOCK_KEYWORD = re.compile(
     r"\s*(async\s+)?(def|class|for|while|with)\b|\s*(if|elif|else|try|except|finally|match|case)\b", re.ASCII
 )
+_OPENS_BRACES = re.compile(r"(?:=>|[^\s=(,:\[?&|{](?<!\breturn))[ \t]*\{[ \t]*(?://.*)?$")
+"""A brace that opens statements or members; one behind `=`, `(` or `return` opens an object."""
 _OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()\[\]{}]""")
 CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
@@ -36,7 +38,8 @@ def block_indent(before: str, after: str) -> int | None:
     header = line
     if not line.strip():
         header = head.rpartition("\n")[2]
-    if not (_OPENS_BLOCK.search(header) and _BLOCK_KEYWORD.match(header)):
+    opens = (_OPENS_BLOCK.search(header) and _BLOCK_KEYWORD.match(header)) or _OPENS_BRACES.search(header)
+    if not opens:
         return None
     columns = indent_columns(header)
     below = next((text for text in after.split("\n")[1:] if text.strip()), "")

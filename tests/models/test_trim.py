@@ -91,6 +91,16 @@ def test_trim(raw: str, around: str, expected: str) -> None:
         ("x = 1|", None),
         ("for a in b:| c", None),
         ("\tif x:|", 8),
+        ("function f(x) {\n  |\n}\n", 0),
+        ("  if err != nil {  // why\n\t|\n  }\n", 2),
+        ("run(() => {\n  |\n});\n", 0),
+        ("impl Shape for Circle {|", 0),
+        ("} else {\n  |\n}\n", 0),
+        ("f() {\n  |\n  return 1;\n}\n", None),
+        ("const a = {\n  |\n};\n", None),
+        ("call({\n  |\n});\n", None),
+        ("return {\n  |\n};\n", None),
+        ("type A = B & {\n  |\n};\n", None),
     ],
 )
 def test_block_indent(around: str, expected: int | None) -> None:
