@@ -428,27 +428,45 @@ suite("several folders", () => {
 });
 
 suite("without a server", () => {
+  let editor: Editor;
+
+  before(async () => {
+    editor = await Editor.start({ files: FILES, settings: EAGER, server: "" });
+    await editor.status(/The server is not installed/);
+  });
+  after(() => editor.stop());
+
   test("it is installed after the commands were shown and agreed to, and works", async () => {
-    const editor = await Editor.start({ files: FILES, settings: EAGER, server: "" });
-    try {
-      await editor.status(/The server is not installed/);
-      await editor.page.getByRole("button", { name: "Install…" }).click();
-      const dialog = editor.page.locator(".monaco-dialog-box");
-      await dialog.waitFor();
-      const shown = await dialog.innerText();
-      assert.match(shown, /python3\S* -m venv --clear/);
-      assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
-      assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
-      await dialog.getByRole("button", { name: "Install", exact: true }).click();
-      await editor.page.getByText("Installing repofill's server").first().waitFor();
-      await editor.open(editor.create("new.py", START));
-      await editor.status(/State: ready/, INSTALLING_LIMIT_MS);
-      const [command] = fs.readFileSync(`/proc/${editor.server()}/cmdline`, "utf-8").split("\0");
-      assert.ok(command?.startsWith(editor.folder), command);
-      await editor.type(TYPED);
-      await editor.cycleTo(REST);
-    } finally {
-      await editor.stop();
-    }
+    await editor.page.getByRole("button", { name: "Install…" }).click();
+    const dialog = editor.page.locator(".monaco-dialog-box");
+    await dialog.waitFor();
+    const shown = await dialog.innerText();
+    assert.match(shown, /python3\S* -m venv /);
+    assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
+    assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
+    await dialog.getByRole("button", { name: "Install", exact: true }).click();
+    await editor.page.getByText("Installing repofill's server").first().waitFor();
+    await editor.status(/The server is being installed/);
+    await editor.open(editor.create("new.py", START));
+    await editor.status(/State: ready/, INSTALLING_LIMIT_MS);
+    const [command] = fs.readFileSync(`/proc/${editor.server()}/cmdline`, "utf-8").split("\0");
+    assert.ok(command?.startsWith(editor.folder), command);
+    await editor.type(TYPED);
+    await editor.cycleTo(REST);
+  });
+
+  test("installing it anew can be given up: it is as it was, and nothing goes on", async () => {
+    const server = editor.server();
+    await editor.command("Install the Server");
+    await editor.page.locator(".monaco-dialog-box").getByRole("button", { name: "Install", exact: true }).click();
+    await until("pip", () => editor.processes("pip").length > 0);
+    await editor.status(/The server is being installed/);
+    await editor.page.getByRole("button", { name: "Cancel" }).click();
+    await editor.status(/State: ready/);
+    assert.deepEqual(editor.processes("pip"), []);
+    assert.equal(editor.server(), server);
+    await editor.command("Restart the Server");
+    await until("another server", () => editor.processes("serve").every((pid) => pid !== server));
+    await editor.status(/State: (ready|idle)/);
   });
 });

@@ -24,11 +24,7 @@ export function registerCommands(
     toggleLanguage,
     acceptNextLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
     restart: () => server.restart(),
-    installServer: async () => {
-      await server.stop(); // a running program cannot be replaced on every system
-      await installation.install();
-      await server.restart();
-    },
+    installServer: () => server.install(),
     showLog: () => {
       log.show();
     },

@@ -3,7 +3,8 @@ import * as path from "node:path";
 import { suite, test } from "node:test";
 import { coalesced } from "../src/logic/coalesce";
 import { Crashes } from "../src/logic/crashes";
-import { environmentOf, findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
+import { findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
+import { COMPILING, shownInstalling } from "../src/logic/installing";
 import { explained, type Figures } from "../src/logic/report";
 import { explicitSettings, toggled, type Inspected } from "../src/logic/settings";
 import { statusItem, type Life, type ServerStatus } from "../src/logic/state";
@@ -49,7 +50,7 @@ suite("crashes", () => {
 });
 
 suite("discovery", () => {
-  const environment = environmentOf("/storage", "0.1.0");
+  const environment = "/storage/server-0.1.0/1";
   const own = programIn(environment, "repofill", "linux");
   const searchPath = ["bin", ".", "/usr/bin", "/opt/bin"].join(path.delimiter);
 
@@ -63,6 +64,7 @@ suite("discovery", () => {
     check("", [own, "/usr/bin/repofill"], { command: own, origin: "own environment" });
     check("", ["/opt/bin/repofill"], { command: "/opt/bin/repofill", origin: "PATH" });
     check("", [], undefined);
+    assert.equal(findServer("", undefined, searchPath, "linux", () => false), undefined);
   });
 
   test("a program of the opened folder is never found", () => {
@@ -73,16 +75,24 @@ suite("discovery", () => {
     );
   });
 
-  test("each version has an environment of its own", () => {
-    assert.notEqual(environmentOf("/storage", "0.1.0"), environmentOf("/storage", "0.2.0"));
-  });
-
   test("the commands to agree to, as one would type them", () => {
     const commands = installCommands("/usr/bin/python3", "/my files/env", "/ext/server", "repofill-0.1.0.whl", "linux");
     assert.deepEqual(commands.map(shown), [
-      '/usr/bin/python3 -m venv --clear "/my files/env"',
+      '/usr/bin/python3 -m venv "/my files/env"',
       '"/my files/env/bin/python" -m pip install --disable-pip-version-check --constraint /ext/server/constraints.txt /ext/server/repofill-0.1.0.whl',
+      '"/my files/env/bin/repofill" --version',
     ]);
+  });
+});
+
+suite("installing", () => {
+  const wheel = "  Building wheel for llama-cpp-python (pyproject.toml)";
+
+  test("what pip says, for how long it has, and how long compiling takes", () => {
+    assert.equal(shownInstalling("Collecting pygls", 59_999), "Collecting pygls");
+    assert.equal(shownInstalling(`${wheel}: started`, 0), `compiling llama.cpp, which takes ${COMPILING}`);
+    assert.equal(shownInstalling(`${wheel}: still running...`, 185_000), `compiling llama.cpp, which takes ${COMPILING} (3 min so far)`);
+    assert.equal(shownInstalling(`${wheel}: finished with status 'done'`, 60_000), `${wheel.trim()}: finished with status 'done' (1 min so far)`);
   });
 });
 
@@ -187,5 +197,6 @@ suite("status", () => {
     check({ kind: "running", status: reading }, true, "$(sync~spin) repofill", /3 files, still reading/);
     check({ kind: "failed", reason: "because" }, true, "$(error) repofill", /because/, true);
     check({ kind: "missing" }, true, "$(warning) repofill", /not installed/, true);
+    check({ kind: "installing" }, true, "$(sync~spin) repofill", /being installed/);
   });
 });
