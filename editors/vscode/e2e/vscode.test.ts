@@ -209,11 +209,13 @@ suite("suggestions", () => {
       await editor.type(TYPED);
       await editor.cycleTo(REST);
       await editor.command("Explain the Last Suggestion");
-      const lines = editor.page.locator(".editor-instance .view-lines", { hasText: "The last suggestion" });
-      await lines.waitFor();
-      const shown = (await lines.innerText()).replaceAll(/\s+/g, " "); // as it is wrapped
-      assert.match(shown, /\d+ % sure, (copied|written)/); // VS Code draws no more than fits on the screen
-      await editor.close("The last suggestion.md");
+      const preview = editor.page.frameLocator("iframe.webview.ready").frameLocator("iframe#active-frame");
+      await preview.locator("h2", { hasText: /\d+ % sure, (copied|written)/ }).first().waitFor();
+      await preview.locator("code", { hasText: REST }).first().waitFor();
+      await preview.locator("td", { hasText: "total" }).waitFor();
+      await editor.page.screenshot({ path: "out/e2e/explanation.png" });
+      await editor.command("View: Close Editor");
+      await preview.locator("h2").first().waitFor({ state: "detached" });
     }));
 
   test("a killed model process, then a killed server, are back without a word", () =>
@@ -436,8 +438,21 @@ suite("without a server", () => {
   });
   after(() => editor.stop());
 
-  test("it is installed after the commands were shown and agreed to, and works", async () => {
+  test("it says so, and installing one is asked first", async () => {
     await editor.page.getByRole("button", { name: "Install…" }).click();
+    const dialog = editor.page.locator(".monaco-dialog-box");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await editor.status(/The server is not installed/);
+    await editor.command("Explain the Last Suggestion");
+    await editor.page.getByText("repofill: The server is not installed").first().waitFor();
+    await editor.command("repofill: Show All Commands");
+    await editor.page.locator('.quick-input-list .monaco-list-row[data-index="0"]', { hasText: "Install the Server" }).waitFor();
+    await editor.press("Escape");
+  });
+
+  test("it is installed after the commands were shown and agreed to, and works", async () => {
+    await editor.statusItem.click();
     const dialog = editor.page.locator(".monaco-dialog-box");
     await dialog.waitFor();
     const shown = await dialog.innerText();

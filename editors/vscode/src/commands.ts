@@ -2,10 +2,12 @@ import * as vscode from "vscode";
 import type { Installation } from "./installation";
 import { explained } from "./logic/report";
 import { toggled } from "./logic/settings";
+import { statusItem } from "./logic/state";
 import { Models } from "./models";
 import type { Server } from "./server";
 
 const SCHEME = "repofill";
+const INSTALL = "repofill.installServer";
 const EXPLANATION = vscode.Uri.parse(`${SCHEME}:/The last suggestion.md`);
 
 /** Every command of the extension, registered. */
@@ -28,7 +30,7 @@ export function registerCommands(
     showLog: () => {
       log.show();
     },
-    menu: showMenu,
+    menu: () => showMenu(server),
   };
   return [
     explanation,
@@ -50,11 +52,20 @@ class Explanation implements vscode.TextDocumentContentProvider {
   }
 
   async show(): Promise<void> {
+    if (!this.server.isRunning) {
+      void vscode.window.showInformationMessage(`repofill: ${statusItem(this.server.life, true).tooltip}`);
+      return;
+    }
     const explanation = await this.server.explain();
     const language = this.server.lastPlace?.document.languageId ?? "";
     this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language);
     this.changed.fire(EXPLANATION);
-    await vscode.window.showTextDocument(EXPLANATION, { preview: true, viewColumn: vscode.ViewColumn.Beside });
+    try {
+      await vscode.commands.executeCommand("markdown.showPreviewToSide", EXPLANATION);
+    } catch {
+      // VS Code's own Markdown extension is switched off, or the editor lacks it
+      await vscode.window.showTextDocument(EXPLANATION, { preview: true, viewColumn: vscode.ViewColumn.Beside });
+    }
   }
 
   dispose(): void {
@@ -93,14 +104,17 @@ async function toggleLanguage(): Promise<void> {
   vscode.window.setStatusBarMessage(`repofill is ${state} in ${language}`, 3000);
 }
 
-/** All commands but this one, as package.json names them. */
-async function showMenu(): Promise<void> {
+/** All commands but this one, as package.json names them; without a server, what installs it comes first. */
+async function showMenu(server: Server): Promise<void> {
   const manifest = vscode.extensions.getExtension("repofill.repofill")?.packageJSON as {
     contributes: { commands: { command: string; title: string }[] };
   };
   const items = manifest.contributes.commands
     .filter(({ command }) => command !== "repofill.menu")
     .map(({ command, title }) => ({ label: title, command }));
+  if (server.life.kind === "missing") {
+    items.sort((one, other) => Number(other.command === INSTALL) - Number(one.command === INSTALL));
+  }
   const choice = await vscode.window.showQuickPick(items, { title: "repofill" });
   if (choice !== undefined) {
     await vscode.commands.executeCommand(choice.command);

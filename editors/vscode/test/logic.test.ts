@@ -143,7 +143,10 @@ suite("explained", () => {
     items: [{ text: "a ``` b\nc", confidence: 0.873, source: "both" }],
     prompt_tokens: 200,
     cached_tokens: 150,
-    context: [{ path: "a|b.py", tokens: 12, form: "whole" }],
+    context: [
+      { path: "a|b.py", tokens: 12, form: "whole" },
+      { path: "`![](https:/there/\n__x__.py", tokens: 3, form: "whole" },
+    ],
     timings_ms: { plan: 1.25, total: 20 },
     model: "small",
   };
@@ -153,8 +156,9 @@ suite("explained", () => {
     for (const part of [
       "87 % sure, written by the model, and found in the project",
       "````python\na ``` b\nc\n````",
-      "200 tokens for small, 150 of them (75 %) cached.",
-      "| a\\|b.py | whole | 12     |",
+      "200 tokens for `small`, 150 of them (75 %) cached.",
+      "| `a\\|b.py`                         | whole | 12     |",
+      "| `` `![](https:/there/ __x__.py `` | whole | 3      |",
       "| plan  | 1.3  |",
       "It would show no other file.",
     ]) {
