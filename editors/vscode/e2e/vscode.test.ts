@@ -96,6 +96,19 @@ suite("suggestions", () => {
       await editor.press("Escape");
       await editor.noSuggestion();
       await editor.saved(name, `def cost_again(amount, price, tax):\n    ${first}\n`);
+      await editor.press("Tab"); // which is as ever
+      await editor.saved(name, `def cost_again(amount, price, tax):\n    ${first}\n    `);
+    }));
+
+  test("a line, then with Tab the rest, which begins with an indentation", () =>
+    within("def cost_again(amount, price, tax):", async (name) => {
+      const [, second, third] = BODY.split("\n    ") as [string, string, string];
+      await editor.press("Enter");
+      await editor.cycleTo(BODY);
+      await editor.press("Control+Alt+ArrowRight");
+      await editor.suggestion((text) => text.trim() === `${second}\n    ${third}`);
+      await editor.press("Tab");
+      await editor.saved(name, `def cost_again(amount, price, tax):\n    ${BODY}`);
     }));
 
   test("other suggestions are a key away, and the one shown is the one inserted", () =>

@@ -18,13 +18,14 @@ export function registerCommands(
   log: vscode.LogOutputChannel,
 ): { dispose(): void }[] {
   const explanation = new Explanation(server);
+  const lines = new Lines();
   const models = new Models(context, installation, log);
   const commands: Record<string, () => unknown> = {
     explainSuggestion: () => explanation.show(),
     chooseModel: () => chooseModel(models),
     downloadModel: () => models.download(),
     toggleLanguage,
-    acceptNextLine: () => vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine"),
+    acceptNextLine: () => lines.acceptNext(),
     restart: () => server.restart(),
     installServer: () => server.install(),
     showLog: () => {
@@ -34,6 +35,7 @@ export function registerCommands(
   };
   return [
     explanation,
+    lines,
     ...Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(`repofill.${name}`, run)),
   ];
 }
@@ -71,6 +73,33 @@ class Explanation implements vscode.TextDocumentContentProvider {
   dispose(): void {
     this.registration.dispose();
     this.changed.dispose();
+  }
+}
+
+/**
+ * A suggestion taken line by line. Of what comes next, VS Code lets Tab take only what is not indented: a key is bound to
+ * this one's context, which is there while the cursor has not moved since.
+ */
+class Lines {
+  private taking = false;
+  private readonly listener = vscode.window.onDidChangeTextEditorSelection(() => {
+    this.take(false);
+  });
+
+  async acceptNext(): Promise<void> {
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.acceptNextLine");
+    this.take(true);
+  }
+
+  dispose(): void {
+    this.listener.dispose();
+  }
+
+  private take(taking: boolean): void {
+    if (this.taking !== taking) {
+      this.taking = taking;
+      void vscode.commands.executeCommand("setContext", "repofill.takesLines", taking);
+    }
   }
 }
 
