@@ -97,6 +97,19 @@ suite("suggestions", () => {
       await editor.press("Escape");
       await editor.noSuggestion();
       await editor.saved(name, `def cost_again(amount, price, tax):\n    ${first}\n`);
+      await editor.press("Tab"); // which is as ever
+      await editor.saved(name, `def cost_again(amount, price, tax):\n    ${first}\n    `);
+    }));
+
+  test("a line, then with Tab the rest, which begins with an indentation", () =>
+    within("def cost_again(amount, price, tax):", async (name) => {
+      const [, second, third] = BODY.split("\n    ") as [string, string, string];
+      await editor.press("Enter");
+      await editor.cycleTo(BODY);
+      await editor.press("Control+Alt+ArrowRight");
+      await editor.suggestion((text) => text.trim() === `${second}\n    ${third}`);
+      await editor.press("Tab");
+      await editor.saved(name, `def cost_again(amount, price, tax):\n    ${BODY}`);
     }));
 
   test("other suggestions are a key away, and the one shown is the one inserted", () =>
@@ -220,11 +233,13 @@ suite("suggestions", () => {
       await editor.type(TYPED);
       await editor.cycleTo(REST);
       await editor.command("Explain the Last Suggestion");
-      const lines = editor.page.locator(".editor-instance .view-lines", { hasText: "The last suggestion" });
-      await lines.waitFor();
-      const shown = (await lines.innerText()).replaceAll(/\s+/g, " "); // as it is wrapped
-      assert.match(shown, /\d+ % sure, (copied|written)/); // VS Code draws no more than fits on the screen
-      await editor.close("The last suggestion.md");
+      const preview = editor.page.frameLocator("iframe.webview.ready").frameLocator("iframe#active-frame");
+      await preview.locator("h2", { hasText: /\d+ % sure, (copied|written)/ }).first().waitFor();
+      await preview.locator("code", { hasText: REST }).first().waitFor();
+      await preview.locator("td", { hasText: "total" }).waitFor();
+      await editor.page.screenshot({ path: "out/e2e/explanation.png" });
+      await editor.command("View: Close Editor");
+      await preview.locator("h2").first().waitFor({ state: "detached" });
     }));
 
   test("a killed model process, then a killed server, are back without a word", () =>
@@ -439,27 +454,58 @@ suite("several folders", () => {
 });
 
 suite("without a server", () => {
+  let editor: Editor;
+
+  before(async () => {
+    editor = await Editor.start({ files: FILES, settings: EAGER, server: "" });
+    await editor.status(/The server is not installed/);
+  });
+  after(() => editor.stop());
+
+  test("it says so, and installing one is asked first", async () => {
+    await editor.page.getByRole("button", { name: "Install…" }).click();
+    const dialog = editor.page.locator(".monaco-dialog-box");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await editor.status(/The server is not installed/);
+    await editor.command("Explain the Last Suggestion");
+    await editor.page.getByText("repofill: The server is not installed").first().waitFor();
+    await editor.command("repofill: Show All Commands");
+    await editor.page.locator('.quick-input-list .monaco-list-row[data-index="0"]', { hasText: "Install the Server" }).waitFor();
+    await editor.press("Escape");
+  });
+
   test("it is installed after the commands were shown and agreed to, and works", async () => {
-    const editor = await Editor.start({ files: FILES, settings: EAGER, server: "" });
-    try {
-      await editor.status(/The server is not installed/);
-      await editor.page.getByRole("button", { name: "Install…" }).click();
-      const dialog = editor.page.locator(".monaco-dialog-box");
-      await dialog.waitFor();
-      const shown = await dialog.innerText();
-      assert.match(shown, /python3\S* -m venv --clear/);
-      assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
-      assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
-      await dialog.getByRole("button", { name: "Install", exact: true }).click();
-      await editor.page.getByText("Installing repofill's server").first().waitFor();
-      await editor.open(editor.create("new.py", START));
-      await editor.status(/State: ready/, INSTALLING_LIMIT_MS);
-      const [command] = fs.readFileSync(`/proc/${editor.server()}/cmdline`, "utf-8").split("\0");
-      assert.ok(command?.startsWith(editor.folder), command);
-      await editor.type(TYPED);
-      await editor.cycleTo(REST);
-    } finally {
-      await editor.stop();
-    }
+    await editor.statusItem.click();
+    const dialog = editor.page.locator(".monaco-dialog-box");
+    await dialog.waitFor();
+    const shown = await dialog.innerText();
+    assert.match(shown, /python3\S* -m venv /);
+    assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
+    assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
+    await dialog.getByRole("button", { name: "Install", exact: true }).click();
+    await editor.page.getByText("Installing repofill's server").first().waitFor();
+    await editor.status(/The server is being installed/);
+    await editor.open(editor.create("new.py", START));
+    await editor.status(/State: ready/, INSTALLING_LIMIT_MS);
+    const [command] = fs.readFileSync(`/proc/${editor.server()}/cmdline`, "utf-8").split("\0");
+    assert.ok(command?.startsWith(editor.folder), command);
+    await editor.type(TYPED);
+    await editor.cycleTo(REST);
+  });
+
+  test("installing it anew can be given up: it is as it was, and nothing goes on", async () => {
+    const server = editor.server();
+    await editor.command("Install the Server");
+    await editor.page.locator(".monaco-dialog-box").getByRole("button", { name: "Install", exact: true }).click();
+    await until("pip", () => editor.processes("pip").length > 0);
+    await editor.status(/The server is being installed/);
+    await editor.page.getByRole("button", { name: "Cancel" }).click();
+    await editor.status(/State: ready/);
+    assert.deepEqual(editor.processes("pip"), []);
+    assert.equal(editor.server(), server);
+    await editor.command("Restart the Server");
+    await until("another server", () => editor.processes("serve").every((pid) => pid !== server));
+    await editor.status(/State: (ready|idle)/);
   });
 });

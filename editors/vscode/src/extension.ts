@@ -4,14 +4,15 @@ import { Installation } from "./installation";
 import { Server } from "./server";
 import { StatusItem } from "./status";
 
+let installation: Installation | undefined;
 let server: Server | undefined;
 let log: vscode.LogOutputChannel | undefined;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
   const opened = (log = vscode.window.createOutputChannel("repofill", { log: true }));
-  const installation = new Installation(context, opened);
-  const started = (server = new Server(context, opened, installation));
-  context.subscriptions.push(started, new StatusItem(started), ...registerCommands(context, started, installation, opened));
+  const offered = (installation = new Installation(context, opened));
+  const started = (server = new Server(context, opened, offered));
+  context.subscriptions.push(offered, started, new StatusItem(started), ...registerCommands(context, started, offered, opened));
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("repofill.server")) {
@@ -23,11 +24,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
   await started.restart();
   if (started.life.kind === "missing") {
-    void installation.offer().then((installed) => (installed ? started.restart() : undefined));
+    void offered.offer().then((wanted) => (wanted ? started.install() : undefined));
   }
 }
 
 export async function deactivate(): Promise<void> {
-  await server?.end();
+  await Promise.all([installation?.end(), server?.end()]);
   log?.dispose(); // not before: the server's end is logged, and a closed log throws
 }

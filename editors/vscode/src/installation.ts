@@ -1,41 +1,44 @@
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
-import { createInterface } from "node:readline";
+import * as os from "node:os";
+import * as path from "node:path";
 import * as vscode from "vscode";
-import {
-  environmentOf,
-  findServer,
-  installCommands,
-  isNewEnough,
-  onPath,
-  PYTHONS,
-  shown,
-  type Command,
-  type Found,
-} from "./logic/discovery";
+import { findServer, installCommands, isNewEnough, onPath, PYTHONS, shown, type Command, type Found } from "./logic/discovery";
+import { Environments, remove } from "./logic/environments";
+import { COMPILING, shownInstalling } from "./logic/installing";
+import { run } from "./logic/run";
 
 const DECLINED = "installation.declined";
+const REPORT_MS = 10_000;
 
 /** Where the server is, and how it comes there: only after the user has seen the commands and agreed. */
-export class Installation {
-  private readonly environment: string;
-  private running = false;
+export class Installation implements vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<void>();
+  /** An installation began or ended. */
+  readonly onDidChange = this.changed.event;
+  private readonly environments: Environments;
+  private asking = false;
+  private giving: AbortController | undefined;
+  private ended: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
   ) {
     const { version } = context.extension.packageJSON as { version: string };
-    this.environment = environmentOf(context.globalStorageUri.fsPath, version);
+    this.environments = new Environments(context.globalStorageUri.fsPath, version);
+  }
+
+  get isUnderWay(): boolean {
+    return this.giving !== undefined;
   }
 
   find(): Found | undefined {
     // `inspect`, not `get`: VS Code keeps a "machine" setting out of workspaces, and this is the second lock.
     const chosen = vscode.workspace.getConfiguration("repofill.server").inspect<string>("command")?.globalValue ?? "";
-    return findServer(chosen, this.environment, searchPath(), process.platform, isProgram);
+    return findServer(chosen, this.environments.current, searchPath(), process.platform, isProgram);
   }
 
-  /** Say that there is no server, unless the user did not want to hear of it. True when there is one now. */
+  /** Say that there is no server, unless the user did not want to hear of it. True when one is to be installed. */
   async offer(): Promise<boolean> {
     if (this.context.globalState.get(DECLINED) === true) {
       return false;
@@ -48,15 +51,15 @@ export class Installation {
     if (choice === "Not Now") {
       await this.context.globalState.update(DECLINED, true);
     }
-    return choice === "Install…" && this.install();
+    return choice === "Install…";
   }
 
-  /** Show the commands, and run them if the user agrees. True when there is a new server. */
+  /** Show the commands, and run them if the user agrees, beside a server that is there. True when there is a new one. */
   async install(): Promise<boolean> {
-    if (this.running) {
+    if (this.asking) {
       return false;
     }
-    this.running = true;
+    this.asking = true;
     try {
       const python = await findPython();
       if (python === undefined) {
@@ -65,42 +68,69 @@ export class Installation {
         );
         return false;
       }
-      const commands = this.commands(python);
-      return (await agreed(commands)) && (await this.run(commands));
+      const environment = this.environments.at(Date.now());
+      const commands = this.commands(python, environment);
+      return (await agreed(commands)) && (await this.run(commands, environment));
     } finally {
-      this.running = false;
+      this.asking = false;
     }
   }
 
-  private commands(python: string): readonly Command[] {
+  /** Removes the servers that the newest one replaces. */
+  async removeOthers(): Promise<void> {
+    await this.environments.removeOthers();
+  }
+
+  /** Gives up what is being installed. */
+  async end(): Promise<void> {
+    this.giving?.abort();
+    await this.ended;
+  }
+
+  dispose(): void {
+    void this.end();
+    this.changed.dispose();
+  }
+
+  private commands(python: string, environment: string): readonly Command[] {
     const brought = vscode.Uri.joinPath(this.context.extensionUri, "server").fsPath;
     const wheel = fs.readdirSync(brought).find((name) => name.endsWith(".whl"));
     if (wheel === undefined) {
       throw new Error(`${brought} holds no wheel`);
     }
-    return installCommands(python, this.environment, brought, wheel, process.platform);
+    return installCommands(python, environment, brought, wheel, process.platform);
   }
 
-  private async run(commands: readonly Command[]): Promise<boolean> {
-    fs.mkdirSync(this.context.globalStorageUri.fsPath, { recursive: true });
-    const failure = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title: "Installing repofill's server", cancellable: true },
-      async (progress, token) => {
-        for (const command of commands) {
-          this.log.info(`$ ${shown(command)}`);
-          const failed = await run(command, token, (line) => {
-            this.log.info(line);
-            progress.report({ message: line });
-          });
-          if (failed !== undefined) {
-            fs.rmSync(this.environment, { recursive: true, force: true });
-            return token.isCancellationRequested ? "cancelled" : failed;
-          }
-        }
-        return undefined;
-      },
-    );
-    if (failure !== undefined && failure !== "cancelled") {
+  private async run(commands: readonly Command[], environment: string): Promise<boolean> {
+    const giving = (this.giving = new AbortController());
+    this.changed.fire();
+    const options = { location: vscode.ProgressLocation.Notification, title: "Installing repofill's server", cancellable: true };
+    const failure = await vscode.window.withProgress(options, async (progress, token) => {
+      const given = token.onCancellationRequested(() => {
+        giving.abort();
+      });
+      const began = Date.now();
+      let last = "";
+      const report = (): void => {
+        progress.report({ message: shownInstalling(last, Date.now() - began) });
+      };
+      const reporting = setInterval(report, REPORT_MS);
+      const running = this.runAll(commands, environment, giving.signal, (line) => {
+        this.log.info(line);
+        last = line;
+        report();
+      });
+      this.ended = running;
+      try {
+        return await running;
+      } finally {
+        clearInterval(reporting);
+        given.dispose();
+        this.giving = undefined;
+        this.changed.fire();
+      }
+    });
+    if (failure !== undefined && !giving.signal.aborted) {
       this.log.error(failure);
       const choice = await vscode.window.showErrorMessage(`repofill: installing failed: ${failure}`, "Show Log");
       if (choice !== undefined) {
@@ -109,11 +139,36 @@ export class Installation {
     }
     return failure === undefined;
   }
+
+  /** What went wrong, if something did; then nothing is left of it. */
+  private async runAll(
+    commands: readonly Command[],
+    environment: string,
+    signal: AbortSignal,
+    onLine: (line: string) => void,
+  ): Promise<string | undefined> {
+    const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "repofill-"));
+    const variables = { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary };
+    try {
+      for (const command of commands) {
+        this.log.info(`$ ${shown(command)}`);
+        const failed = await run(command, { environment: variables, signal, onLine });
+        if (failed !== undefined || signal.aborted) {
+          await remove(environment);
+          return failed ?? "given up";
+        }
+      }
+      this.environments.complete(environment);
+      return undefined;
+    } finally {
+      await remove(temporary);
+    }
+  }
 }
 
 async function agreed(commands: readonly Command[]): Promise<boolean> {
   const detail = [
-    "These commands will run. They download Python packages, and may compile llama.cpp, which takes some minutes:",
+    `These commands will run. They download Python packages, and may compile llama.cpp, which takes ${COMPILING}:`,
     ...commands.map(shown),
   ].join("\n\n");
   const options = { modal: true, detail };
@@ -128,29 +183,6 @@ async function findPython(): Promise<string | undefined> {
     }
   }
   return undefined;
-}
-
-/** Runs to the end; what it said last if it fails. */
-function run(command: Command, token?: vscode.CancellationToken, onLine?: (line: string) => void) {
-  return new Promise<string | undefined>((resolve) => {
-    const [program, ...args] = command;
-    let last = "";
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true });
-    const cancelled = token?.onCancellationRequested(() => child.kill());
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface(stream).on("line", (line) => {
-        last = line.trim() === "" ? last : line.trim();
-        onLine?.(line);
-      });
-    }
-    child.once("error", (error) => {
-      resolve(error.message);
-    });
-    child.once("close", (code) => {
-      cancelled?.dispose();
-      resolve(code === 0 ? undefined : last === "" ? `exit status ${String(code)}` : last);
-    });
-  });
 }
 
 function searchPath(): string {

@@ -63,10 +63,26 @@ export class Server implements vscode.Disposable {
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
     private readonly installation: Installation,
-  ) {}
+  ) {
+    installation.onDidChange(() => {
+      this.changed.fire(this.life);
+    });
+  }
 
   get life(): Life {
-    return this.current;
+    return this.installation.isUnderWay ? { kind: "installing" } : this.current;
+  }
+
+  get isRunning(): boolean {
+    return this.client?.isRunning() === true;
+  }
+
+  /** Installs a server if the user agrees, and starts it in the place of the one that there may be. */
+  async install(): Promise<void> {
+    if (await this.installation.install()) {
+      await this.restart();
+      await this.installation.removeOthers();
+    }
   }
 
   /** The prompt and the figures of the last suggestion. Undefined while there is no server or no suggestion yet. */
@@ -88,8 +104,20 @@ export class Server implements vscode.Disposable {
     }
   }
 
+  /** Ends the server for good. */
+  async end(): Promise<void> {
+    this.ended = true;
+    await this.stop();
+    await this.restart(); // which waits for a start that is under way, and starts nothing any more
+  }
+
+  dispose(): void {
+    void this.end();
+    this.changed.dispose();
+  }
+
   /** Ends the server, also one that is still starting. */
-  async stop(): Promise<void> {
+  private async stop(): Promise<void> {
     clearTimeout(this.restartTimer);
     clearTimeout(this.refreshTimer);
     this.refreshTimer = undefined;
@@ -105,18 +133,6 @@ export class Server implements vscode.Disposable {
     if (client !== undefined) {
       this.enter({ kind: "stopped" });
     }
-  }
-
-  /** Ends the server for good. */
-  async end(): Promise<void> {
-    this.ended = true;
-    await this.stop();
-    await this.restart(); // which waits for a start that is under way, and starts nothing any more
-  }
-
-  dispose(): void {
-    void this.end();
-    this.changed.dispose();
   }
 
   private async startAnew(): Promise<void> {
@@ -301,7 +317,7 @@ export class Server implements vscode.Disposable {
 
   private enter(life: Life): void {
     this.current = life;
-    this.changed.fire(life);
+    this.changed.fire(this.life);
   }
 }
 

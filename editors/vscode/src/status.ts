@@ -2,14 +2,13 @@ import * as vscode from "vscode";
 import { statusItem } from "./logic/state";
 import type { Server } from "./server";
 
-/** Model, state and latency in the status bar; a click shows the commands. */
+/** Model, state and latency in the status bar; a click shows the commands, or installs what is missing. */
 export class StatusItem {
   private readonly item = vscode.window.createStatusBarItem("repofill.status", vscode.StatusBarAlignment.Right, 100);
   private readonly disposables: { dispose(): void }[];
 
   constructor(private readonly server: Server) {
     this.item.name = "repofill";
-    this.item.command = "repofill.menu";
     const show = (): void => {
       this.show();
     };
@@ -28,7 +27,9 @@ export class StatusItem {
   }
 
   private show(): void {
-    const { text, tooltip, warns } = statusItem(this.server.life, isOn());
+    const { life } = this.server;
+    const { text, tooltip, warns } = statusItem(life, isOn());
+    this.item.command = life.kind === "missing" ? "repofill.installServer" : "repofill.menu";
     this.item.text = text;
     this.item.tooltip = tooltip;
     this.item.backgroundColor = warns ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;

@@ -3,7 +3,8 @@ import * as path from "node:path";
 import { suite, test } from "node:test";
 import { coalesced } from "../src/logic/coalesce";
 import { Crashes } from "../src/logic/crashes";
-import { environmentOf, findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
+import { findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
+import { COMPILING, shownInstalling } from "../src/logic/installing";
 import { explained, type Figures } from "../src/logic/report";
 import { explicitSettings, toggled, type Inspected } from "../src/logic/settings";
 import { statusItem, type Life, type ServerStatus } from "../src/logic/state";
@@ -49,7 +50,7 @@ suite("crashes", () => {
 });
 
 suite("discovery", () => {
-  const environment = environmentOf("/storage", "0.1.0");
+  const environment = "/storage/server-0.1.0/1";
   const own = programIn(environment, "repofill", "linux");
   const searchPath = ["bin", ".", "/usr/bin", "/opt/bin"].join(path.delimiter);
 
@@ -63,6 +64,7 @@ suite("discovery", () => {
     check("", [own, "/usr/bin/repofill"], { command: own, origin: "own environment" });
     check("", ["/opt/bin/repofill"], { command: "/opt/bin/repofill", origin: "PATH" });
     check("", [], undefined);
+    assert.equal(findServer("", undefined, searchPath, "linux", () => false), undefined);
   });
 
   test("a program of the opened folder is never found", () => {
@@ -73,16 +75,24 @@ suite("discovery", () => {
     );
   });
 
-  test("each version has an environment of its own", () => {
-    assert.notEqual(environmentOf("/storage", "0.1.0"), environmentOf("/storage", "0.2.0"));
-  });
-
   test("the commands to agree to, as one would type them", () => {
     const commands = installCommands("/usr/bin/python3", "/my files/env", "/ext/server", "repofill-0.1.0.whl", "linux");
     assert.deepEqual(commands.map(shown), [
-      '/usr/bin/python3 -m venv --clear "/my files/env"',
+      '/usr/bin/python3 -m venv "/my files/env"',
       '"/my files/env/bin/python" -m pip install --disable-pip-version-check --constraint /ext/server/constraints.txt /ext/server/repofill-0.1.0.whl',
+      '"/my files/env/bin/repofill" --version',
     ]);
+  });
+});
+
+suite("installing", () => {
+  const wheel = "  Building wheel for llama-cpp-python (pyproject.toml)";
+
+  test("what pip says, for how long it has, and how long compiling takes", () => {
+    assert.equal(shownInstalling("Collecting pygls", 59_999), "Collecting pygls");
+    assert.equal(shownInstalling(`${wheel}: started`, 0), `compiling llama.cpp, which takes ${COMPILING}`);
+    assert.equal(shownInstalling(`${wheel}: still running...`, 185_000), `compiling llama.cpp, which takes ${COMPILING} (3 min so far)`);
+    assert.equal(shownInstalling(`${wheel}: finished with status 'done'`, 60_000), `${wheel.trim()}: finished with status 'done' (1 min so far)`);
   });
 });
 
@@ -133,7 +143,10 @@ suite("explained", () => {
     items: [{ text: "a ``` b\nc", confidence: 0.873, source: "both" }],
     prompt_tokens: 200,
     cached_tokens: 150,
-    context: [{ path: "a|b.py", tokens: 12, form: "whole" }],
+    context: [
+      { path: "a|b.py", tokens: 12, form: "whole" },
+      { path: "`![](https:/there/\n__x__.py", tokens: 3, form: "whole" },
+    ],
     timings_ms: { plan: 1.25, total: 20 },
     model: "small",
   };
@@ -143,8 +156,9 @@ suite("explained", () => {
     for (const part of [
       "87 % sure, written by the model, and found in the project",
       "````python\na ``` b\nc\n````",
-      "200 tokens for small, 150 of them (75 %) cached.",
-      "| a\\|b.py | whole | 12     |",
+      "200 tokens for `small`, 150 of them (75 %) cached.",
+      "| `a\\|b.py`                         | whole | 12     |",
+      "| `` `![](https:/there/ __x__.py `` | whole | 3      |",
       "| plan  | 1.3  |",
       "It would show no other file.",
     ]) {
@@ -187,5 +201,6 @@ suite("status", () => {
     check({ kind: "running", status: reading }, true, "$(sync~spin) repofill", /3 files, still reading/);
     check({ kind: "failed", reason: "because" }, true, "$(error) repofill", /because/, true);
     check({ kind: "missing" }, true, "$(warning) repofill", /not installed/, true);
+    check({ kind: "installing" }, true, "$(sync~spin) repofill", /being installed/);
   });
 });

@@ -114,6 +114,8 @@ export const window = counting("window", {
   createStatusBarItem: (name: string) => new StatusBarItem(`window.createStatusBarItem(${name})`),
   showInformationMessage: said,
   showErrorMessage: said,
+  withProgress: (_: unknown, task: (...args: unknown[]) => Promise<unknown>) =>
+    task({ report: () => undefined }, new CancellationTokenSource().token),
   activeTextEditor: undefined,
   visibleTextEditors: [],
   tabGroups: counting("window.tabGroups", { all: [] }),

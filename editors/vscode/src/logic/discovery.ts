@@ -8,11 +8,6 @@ export interface Found {
 /** One command of the installation, as a program and its arguments. */
 export type Command = readonly [program: string, ...args: string[]];
 
-/** A server's environment below the extension's storage; each version of the extension has its own. */
-export function environmentOf(storage: string, version: string): string {
-  return path.join(storage, `server-${version}`);
-}
-
 /** A program inside of a virtual environment. */
 export function programIn(environment: string, name: string, platform: NodeJS.Platform): string {
   return platform === "win32"
@@ -23,7 +18,7 @@ export function programIn(environment: string, name: string, platform: NodeJS.Pl
 /** The server to start: the user's choice, whether it exists or not; else the first one that exists. */
 export function findServer(
   chosen: string,
-  environment: string,
+  environment: string | undefined,
   searchPath: string,
   platform: NodeJS.Platform,
   isProgram: (file: string) => boolean,
@@ -31,8 +26,8 @@ export function findServer(
   if (chosen !== "") {
     return { command: chosen, origin: "settings" };
   }
-  const own = programIn(environment, "repofill", platform);
-  if (isProgram(own)) {
+  const own = environment === undefined ? undefined : programIn(environment, "repofill", platform);
+  if (own !== undefined && isProgram(own)) {
     return { command: own, origin: "own environment" };
   }
   const command = onPath(platform === "win32" ? "repofill.exe" : "repofill", searchPath, isProgram);
@@ -60,7 +55,7 @@ export function isNewEnough(python: string): Command {
   return [python, "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"];
 }
 
-/** What installs the server: an environment of its own, then the wheel that `brought` holds, with tested versions. */
+/** What installs the server: a new environment, the wheel that `brought` holds with tested versions, and a first run. */
 export function installCommands(
   python: string,
   environment: string,
@@ -71,8 +66,9 @@ export function installCommands(
   const pip = [programIn(environment, "python", platform), "-m", "pip"] as const;
   const constraints = path.join(brought, "constraints.txt");
   return [
-    [python, "-m", "venv", "--clear", environment],
+    [python, "-m", "venv", environment],
     [...pip, "install", "--disable-pip-version-check", "--constraint", constraints, path.join(brought, wheel)],
+    [programIn(environment, "repofill", platform), "--version"],
   ];
 }
 

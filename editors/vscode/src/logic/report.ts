@@ -42,7 +42,7 @@ export function explained({ files, tokens, last }: Explanation, language: string
         ])
       : ["Nothing was probable enough to be shown."]),
     "## Prompt",
-    `${last.prompt_tokens} tokens for ${last.model}, ${last.cached_tokens} of them (${cached} %) cached.`,
+    `${last.prompt_tokens} tokens for ${code(last.model)}, ${last.cached_tokens} of them (${cached} %) cached.`,
     ...(last.context.length > 0 ? ["Files ahead of this one, in prompt order:", fileTable(last.context)] : []),
     "## Time",
     table(
@@ -59,7 +59,7 @@ export function explained({ files, tokens, last }: Explanation, language: string
 function fileTable(files: readonly ContextFile[]): string {
   return table(
     ["file", "form", "tokens"],
-    files.map((file) => [file.path, file.form, String(file.tokens)]),
+    files.map((file) => [code(file.path), file.form, String(file.tokens)]),
   );
 }
 
@@ -72,11 +72,22 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return [line(heads), line(widths.map((width) => "-".repeat(width))), ...all.slice(1).map(line)].join("\n");
 }
 
-/** A code block whose fence is longer than any in the text. */
+/** A code block. */
 function fenced(text: string, language: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((match) => match[0].length));
-  const fence = "`".repeat(longest + 1);
+  const fence = backticks(text, 3);
   return `${fence}${language}\n${text}\n${fence}`;
+}
+
+/** A name as it is, in one line: a project must not say by the names of its files what a preview shows or loads. */
+function code(name: string): string {
+  const fence = backticks(name, 1);
+  const gap = fence.length > 1 ? " " : "";
+  return `${fence}${gap}${name.replaceAll(/\s/g, " ")}${gap}${fence}`;
+}
+
+/** More of them in a row than the text has anywhere. */
+function backticks(text: string, least: number): string {
+  return "`".repeat(Math.max(least, ...[...text.matchAll(/`+/g)].map(([found]) => found.length + 1)));
 }
 
 function percent(probability: number): string {
