@@ -1,4 +1,4 @@
-"""Rest-of-line completion of held-out code: the model alone, copying alone, and both together.
+"""Rest-of-line and block completion of held-out code: the model alone, copying alone, and both together.
 
 Every case goes the way of a keystroke (`lsp_server.completion`), with the server's own prompt; only the deadline is
 lifted.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from rich.progress import track
 
@@ -36,21 +37,24 @@ class Case:
     ranked: tuple[Ranked, ...]
 
 
-def unhurried(settings: Settings) -> Settings:
-    """`settings` with a deadline that no measurement of quality meets, one line per suggestion."""
-    return replace(settings, suggest=replace(settings.suggest, deadline_ms=60_000, max_lines=1))
+def unhurried(settings: Settings, *, blocks: bool = False) -> Settings:
+    """`settings` with a deadline that no measurement of quality meets; unless it is about `blocks`, one line per
+    suggestion."""
+    max_lines = settings.suggest.max_lines if blocks else 1
+    return replace(settings, suggest=replace(settings.suggest, deadline_ms=60_000, max_lines=max_lines))
 
 
 async def gather_cases(
     completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
 ) -> list[Case]:
-    """`per_folder` holes of each folder, half of them in lines drawn alike and half in characters, each in finished
-    code and in writing order. Raises BenchmarkError."""
+    """`per_folder` holes of each folder, half of them in lines drawn alike and half in characters, and half as many
+    blocks, each in finished code and in writing order. Raises BenchmarkError."""
     cases = []
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
-        parts: tuple[tuple[Alike, int], ...] = (("lines", -(-per_folder // 2)), ("characters", per_folder // 2))
+        half = per_folder // 2
+        parts: tuple[tuple[Alike, int], ...] = (("lines", per_folder - half), ("characters", half), ("blocks", half))
         for alike, count in parts:
             holes = list(sample(index, count, seed, alike=alike))
             cases += await gather_at(completer, index, holes, settings, alike=alike, description=folder.name)
@@ -69,7 +73,7 @@ async def gather_at(
     description: str,
 ) -> list[Case]:
     """These holes, each in finished code and in writing order, in the workspace of `index`. Raises BenchmarkError."""
-    settings = unhurried(settings)
+    settings = unhurried(settings, blocks=alike == "blocks")
     cases = []
     # File by file, so that holes of one file find their context in the cache.
     in_order = sorted(holes, key=lambda hole: (hole.path, hole.offset))
@@ -91,11 +95,17 @@ def exact(text: str, target: str) -> bool:
     return text.rstrip() == target.rstrip()
 
 
+def right(text: str, case: Case) -> bool:
+    """Exactly what was removed; of a block, whole lines that it begins with."""
+    target = case.hole.target
+    return exact(text, target) or (case.alike == "blocks" and f"{target}\n".startswith(f"{text.rstrip()}\n"))
+
+
 def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Per order and way of drawing: exact match in percent of the model, of copying and of both; share and precision at
     each confidence."""
     result = {}
-    for alike in ("lines", "characters"):
+    for alike in get_args(Alike):
         for order in ("finished", "writing"):
             chosen = [case for case in cases if (case.order, case.alike) == (order, alike)]
             if chosen:
@@ -116,11 +126,11 @@ def best(case: Case) -> str:
 
 def exact_match(cases: Sequence[Case]) -> dict[str, float]:
     """Percent of the cases that the model, copying and both together get right."""
-    copied = [(case.gathered.copies[0].text if case.gathered.copies else "", case.hole.target) for case in cases]
+    copied = [(case.gathered.copies[0].text if case.gathered.copies else "", case) for case in cases]
     return {
-        "model": percent(exact(case.gathered.written, case.hole.target) for case in cases),
-        "copying": percent(exact(text, target) for text, target in copied),
-        "together": percent(exact(best(case), case.hole.target) for case in cases),
+        "model": percent(right(case.gathered.written, case) for case in cases),
+        "copying": percent(right(text, case) for text, case in copied),
+        "together": percent(right(best(case), case) for case in cases),
     }
 
 
@@ -129,7 +139,7 @@ def _figures(cases: Sequence[Case]) -> dict[str, float]:
     figures = {
         "cases": float(len(cases)),
         **exact_match(cases),
-        "among candidates": percent(any(exact(r.option.text, c.hole.target) for r in c.ranked) for c in cases),
+        "among candidates": percent(any(right(r.option.text, c) for r in c.ranked) for c in cases),
         "together, targets of 4+ letters": exact_match(words)["together"],
     }
     for level in LEVELS:

@@ -11,19 +11,22 @@ from itertools import islice
 from typing import Literal
 
 from repofill.context.index import WorkspaceIndex
+from repofill.context.matches import indent_columns
+from repofill.models.trim import block_indent
 
 _WHOLE_LINE = re.compile(r"\S.*\n")
 
 Where = Literal["rest of line", "whole line"]
 """Whether a hole begins at a random column, or behind the line's indentation."""
 
-Alike = Literal["lines", "characters"]
-"""What is drawn with equal probability: a line, or a character, which makes long lines more frequent."""
+Alike = Literal["lines", "characters", "blocks"]
+"""What is drawn with equal probability: a line, a character, which makes long lines more frequent, or what is indented
+below a line that opens a block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
-    """A cursor at `offset` in `text`, from which the rest of the line, `target`, was removed."""
+    """A cursor at `offset` in `text`, from which the rest of the line, or a block, `target`, was removed."""
 
     path: str
     text: str
@@ -40,7 +43,35 @@ def sample(
 ) -> Iterator[Hole]:
     """`count` holes in the files of a workspace, as `cut` makes them."""
     texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
-    return islice(cut(texts, seed, where=where, alike=alike), count)
+    holes = cut_blocks(texts, seed) if alike == "blocks" else cut(texts, seed, where=where, alike=alike)
+    return islice(holes, count)
+
+
+def cut_blocks(texts: Mapping[str, str], seed: int) -> Iterator[Hole]:
+    """Holes in the place of a whole block, behind the indentation of its first line; each block once."""
+    blocks = [(path, *block) for path, text in texts.items() for block in _blocks(text)]
+    random.Random(seed).shuffle(blocks)
+    for path, start, end in blocks:
+        text = texts[path]
+        yield Hole(path=path, text=text[:start] + text[end:], offset=start, target=text[start:end])
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """From where to where a block stands below each line that opens one, as the server sees it."""
+    lines = text.split("\n")
+    at = 0
+    for number, header in enumerate(lines):
+        at += len(header) + 1
+        first = lines[number + 1] if number + 1 < len(lines) else ""
+        start = at + len(first) - len(first.lstrip())
+        below = number + 1
+        while below < len(lines) and (
+            not lines[below].strip() or indent_columns(lines[below]) > indent_columns(header)
+        ):
+            below += 1
+        end = at + len("\n".join(lines[number + 1 : below]).rstrip())
+        if start < end and block_indent(text[:start], text[end:]) is not None:
+            yield start, end
 
 
 def cut(

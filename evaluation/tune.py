@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from repofill.evaluation.fill import Case, exact
+from repofill.evaluation.fill import Case, right
 from repofill.models.rank import FEATURES, Option, features
 
 KNOWN = ("python",)
@@ -71,10 +71,16 @@ def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
 
 def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
     rows = [[row[name] for name in FEATURES] for _, options in groups for row in features(options)]
-    labels = [float(exact(option.text, case.hole.target)) for case, options in groups for option in options]
+    best = [_longest_right(options, case) for case, options in groups]
+    labels = [float(o is wanted) for (_, options), wanted in zip(groups, best, strict=True) for o in options]
     numbers = [number for number, (_, options) in enumerate(groups) for _ in options]
     weights = fit(np.array(rows), np.array(labels), np.array(numbers))
     return {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
+
+
+def _longest_right(options: Sequence[Option], case: Case) -> Option | None:
+    """The one that is right; of several beginnings of a block the longest."""
+    return max((option for option in options if right(option.text, case)), key=lambda o: len(o.text), default=None)
 
 
 def write(cases: Sequence[Case], packages: Sequence[str], model: str, out: Path) -> None:

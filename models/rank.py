@@ -32,6 +32,8 @@ FEATURES = (
     "margin",
     "length",
     "short",
+    "block",
+    "lines",
     "scored",
     "logprob",
     "logprob_mean",
@@ -109,6 +111,8 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
     row["bias"] = 1.0
     row["length"] = math.log1p(len(option.text)) / 3
     row["short"] = float(len(option.text) <= 2)
+    row["block"] = float("\n" in option.text)
+    row["lines"] = math.log1p(option.text.count("\n"))
     row["generated"] = float(option.generated)
     if (written := next((o.text for o in options if o.generated), None)) is not None:
         row["like_generated"] = _shared(option.text, written) / max(len(option.text), len(written))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.holes import Alike, Hole, Where, sample
+from repofill.evaluation.holes import Alike, Hole, Where, cut_blocks, sample
 
 LINES = st.lists(st.sampled_from(["", "   ", "a = 1", "    return a  ", "\tb", "\f"]), min_size=8, max_size=14)
 
@@ -55,6 +55,23 @@ def test_lines_or_characters_are_drawn_alike() -> None:
             "y" in hole.text[hole.text.rfind("\n", 0, hole.offset) + 1 : hole.offset] + hole.target for hole in found
         )
         assert abs(long / len(found) - expected) < 0.05
+
+
+def test_blocks() -> None:
+    """Each block once, where the server would ask for one; with it the text is whole again."""
+    python = "def f(x):\n    if x:\n        return 1\n\n    return 2\n\n\nclass A:\n    y = 1\n"
+    braces = "function f(x) {\n\tif (x) {\n\t\treturn 1;\n\t}\n}\n\nconst a = {\n\tb: 1,\n};\n"
+    holes = list(cut_blocks({"a.py": python, "b.ts": braces}, seed=1))
+    assert sorted((hole.path, hole.target) for hole in holes) == [
+        ("a.py", "if x:\n        return 1\n\n    return 2"),
+        ("a.py", "return 1"),
+        ("a.py", "y = 1"),
+        ("b.ts", "if (x) {\n\t\treturn 1;\n\t}"),
+        ("b.ts", "return 1;"),
+    ]
+    for hole in holes:
+        filled = hole.text[: hole.offset] + hole.target + hole.text[hole.offset :]
+        assert filled == (python if hole.path == "a.py" else braces)
 
 
 def test_the_same_seed_gives_the_same_holes() -> None:
