@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,12 @@ def test_the_whole_disk_as_workspace_stops_at_the_limit(monkeypatch: pytest.Monk
     figures = run("index", "/", "--json").json
     assert figures["truncated"]
     assert figures["files"] <= 150
+
+
+def test_the_log_begins_with_the_version(home: Path) -> None:
+    subprocess.run([sys.executable, "-m", "repofill.lsp_server", "serve"], stdin=subprocess.DEVNULL, check=True)
+    (log,) = home.rglob("repofill.log")
+    assert f"INFO repofill.lsp_server.cli: repofill {metadata.version('repofill')} with Python" in log.read_text()
 
 
 def test_the_log_is_a_file_without_source_text(project: Path, run: Run, home: Path) -> None:
