@@ -6,18 +6,20 @@ FILES := $(shell git ls-files -co --exclude-standard -- '*.py' '*.gguf' '*.toml'
 DEPS := $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum | cut -c1-16)
 VSCODE := editors/vscode
 LINKS := .venv/links-$(FILES)-$(DEPS)
+# setuptools warns that strict editable installs are experimental and that `build` must stay; errors are still shown.
+PIP := PYTHONWARNINGS=ignore::UserWarning $(BIN)/pip install --quiet
 
 .PHONY: install demo test check e2e clean
 install: $(LINKS)
 
 .venv/deps-$(DEPS):
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip setuptools
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,check]'
+	$(PIP) --upgrade pip setuptools
+	$(PIP) --constraint constraints.txt --editable '.[test,check]'
 	rm -f .venv/deps-* && touch $@
 
 $(LINKS): .venv/deps-$(DEPS)
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	rm -f .venv/links-* && touch $@
 
 demo: install

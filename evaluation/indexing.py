@@ -39,10 +39,10 @@ def run(folder: Path, *, as_json: bool) -> None:
         database = Path(scratch) / "index.db"
         bare = _bare(folder)
         cold = _in_a_process("start", folder, database)
+        if not cold["files"]:
+            raise BenchmarkError(f"{folder} has no source files")
         warm = _in_a_process("start", folder, database)
         use = _in_a_process("use", folder, database)
-    if not cold["files"]:
-        raise BenchmarkError(f"{folder} has no source files")
     figures = {
         "files": cold["files"],
         "million characters": cold["characters"] / 1e6,

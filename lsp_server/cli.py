@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
+import os
+import platform
 import re
+import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -47,7 +51,17 @@ from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import EngineUnavailable
 from repofill.models.gguf import ModelFileError, read_description
 
-_ROOT_MARKS = (".git", "pyproject.toml", FILE_NAME)
+_log = logging.getLogger(__name__)
+
+_MANIFESTS = (
+    *("pyproject.toml", "setup.py", "package.json", "tsconfig.json", "go.mod", "Cargo.toml", "pom.xml"),
+    *("build.gradle", "build.gradle.kts", "composer.json", "Gemfile", "*.gemspec", "*.sln", "*.csproj"),
+    *("CMakeLists.txt", "compile_commands.json", "Makefile", "*.rockspec"),
+)
+PROJECT_MARKS = ((FILE_NAME,), (".git",), _MANIFESTS)
+"""What makes a folder a project, as glob patterns: those of an earlier group count before those of a later one, however
+far up. A repository may hold many manifests and is one project. Neovim's `root_markers` are the same."""
+
 _UNHURRIED_MS = 60_000
 
 
@@ -67,23 +81,50 @@ _EXPECTED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    log_to_file(layered()[0].log)
     try:
-        options.run(options)
+        try:
+            log_to_file(layered()[0].log)
+            options = _parser().parse_args(arguments)
+            options.run(options)
+        finally:
+            _flush()  # a full disk is told here, not by the interpreter at its end
     except _EXPECTED as error:
-        print(f"repofill: {error}", file=sys.stderr)
-        return 1
+        return _failed(str(error))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return 1
+    except OSError as error:
+        _drop_output()
+        if isinstance(error, BrokenPipeError):
+            return 1
+        _log.error("a command failed", exc_info=error)
+        return _failed(f"{error.filename or 'output'}: {error.strerror or repr(error)}")
+    for problem in options.problems:
+        print(f"repofill: {problem}", file=sys.stderr)
     return 0
+
+
+def _failed(why: str) -> int:
+    print(f"repofill: {why}", file=sys.stderr)
+    return 1
+
+
+def _flush() -> None:
+    if sys.stdout is not None and not sys.stdout.closed:  # none where there is no terminal; the server closes its own
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Let go of what stdout does not take, over which the interpreter would stumble again at its end."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="repofill", description="Local code completion with the whole project.")
     parser.add_argument("--version", action="version", version=f"repofill {metadata.version('repofill')}")
+    parser.set_defaults(problems=())
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
@@ -97,15 +138,15 @@ def _parser() -> argparse.ArgumentParser:
     complete = command("complete", _complete, "Complete at one place and print the suggestion.")
     context = command("context", _context, "Print the files that a prompt at one place would show.")
     for sub in (complete, context):
-        sub.add_argument("place", metavar="FILE:LINE:COL", help="1-based line and column")
-        sub.add_argument("--workspace", type=Path, metavar="DIR", help="default: the project around the file")
+        sub.add_argument("place", type=_place, metavar="FILE:LINE:COL", help="1-based line and column")
+        sub.add_argument("--workspace", type=_folder, metavar="DIR", help="default: the project around the file")
         sub.add_argument("--model", metavar="PATH", help="a GGUF file; default: the settings', else the bundled one")
         sub.add_argument("--json", action="store_true")
     complete.add_argument("--explain", action="store_true", help="also print the prompt's files and the time per stage")
     context.add_argument("--budget", type=_natural, metavar="N", help="tokens for other files")
 
     index = command("index", _index, "Read a workspace and print its files in dependency order.")
-    index.add_argument("directory", type=Path, metavar="DIR")
+    index.add_argument("directory", type=_folder, metavar="DIR")
     index.add_argument("--json", action="store_true")
 
     models = command("models", _models, "Describe model files; without any, the bundled one.")
@@ -135,7 +176,7 @@ def _add_bench(parts: Any) -> None:
     ):
         part = parts.add_parser(name, help=text, description=text)
         part.set_defaults(run=run)
-        part.add_argument("--workspace", type=Path, metavar="DIR", help="default: held-out packages")
+        part.add_argument("--workspace", type=_folder, metavar="DIR", help="default: held-out packages")
         part.add_argument("--model", metavar="PATH")
         part.add_argument("--holes", type=_natural, default=holes, metavar="N", help=f"places per package ({holes})")
         part.add_argument("--json", action="store_true")
@@ -144,14 +185,14 @@ def _add_bench(parts: Any) -> None:
     text = "how often the context changes while somebody types, and what of it another file's shares"
     part = parts.add_parser("stability", help=text, description=text)
     part.set_defaults(run=_bench_stability)
-    part.add_argument("--workspace", type=Path, metavar="DIR", help="default: held-out packages")
+    part.add_argument("--workspace", type=_folder, metavar="DIR", help="default: held-out packages")
     part.add_argument("--model", metavar="PATH")
     part.add_argument("--places", type=_natural, default=10, metavar="N", help="places per package (10)")
     part.add_argument("--json", action="store_true")
     text = "cold and warm start of the index, a change, a plan, memory; beside bare tree-sitter parsing"
     part = parts.add_parser("index", help=text, description=text)
     part.set_defaults(run=_bench_index)
-    part.add_argument("folder", type=Path, metavar="DIR")
+    part.add_argument("folder", type=_folder, metavar="DIR")
     part.add_argument("--json", action="store_true")
     text = "exact match of the model alone on a public benchmark's file: HumanEval infilling, Santa-FIM"
     part = parts.add_parser("infill", help=text, description=text)
@@ -182,16 +223,32 @@ def _add_bench(parts: Any) -> None:
 
 
 def _natural(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _place(text: str) -> tuple[Path, int, int]:
+    """File, line and column, the two counted from 1."""
+    match = re.fullmatch(r"(.+?):([1-9]\d{0,8}):([1-9]\d{0,8})", text, re.ASCII)
+    if match is None or re.search(r":\d+$", match[1]):
+        raise argparse.ArgumentTypeError(f"{text} is not FILE:LINE:COL, counted from 1, such as src/app.py:10:5")
+    return Path(match[1]).absolute(), int(match[2]), int(match[3])
+
+
+def _folder(text: str) -> Path:
+    """The absolute path of a folder that exists. Raises UserError."""
+    folder = Path(text).absolute()
+    if not folder.is_dir():
+        raise UserError(f"{text} is not a directory")
+    return folder
 
 
 # Commands
 
 
 def _serve(options: argparse.Namespace) -> None:
+    _log.info("repofill %s with Python %s", metadata.version("repofill"), platform.python_version())
     build_server().serve()
 
 
@@ -228,9 +285,7 @@ def _context(options: argparse.Namespace) -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
-    if not options.directory.is_dir():
-        raise UserError(f"{options.directory} is not a directory")
-    index = WorkspaceIndex(options.directory, Store.of_workspace(options.directory.absolute()))
+    index = WorkspaceIndex(options.directory, Store.of_workspace(options.directory))
     index.build()
     stats, ordered = index.stats(), index.ordered()
     if options.json:
@@ -239,6 +294,7 @@ def _index(options: argparse.Namespace) -> None:
         return
     for path in ordered:
         print(path)
+    _flush()
     print(f"{stats.files} files, {stats.edges} imports, {stats.subgraphs} connected parts", file=sys.stderr)
 
 
@@ -378,23 +434,32 @@ async def _with_engine(settings: Settings, work: Any) -> Any:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    settings, problems = layered(getattr(options, "workspace", None))
-    for problem in problems:
-        print(f"repofill: {problem}", file=sys.stderr)
+    """The settings that count for a command; what is wrong with them is said once it has succeeded."""
+    settings, options.problems = layered(_workspace(options))
     if options.model:
         settings = replace(settings, model=replace(settings.model, path=options.model))
     return settings
 
 
+def _workspace(options: argparse.Namespace) -> Path | None:
+    """The folder that the options name, else the project around their file, if they name one."""
+    named: Path | None = getattr(options, "workspace", None)
+    return project_around(options.place[0]) if named is None and "place" in options else named
+
+
+def project_around(file: Path) -> Path:
+    marked = (folder for marks in PROJECT_MARKS for folder in file.parents if _holds(folder, marks))
+    return next(marked, file.parent)
+
+
+def _holds(folder: Path, marks: Sequence[str]) -> bool:
+    return any(any(folder.glob(mark)) for mark in marks)
+
+
 def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
     """The indexed workspace and the cursor that the options name. Raises UserError."""
-    match = re.fullmatch(r"(.+):([1-9]\d{0,8}):([1-9]\d{0,8})", options.place)
-    if match is None:
-        raise UserError(f"{options.place} is not FILE:LINE:COL, counted from 1, such as src/app.py:10:5")
-    file, line, column = Path(match[1]).absolute(), int(match[2]), int(match[3])
-    root = (options.workspace or _project_around(file)).absolute()
-    if not root.is_dir():
-        raise UserError(f"{root} is not a directory")
+    (file, line, column), root = options.place, _workspace(options)
+    assert root is not None
     path = relative_path(root, file)
     if path is None:
         raise UserError(f"{file} is not inside the workspace {root}")
@@ -413,15 +478,14 @@ def _open(options: argparse.Namespace) -> tuple[WorkspaceIndex, Cursor]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"{file} cannot be read: {reason}") from error
-
-
-def _project_around(file: Path) -> Path:
-    marked = (folder for folder in file.parents if any((folder / mark).exists() for mark in _ROOT_MARKS))
-    return next(marked, file.parent)
+        if stat.S_ISREG(file.stat().st_mode):
+            return file.read_bytes().decode("utf-8-sig")
+        reason = "it is not a regular file"  # reading a pipe would wait for whoever writes into it
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError:
+        reason = "it is not UTF-8 text"
+    raise UserError(f"{file} cannot be read: {reason}")
 
 
 def _print_files(files: Sequence[ContextFile]) -> None:

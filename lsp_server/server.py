@@ -131,6 +131,8 @@ def _register_life(server: Server) -> None:
         ls.session.add_folders(list(ls.workspace.folders))
         if not await _pull_settings(ls):
             ls.session.configure()
+        model = Path(ls.session.settings.model.path or bundled_model()).name
+        _log.info("initialized: model %s, %d workspace folders", model, len(ls.workspace.folders))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:

@@ -173,6 +173,8 @@ class Session:
             folder.ready = True
             report(None)
             keep_what_is_read()
+        stats = folder.index.stats()
+        _log.info("%s has been read: %d files, %d imports", folder.root, stats.files, stats.edges)
         if folder.index.rebuilt:
             self.say(f"What was kept of {folder.root} from the last time could not be read; it was made anew.")
         if truncated:

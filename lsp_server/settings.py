@@ -138,6 +138,8 @@ def apply(settings: Settings, layer: object, where: str, *, trusted: bool = True
 def read_file(path: Path) -> tuple[object, list[str]]:
     """The content of a `repofill.toml`, {} when there is none or it cannot be read, and the problem then."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is not a regular file")  # nobody may ever write into a pipe
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}, []

@@ -68,6 +68,9 @@ class StopFlag:
     def clear(self) -> None:
         self._text[0] = b"\0"
 
+    def is_set(self) -> bool:
+        return self._text[0] != b"\0"
+
 
 class Llama:
     """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 16 are used
@@ -76,6 +79,7 @@ class Llama:
     def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
         """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
         self._stop = stop  # llama.cpp keeps its address
+        _LOG.stopped = stop.is_set
         self._model = _load(description, options)
         self._vocab = C.llama_model_get_vocab(self._model)
         self.vocabulary_size = C.llama_vocab_n_tokens(self._vocab)
@@ -278,15 +282,17 @@ def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 class _Log:
-    """llama.cpp's warnings and errors, passed on to stderr; keeps the first error, which the later ones follow from."""
+    """llama.cpp's warnings and errors, passed on to stderr; keeps the first error, which the later ones follow from.
+    While `stopped()` they are about a cancellation, of which llama.cpp makes four lines, and left out."""
 
     def __init__(self) -> None:
         self.first_error = ""
+        self.stopped: Callable[[], bool] = lambda: False
         self._level = 0
 
     def __call__(self, level: int, text: bytes, _data: object) -> None:
         self._level = self._level if level == _LOG_CONTINUED else level
-        if self._level in (_LOG_WARNING, _LOG_ERROR):
+        if self._level in (_LOG_WARNING, _LOG_ERROR) and not self.stopped():
             line = text.decode("utf-8", "replace")
             if self._level == _LOG_ERROR:
                 self.first_error = self.first_error or line.strip()

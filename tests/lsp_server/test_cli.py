@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from repofill.context import index as index_module
-from repofill.lsp_server.cli import main
+from repofill.evaluation import keystrokes
+from repofill.lsp_server.cli import main, project_around
 from repofill.lsp_server.server import bundled_model
 
 UTILS = """\
@@ -116,7 +118,7 @@ def test_the_real_command_completes_with_json_alone_on_stdout(project: Path) -> 
     assert done.stderr == ""
     assert set(figures) == {*("text", "items", "prompt_tokens", "cached_tokens", "context", "timings_ms", "model")}
     assert [file["path"] for file in figures["context"]] == ["utils.py", "model.py"]
-    assert all(set(item) == {"text", "confidence", "source"} for item in figures["items"])
+    assert all(set(item) == {"text", "confidence", "source", "replaces"} for item in figures["items"])
     assert figures["items"]
     assert figures["text"] == figures["items"][0]["text"]
     assert {"plan", "copy", "engine", "total"} <= set(figures["timings_ms"])
@@ -179,24 +181,31 @@ def test_models_describes_files(run: Run) -> None:
     assert run("models").status == 0
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (),
-        ("explode",),
-        ("complete",),
-        ("complete", "a.py:1:1", "--budget", "3"),
-        ("context", "a.py:1:1", "--budget", "0"),
-        ("context", "a.py:1:1", "--budget", "many"),
-        ("index",),
-        ("bench", "fill", "--holes", "-1"),
-    ],
-    ids=" ".join,
-)
-def test_bad_usage_exits_2(arguments: tuple[str, ...], run: Run) -> None:
-    result = run(*arguments)
+USAGE = {
+    "": "required",
+    "explode": "invalid choice: 'explode'",
+    "complete": "FILE:LINE:COL",
+    "complete a.py:1:1 --budget 3": "--budget",
+    "context a.py:1:1 --budget 0": "a whole number of at least 1",
+    "context a.py:1:1 --budget many": "a whole number of at least 1, not 'many'",
+    "index": "DIR",
+    "bench fill --holes -1": "a whole number of at least 1",
+    "complete a.py": "a.py is not FILE:LINE:COL, counted from 1",
+    "complete a.py:2": "a.py:2 is not FILE:LINE:COL",
+    "complete a.py:x:y": "a.py:x:y is not FILE:LINE:COL",
+    "complete a.py:1:1:1": "a.py:1:1:1 is not FILE:LINE:COL",
+    "complete a.py:0:1": "counted from 1",
+    "context a.py:1:0": "counted from 1",
+    f"context a.py:{10**12}:1": "FILE:LINE:COL",
+}
+
+
+@pytest.mark.parametrize("line", USAGE)
+def test_bad_usage_exits_2(line: str, run: Run) -> None:
+    result = run(*line.split())
     assert (result.status, result.out) == (2, "")
     assert "usage: repofill" in result.err
+    assert USAGE[line] in result.err
 
 
 def fails(result: Result, *parts: str) -> None:
@@ -209,15 +218,12 @@ def fails(result: Result, *parts: str) -> None:
 
 
 PLACES = {
-    "no place": ("main.py", "FILE:LINE:COL"),
     "missing": ("absent.py:1:1", "absent.py cannot be read"),
     "directory": ("folder:1:1", "folder cannot be read"),
     "invalid UTF-8": ("latin.py:1:1", "not UTF-8"),
     "lone surrogate": ("surrogate.py:1:1", "not UTF-8"),
-    "line 0": ("main.py:0:1", "counted from 1"),
-    "column 0": ("main.py:1:0", "counted from 1"),
+    "pipe": ("pipe.py:1:1", "pipe.py cannot be read: it is not a regular file"),
     "line too far": ("main.py:99:1", "no line 99"),
-    "line far too far": (f"main.py:{10**12}:1", "FILE:LINE:COL"),
     "column too far": ("main.py:1:99", "column 99"),
     "secret": (".env:1:1", "secrets"),
     "secret python": ("credentials.py:1:1", "secrets"),
@@ -229,6 +235,7 @@ PLACES = {
 def test_a_wrong_place_is_one_line(name: str, project: Path, run: Run) -> None:
     place, says = PLACES[name]
     (project / "folder").mkdir()
+    os.mkfifo(project / "pipe.py")
     (project / "latin.py").write_bytes(b"name = '\xe9'\n")
     (project / "surrogate.py").write_bytes("name = '\ud800'\n".encode("utf-8", "surrogatepass"))
     for secret in (".env", "credentials.py", "../outside.py"):
@@ -238,9 +245,71 @@ def test_a_wrong_place_is_one_line(name: str, project: Path, run: Run) -> None:
 
 
 def test_a_wrong_directory_is_one_line(project: Path, run: Run) -> None:
-    fails(run("index", "absent"), "absent is not a directory")
-    fails(run("index", "main.py"), "main.py is not a directory")
-    fails(run("complete", PLACE, "--workspace", "absent"), "absent is not a directory")
+    for directory in ("absent", "main.py"):
+        for command in ("index", "bench index", f"complete {PLACE} --workspace", "bench fill --workspace"):
+            fails(run(*command.split(), directory), f"{directory} is not a directory")
+    (project / "empty").mkdir()
+    fails(run("bench", "index", "empty"), "empty has no source files")
+
+
+def test_a_relative_workspace_is_the_same_for_all(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Path] = []
+    monkeypatch.setattr(keystrokes, "run", lambda folders, *_, **__: measured.extend(folders))
+    assert run("bench", "keystrokes", "--workspace", ".").status == 0
+    assert measured == [project]
+
+
+MARKS = {
+    "a manifest": (["p/package.json"], "p"),
+    "the nearest manifest": (["package.json", "p/tsconfig.json", "p/q/go.mod"], "p/q"),
+    "a manifest of any name": (["p/Shop.csproj", "Shop.sln"], "p"),
+    "a repository before its manifests": ([".git/HEAD", "p/Cargo.toml", "p/q/pyproject.toml"], "."),
+    "a worktree": (["p/.git", "p/q/pom.xml"], "p"),
+    "settings before a repository": (["repofill.toml", "p/.git/HEAD", "p/q/setup.py"], "."),
+    "nothing": (["p/sln", "p/package.json5"], "p/q"),
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_the_project_around_a_file(name: str, tmp_path: Path) -> None:
+    there, root = MARKS[name]
+    for file in [*there, "p/q/a.py"]:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    assert project_around(tmp_path / "p/q/a.py") == tmp_path / root
+
+
+def test_a_package_without_a_repository_is_a_project(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "src" / "internal" / "operators").mkdir(parents=True)
+    (tmp_path / "package.json").write_text("{}")
+    (tmp_path / "src" / "internal" / "types.ts").write_text("export interface Shape { width: number }\n")
+    file = tmp_path / "src" / "internal" / "operators" / "area.ts"
+    file.write_text("import { Shape } from '../types';\n\nexport function area(shape: Shape) {\n  return shape.\n")
+    files = run("context", f"{file}:4:16", "--json").json["files"]
+    assert [file["path"] for file in files] == ["src/internal/types.ts"]
+
+
+def test_the_settings_of_the_project_around_a_file_count(project: Path, run: Run) -> None:
+    (project / "repofill.toml").write_text("suggest.max_items = 1\nsuggest.max_itmes = 2\n")
+    result = run("complete", PLACE, "--json")
+    assert (result.status, len(result.json["items"])) == (0, 1)
+    assert result.err.startswith(
+        f"repofill: {project / 'repofill.toml'}: there is no setting repofill.suggest.max_itmes"
+    )
+
+
+@pytest.mark.parametrize("command", [f"context {PLACE} --json", "index .", "models", "--help"])
+def test_a_full_disk_is_one_line(command: str, project: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "repofill.lsp_server", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        )
+    assert (done.returncode, done.stderr) == (1, "repofill: output: No space left on device\n")
 
 
 def flipped(whole: bytes) -> bytes:
@@ -269,6 +338,8 @@ def test_a_bad_model_is_one_line(damage: str, project: Path, run: Run) -> None:
 def test_a_missing_model_is_one_line(project: Path, run: Run) -> None:
     fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf", "no such file")
     fails(run("complete", PLACE, "--model", "."), "repofill: ")
+    (project / "repofill.toml").write_text("nonsense = 1\n")
+    fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf")
 
 
 ODD = {
@@ -309,6 +380,12 @@ def test_the_whole_disk_as_workspace_stops_at_the_limit(monkeypatch: pytest.Monk
     figures = run("index", "/", "--json").json
     assert figures["truncated"]
     assert figures["files"] <= 150
+
+
+def test_the_log_begins_with_the_version(home: Path) -> None:
+    subprocess.run([sys.executable, "-m", "repofill.lsp_server", "serve"], stdin=subprocess.DEVNULL, check=True)
+    (log,) = home.rglob("repofill.log")
+    assert f"INFO repofill.lsp_server.cli: repofill {metadata.version('repofill')} with Python" in log.read_text()
 
 
 def test_the_log_is_a_file_without_source_text(project: Path, run: Run, home: Path) -> None:

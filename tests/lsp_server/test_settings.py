@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def test_an_unreadable_file_is_one_problem_and_no_setting(content: bytes, tmp_pa
     assert (settings, len(problems)) == ({}, 1)
     assert str(file) in problems[0]
     assert "\n" not in problems[0]
-    assert len(read_file(tmp_path)[1]) == 1
+    os.mkfifo(tmp_path / "pipe.toml")
+    for name in (".", "pipe.toml"):
+        assert "not a regular file" in read_file(tmp_path / name)[1][0]
     assert read_file(tmp_path / "absent.toml") == ({}, [])
 
 

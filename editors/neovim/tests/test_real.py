@@ -333,7 +333,7 @@ def test_server_missing(start: Start, project: Path, tmp_path: Path) -> None:
     file = project / "a.py"
     file.write_text(TYPED)
     nvim = start(file, "{ cmd = { 'no-such-repofill', 'serve' } }")
-    nvim.until(lambda: "cannot be run: install" in nvim.text, "how to install it")
+    nvim.until(lambda: "`no-such-repofill` cannot be run (:help repofill-install)" in nvim.text, "the whole line")
     nvim.press("G$ape<Tab>")
     assert nvim.buffer[-1].lstrip().startswith("outline = shape.width * shape")
     nvim.command(f"edit {project / 'shapes.py'}")
@@ -369,6 +369,11 @@ def test_commands(start: Start, project: Path) -> None:
         page = "\n".join(nvim.buffer)
         assert holds(page), page
         nvim.command("close")
+    for name, holds in shows[:2] * 2:  # each from the page before
+        nvim.command(f"Repofill {name}")
+        nvim.until(lambda name=name: f"://{name}/" in nvim.call("nvim_buf_get_name", 0), f"a page for {name}")
+        assert holds("\n".join(nvim.buffer)), nvim.buffer
+    assert len(nvim.call("nvim_list_wins")) == 2
     nvim.command("Repofill nonsense")
     assert "there is no :Repofill nonsense" in nvim.command("messages")
     assert nvim.call("nvim_get_mode")["mode"] == "n"

@@ -18,6 +18,7 @@ from conftest import HERE, Start
 from editor import PLUGIN, Nvim
 
 from repofill.context.languages import BY_NAME
+from repofill.lsp_server.cli import PROJECT_MARKS, project_around
 
 PROPERTY_STEPS, PROPERTY_ACCEPTED = 120, 8
 BUFFER_AND_CURSOR = "return { vim.api.nvim_buf_get_lines(0, 0, -1, false), vim.api.nvim_win_get_cursor(0) }"
@@ -342,15 +343,16 @@ def test_wrong_options_are_named(start: Start, script: Script) -> None:
 
 
 def test_packadd(start: Start, script: Script, tmp_path: Path) -> None:
-    """`:packadd` finds the plugin; its manual opens."""
-    opt = tmp_path / "site" / "pack" / "any" / "opt"
-    opt.mkdir(parents=True)
-    (opt / "repofill").symlink_to(PLUGIN)
+    """The lines that the README shows for `:packadd` install the plugin on a machine that has none yet."""
+    text = (PLUGIN / "README.md").read_text("utf-8")
+    (commands, lines) = re.findall(r"```sh\n(mkdir.*?)```.*?```lua\n(vim\.cmd\.packadd.*?)```", text, re.DOTALL)[0]
+    commands = commands.replace("CHECKOUT/editors/neovim", str(PLUGIN)).replace(
+        "~/.local/share", str(tmp_path / "data")
+    )
+    subprocess.run(commands, shell=True, check=True)
     nvim = start(None, plugin=False)
-    nvim.command(f"set packpath^={tmp_path / 'site'}")
-    nvim.command("packadd repofill")
-    nvim.lua(f"require('repofill').setup({script.options})")
-    assert nvim.call("nvim_get_hl", 0, {"name": "ComplHint"}) is not None
+    nvim.command(f"set packpath^={tmp_path / 'data' / 'nvim' / 'site'}")
+    nvim.lua(lines)
     assert nvim.lua("return vim.fn.exists(':Repofill')") == 2
 
 
@@ -374,19 +376,74 @@ def test_vim_pack(start: Start, script: Script, tmp_path: Path, version: str) ->
 @pytest.mark.parametrize(
     ("there", "root"),
     [
-        (["package.json", "p/pyproject.toml", "p/a/package.json"], "p"),
-        (["p/package.json", "p/a/package.json"], "p/a"),
-        ([".git/HEAD", "p/a/go.mod"], "."),
         (["p/Cargo.toml", "p/a/lib.rs"], "p"),
+        (["package.json", "p/tsconfig.json", "p/a/go.mod"], "p/a"),
+        (["p/Shop.csproj", "Shop.sln"], "p"),
+        ([".git/HEAD", "p/package.json", "p/a/pyproject.toml"], "."),
+        (["p/.git", "p/a/pom.xml"], "p"),
+        (["repofill.toml", "p/.git/HEAD", "p/a/setup.py"], "."),
     ],
 )
 def test_root(start: Start, script: Script, tmp_path: Path, there: list[str], root: str) -> None:
-    """The markers decide, and where none of them stands anywhere, the nearest manifest."""
+    """Settings, then a repository, then the nearest manifest; the same as on the command line."""
     for name in [*there, "p/a/b.txt"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     nvim = start(tmp_path / "p" / "a" / "b.txt", script.options)
     assert Path(nvim.lua("return require('repofill.config').root(0)")).resolve() == (tmp_path / root).resolve()
+    assert project_around(tmp_path / "p" / "a" / "b.txt") == tmp_path / root
+    markers = nvim.lua("return require('repofill.config').options.root_markers")
+    assert [[marker] if isinstance(marker, str) else marker for marker in markers] == [*map(list, PROJECT_MARKS)]
+
+
+def test_markers_of_ones_own(start: Start, script: Script, tmp_path: Path) -> None:
+    """In the order given, as in `vim.lsp.Config`: a name alone, or several that count the same."""
+    for name in ("outer", "p/inner", "p/a/other", "p/a/b.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    nvim = start(tmp_path / "p" / "a" / "b.txt", script.options)
+    for markers, root in (("'outer', 'other'", "."), ("'none', { 'outer', 'in*', '*er' }", "p/a"), ("'none'", None)):
+        nvim.lua(f"require('repofill').setup({{ root_markers = {{ {markers} }} }})")
+        found = nvim.lua("return require('repofill.config').root(0)")
+        assert found == (root and str((tmp_path / root).resolve()))
+
+
+def test_status_without_a_project(edit: Edit) -> None:
+    """It says that there is none, and what would make one; a repository does."""
+    nvim = edit()
+    nvim.press("<Esc>")
+    folder = Path(nvim.call("nvim_buf_get_name", 0)).parent
+    for there in (False, True):
+        nvim.command("Repofill status")
+        nvim.until(lambda: any("state:" in line for line in nvim.buffer), "the status")
+        assert ("none here; .git" in "\n".join(nvim.buffer)) is not there
+        (folder / ".git").mkdir(exist_ok=True)
+        nvim.command("close")
+
+
+def test_one_window_for_all_pages(edit: Edit) -> None:
+    """However often it is called, and from where; what is said is about the file that was left last."""
+    nvim = edit(name="first.txt")
+    nvim.press("<Esc>")
+    nvim.command("new second.txt")
+    nvim.command("let b:repofill = v:false")
+    pages = "return vim.fn.getcompletion('repofill://', 'buffer')"
+    for _ in range(12):
+        before = nvim.lua(pages)
+        nvim.command("Repofill status")
+        nvim.until(lambda before=before: nvim.lua(pages) != before, "another page")
+        assert nvim.buffer[0] == "suggestions here: off"
+    assert (len(nvim.lua(pages)), len(nvim.call("nvim_list_wins"))) == (1, 3)
+    nvim.command("2wincmd w")
+    nvim.command("3wincmd w")
+    nvim.command("Repofill status")
+    nvim.until(lambda: nvim.buffer[0] == "suggestions here: on", "the status of the first file")
+    nvim.command("Repofill disable buffer")
+    nvim.command("Repofill status")
+    nvim.until(lambda: nvim.buffer[0] == "suggestions here: off", "off in the first file")
+    nvim.press("q")
+    assert len(nvim.call("nvim_list_wins")) == 2
+    assert nvim.call("nvim_buf_get_name", 0).endswith("first.txt")
 
 
 def test_on_in_every_language(start: Start) -> None:

@@ -5,17 +5,40 @@ local server = require("repofill.server")
 
 local M = {}
 
---- Lines to read, in a window of their own that `q` closes.
+local PAGES = "repofill://"
+
+---@param win integer
+---@return boolean
+local function shows_page(win)
+  return vim.startswith(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(win)), PAGES)
+end
+
+--- Lines to read, in a window of their own that `q` closes. The next page takes the place of the one before.
 ---@param title string
 ---@param lines string[]
 local function page(title, lines)
-  vim.cmd(("botright %dnew"):format(math.min(#lines, 15)))
+  local height = math.min(#lines, 15)
+  local shown = vim.iter(vim.api.nvim_tabpage_list_wins(0)):find(shows_page)
+  if shown then
+    vim.api.nvim_set_current_win(shown)
+    vim.cmd(("enew | resize %d"):format(height))
+  else
+    vim.cmd(("botright %dnew"):format(height))
+  end
   local bufnr = vim.api.nvim_get_current_buf()
   vim.bo[bufnr].buftype, vim.bo[bufnr].bufhidden, vim.bo[bufnr].swapfile = "nofile", "wipe", false
-  vim.api.nvim_buf_set_name(bufnr, ("repofill://%s/%d"):format(title, bufnr))
+  vim.api.nvim_buf_set_name(bufnr, ("%s%s/%d"):format(PAGES, title, bufnr))
   vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
   vim.bo[bufnr].modifiable = false
   vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = bufnr, nowait = true })
+end
+
+--- The window with the file that a command is about: the current one, or the one before where that shows a page.
+---@return integer
+local function window()
+  local current = vim.api.nvim_get_current_win()
+  local before = vim.fn.win_getid(vim.fn.winnr("#"))
+  return shows_page(current) and before ~= 0 and before or current
 end
 
 ---@param bufnr integer
@@ -47,14 +70,19 @@ local function status_lines(bufnr)
       )
     end
   end
+  if config.enabled(bufnr) and not config.root(bufnr) then
+    lines[#lines + 1] =
+      "project:          none here; .git, package.json and the like make one (:help repofill-root_markers)"
+  end
   for _, message in ipairs(server.said) do
     lines[#lines + 1] = "said:             " .. message
   end
   return lines
 end
 
----@param bufnr integer
-local function status(bufnr)
+---@param win integer
+local function status(win)
+  local bufnr = vim.api.nvim_win_get_buf(win)
   local function show()
     page("status", status_lines(bufnr))
   end
@@ -92,12 +120,13 @@ local function explained(plan)
   return lines
 end
 
----@param bufnr integer
-local function explain(bufnr)
+---@param win integer
+local function explain(win)
+  local bufnr = vim.api.nvim_win_get_buf(win)
   if not server.client_of(bufnr) then
     return server.say("the server is not running for this buffer: see :Repofill status")
   end
-  local row, col = unpack(vim.api.nvim_win_get_cursor(0))
+  local row, col = unpack(vim.api.nvim_win_get_cursor(win))
   server.execute(bufnr, "repofill.explain", { server.position(bufnr, row - 1, col) }, function(plan)
     if type(plan) == "table" then
       page("explain", explained(plan))
@@ -140,19 +169,21 @@ end
 local SCOPES = { globally = "globally", filetype = "filetype", buffer = "buffer" }
 
 ---@param wanted? boolean
----@return fun(bufnr: integer, scope: string?)
+---@return fun(win: integer, scope: string?)
 local function switch(wanted)
-  return function(_, scope)
+  return function(win, scope)
     local known = SCOPES[scope or "globally"]
     if not known then
       return server.say(("suggestions are switched globally, per filetype or per buffer, not per `%s`"):format(scope))
     end
-    local on = require("repofill").toggle(known, wanted)
+    local on = vim.api.nvim_win_call(win, function()
+      return require("repofill").toggle(known, wanted)
+    end)
     vim.notify(("repofill: %s (%s)"):format(on and "on" or "off", known))
   end
 end
 
----@type table<string, fun(bufnr: integer, argument: string?)>
+---@type table<string, fun(win: integer, argument: string?)>
 local COMMANDS = {
   status = status,
   explain = explain,
@@ -182,7 +213,7 @@ function M.create()
     local name, argument = given.fargs[1] or "status", given.fargs[2]
     local command = COMMANDS[name]
     if command then
-      command(vim.api.nvim_get_current_buf(), argument)
+      command(window(), argument)
     else
       server.say(("there is no :Repofill %s"):format(name))
     end

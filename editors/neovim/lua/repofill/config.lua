@@ -13,7 +13,7 @@ local M = {}
 ---@class repofill.Options
 ---@field cmd? string[] the command that starts the server
 ---@field filetypes? string[] where suggestions are on; "*" for everywhere
----@field root_markers? string[] what marks the top of a project
+---@field root_markers? (string|string[])[] what marks the top of a project
 ---@field settings? table the server's settings, nested as under `repofill.*`
 ---@field debounce_ms? integer pause in typing after which the server is asked
 ---@field hide_during_menu? boolean no ghost text while a completion menu is open
@@ -22,7 +22,7 @@ local M = {}
 ---@class repofill.Config: repofill.Options
 ---@field cmd string[]
 ---@field filetypes string[]
----@field root_markers string[]
+---@field root_markers (string|string[])[]
 ---@field settings table
 ---@field debounce_ms integer
 ---@field hide_during_menu boolean
@@ -48,7 +48,31 @@ local defaults = {
     "bash",
     "lua",
   },
-  root_markers = { "repofill.toml", "pyproject.toml", "setup.py", ".git" },
+  -- A repository may hold many manifests and is one project. The command line's PROJECT_MARKS are the same.
+  root_markers = {
+    "repofill.toml",
+    ".git",
+    {
+      "pyproject.toml",
+      "setup.py",
+      "package.json",
+      "tsconfig.json",
+      "go.mod",
+      "Cargo.toml",
+      "pom.xml",
+      "build.gradle",
+      "build.gradle.kts",
+      "composer.json",
+      "Gemfile",
+      "*.gemspec",
+      "*.sln",
+      "*.csproj",
+      "CMakeLists.txt",
+      "compile_commands.json",
+      "Makefile",
+      "*.rockspec",
+    },
+  },
   settings = vim.empty_dict(),
   debounce_ms = 20,
   hide_during_menu = true,
@@ -64,20 +88,6 @@ local defaults = {
 
 ---@type repofill.Config
 M.options = vim.deepcopy(defaults)
-
---- What marks a project where nothing of `root_markers` does: manifests, of which a repository may have many.
-local MANIFESTS = {
-  "package.json",
-  "tsconfig.json",
-  "go.mod",
-  "Cargo.toml",
-  "pom.xml",
-  "build.gradle",
-  "composer.json",
-  "Gemfile",
-  "CMakeLists.txt",
-  "Makefile",
-}
 
 local on = { globally = true, filetypes = {} } ---@type { globally: boolean, filetypes: table<string, boolean> }
 
@@ -130,11 +140,27 @@ function M.enabled(bufnr)
   return filetype_on(bufnr)
 end
 
---- The folder of the project that a buffer belongs to.
+--- Whether a file's name is one of the markers, of which a `*` at the beginning stands for anything.
+---@param markers string[]
+---@return fun(name: string): boolean
+local function marked_by(markers)
+  return function(name)
+    return vim.iter(markers):any(function(marker)
+      return name == marker or marker:sub(1, 1) == "*" and vim.endswith(name, marker:sub(2))
+    end)
+  end
+end
+
+--- The folder of the project that a buffer belongs to: the nearest with the first marker, else with the second …
 ---@param bufnr integer
 ---@return string?
 function M.root(bufnr)
-  return vim.fs.root(bufnr, M.options.root_markers) or vim.fs.root(bufnr, MANIFESTS)
+  for _, marker in ipairs(M.options.root_markers) do
+    local root = vim.fs.root(bufnr, type(marker) == "table" and marked_by(marker) or marker)
+    if root then
+      return root
+    end
+  end
 end
 
 ---@alias repofill.Scope "globally"|"filetype"|"buffer"

@@ -6,7 +6,7 @@ local config = require("repofill.config")
 local M = {}
 
 local CRASHES, CRASHES_WITHIN_S, RESTART_AFTER_MS = 3, 60, 500
-local INSTALL = "`%s` cannot be run: install the server, or name it in setup{ cmd = … } (:help repofill-install)"
+local INSTALL = "`%s` cannot be run (:help repofill-install)" -- no longer than a line
 
 ---@class repofill.Status What `repofill.status` answered last.
 ---@field ready boolean
