@@ -33,7 +33,6 @@ from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_
 from repofill.context.redact import REDACTED
 from repofill.context.scan import (
     IGNORE_FILES,
-    MAX_BYTES,
     IgnoreRules,
     is_config,
     is_secret,
@@ -52,6 +51,8 @@ _AROUND = 2_000
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
+_MOST_CHARACTERS = 4_000_000
+"""Of an open file: a longer one would be parsed for seconds whenever typing pauses."""
 _TEXT_CHARACTERS = 8_000_000
 _NAMES_FILES = 512
 """Of closed files what is kept at hand."""
@@ -367,7 +368,7 @@ class WorkspaceIndex:
     def change(self, path: str, text: str, part_of: str = "") -> None:
         """The editor opened or changed a file. Cheap, for every keystroke: what is parsed follows at the next
         `settle`. Files that are ignored, hold secrets or are too long stay out, and so does what is `part_of` one."""
-        if len(text) > MAX_BYTES:
+        if len(text) > _MOST_CHARACTERS:
             self.release(path)
             return
         if self.is_secret(path) or (path not in self._open and self._rules.ignores(part_of or path)):
@@ -543,7 +544,7 @@ class WorkspaceIndex:
 
 
 def _content(path: str, text: str) -> _Content:
-    outline = parse(path, text) if len(text) <= MAX_BYTES else None
+    outline = parse(path, text) if len(text) <= _MOST_CHARACTERS else None
     return text, Names(path, outline, lambda: text)
 
 

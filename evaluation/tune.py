@@ -12,10 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
-from repofill.models.rank import FEATURES, Option, features
+from repofill.models.rank import FEATURES, KNOWN, Option, features
 
-KNOWN = ("python",)
-"""The languages that the bundled model was trained on: elsewhere its word counts for less."""
 OTHERS_SHARE = 5
 """There are so many more packages of other languages, and of each so many fewer places."""
 _L2 = 1.0

@@ -163,7 +163,7 @@ class Completer:
         closers = match[0] if over_closers and (match := CLOSERS.match(cursor.text, cursor.offset)) else ""
         gathered = await self.gather(index, cursor.without(closers), settings)
         least = 0.0 if explicit else settings.suggest.min_confidence
-        shown = [r for r in rank_gathered(gathered) if r.confidence >= least][: settings.suggest.max_items]
+        shown = [r for r in rank_gathered(gathered) if r.confidence >= _least(r, least)][: settings.suggest.max_items]
         answer = gathered.answer
         return Completion(
             items=tuple(s for r in shown if (s := _suggestion(r, cursor, closers)).text),
@@ -305,8 +305,8 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
         model = (written, answer.logprob, answer.tokens) if ended else None
-        return rank(merge(gathered.copies, scores, model), gathered.language)
-    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)), gathered.language)
+        return rank(merge(gathered.copies, scores, model), gathered.language, gathered.model.name)
+    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)), gathered.language, gathered.model.name)
     if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
@@ -315,6 +315,11 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
         confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
     )
     return [best, *(r for r in ranked if r.option.text != written)]
+
+
+def _least(ranked: Ranked, of_a_line: float) -> float:
+    """The confidence from which an option is shown: several lines that are wrong are more in the way than one."""
+    return math.sqrt(of_a_line) if "\n" in ranked.option.text else of_a_line
 
 
 def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:

@@ -58,6 +58,8 @@ class Header:
 def read_header(path: Path, wanted_tokens: Collection[str]) -> Header:
     """The header of the file at `path`. Raises ModelFileError for everything that is not a whole GGUF file."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # to open a pipe is to wait for its other end
+            raise ModelFileError(path, "is no file; choose a GGUF file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             return _Reader(path, file, size).header({text.encode() for text in wanted_tokens})

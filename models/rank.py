@@ -15,9 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import NamedTuple
 
 from repofill.context.matches import Candidate
 
+KNOWN = ("python",)
+"""The languages that the bundled model was trained on: elsewhere its word counts for less."""
 FEATURES = (
     "bias",
     "copied",
@@ -83,11 +86,13 @@ def merge(
     return list(options.values())
 
 
-def rank(options: Sequence[Option], language: str) -> list[Ranked]:
-    """The options, the most probable first. `language` by its name in `context.languages`, "" if it is none of them."""
+def rank(options: Sequence[Option], language: str, model: str) -> list[Ranked]:
+    """The options, the most probable first. `language` by its name in `context.languages`, "" if it is none of them;
+    `model` by its own: one that the weights were not fitted with is taken to know every language."""
     fitted = bundled_weights()
+    known = language if model == fitted.model else KNOWN[0]
     scored = any(option.logprob is not None for option in options)
-    weights = fitted.get(language, fitted[""])["scored" if scored else "copied"]
+    weights = fitted.weights.get(known, fitted.weights[""])["scored" if scored else "copied"]
     scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options)]
     top = max(scores, default=0.0)
     shares = [math.exp(score - max(top, 0.0)) for score in scores]
@@ -137,13 +142,19 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
     return row
 
 
-@lru_cache(maxsize=1)
-def bundled_weights() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    """The fitted weights that ship with the bundled model, by language, "" for those that it was not trained on:
+class Weights(NamedTuple):
+    """What was fitted with the model of this name: weights by language, "" for those that it was not trained on;
     "scored" for options with a log-probability, "copied" without."""
-    text = resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8")
-    weights: dict[str, dict[str, dict[str, float]]] = json.loads(text)["weights"]
-    return weights
+
+    model: str
+    weights: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+@lru_cache(maxsize=1)
+def bundled_weights() -> Weights:
+    """The weights that ship with the bundled model."""
+    content = json.loads(resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8"))
+    return Weights(model=content["model"], weights=content["weights"])
 
 
 def _shared(one: str, other: str) -> int:

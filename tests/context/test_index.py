@@ -262,11 +262,11 @@ def test_an_ignored_file_stays_out_when_it_is_opened(tmp_path: Path) -> None:
     assert index.copy_candidates("a.py", "PASSPHRASE = 'corr", "") == ()
 
 
-def test_a_text_too_long_to_read_from_disk_stays_out_when_it_is_opened(tmp_path: Path) -> None:
-    """It would be parsed whenever typing pauses; what fits again is taken again."""
+def test_a_text_too_long_to_parse_stays_out_when_it_is_opened(tmp_path: Path) -> None:
+    """What fits again is taken again."""
     write(tmp_path, README)
     index = built(tmp_path)
-    long = "import main\n" * (scan.MAX_BYTES // len("import main\n") + 1)
+    long = "import main\n" * 350_000
     for text, dependencies in ((long, []), ("import main\n", ["main.py"]), (long, [])):
         index.open("long.py", text)
         assert index.dependencies("long.py") == dependencies

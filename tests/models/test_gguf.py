@@ -210,3 +210,10 @@ def test_a_download_that_reserved_its_size_and_stopped_is_refused(make_gguf, tmp
     path.write_bytes(make_gguf().read_bytes()[:64])
     os.truncate(path, 1 << 30)
     check_refused(path, "no complete model")
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """To open one would be to wait for ever."""
+    os.mkfifo(tmp_path / "model.gguf")
+    with pytest.raises(ModelFileError, match="is no file"):
+        read_description(tmp_path / "model.gguf")

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from repofill.context.matches import Candidate
 from repofill.models.budget import budget_for
-from repofill.models.rank import FEATURES, features, merge, rank
+from repofill.models.rank import FEATURES, bundled_weights, features, merge, rank
+
+BUNDLED = bundled_weights().model
 
 
 def copy(text: str, match_length: int, votes: int = 1, origin: str = "project") -> Candidate:
@@ -28,7 +30,7 @@ def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
     assert merge([], [], ("  ", -0.1, 1)) == []
     assert merge([copy("x", 5)], [None])[0].logprob is None
-    assert rank([], "python") == []
+    assert rank([], "python", BUNDLED) == []
 
 
 def test_features_are_finite_and_complete() -> None:
@@ -49,7 +51,7 @@ def test_features_are_finite_and_complete() -> None:
 )
 def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: Candidate, language: str) -> None:
     """With nothing else to go by, the shipped weights follow the match."""
-    ranked = rank(merge([worse, better], [None, None]), language)
+    ranked = rank(merge([worse, better], [None, None]), language, BUNDLED)
     assert ranked[0].option.text == better.text
     assert 0 <= ranked[1].confidence < ranked[0].confidence <= 1
 
@@ -58,7 +60,7 @@ def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: 
 def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> None:
     copies = [copy(f"text{at}", length, votes) for at, (length, votes, _) in enumerate(found)]
     for scores in ([None] * len(found), [(logprob, 3) for *_, logprob in found]):
-        ranked = rank(merge(copies, scores), "python")
+        ranked = rank(merge(copies, scores), "python", BUNDLED)
         confidences = [r.confidence for r in ranked]
         assert confidences == sorted(confidences, reverse=True)
         assert all(confidence >= 0 for confidence in confidences)
@@ -67,17 +69,29 @@ def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> 
 
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
-    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), "python")
+    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), "python", BUNDLED)
     assert ranked[0].option.text == "gamma)"
 
 
 def test_elsewhere_the_models_word_counts_for_less() -> None:
-    """In a language that it was not trained on."""
+    """In a language that it was not trained on; another model may know that."""
     options = merge([copy("alpha)", 12)], [(-6.0, 3)], ("gamma)", -1.5, 3))
-    in_python, elsewhere = (
-        next(r.confidence for r in rank(options, language) if r.option.generated) for language in ("python", "go")
-    )
-    assert elsewhere < in_python
+
+    def sure(language: str, model: str) -> float:
+        return next(r.confidence for r in rank(options, language, model) if r.option.generated)
+
+    assert sure("go", BUNDLED) < sure("python", BUNDLED) == sure("go", "another")
+
+
+def test_several_lines_are_less_sure_than_one() -> None:
+    """Matched and scored alike."""
+    sure = [
+        rank(merge([copy(text, 40)], [(-2.0, 8)]), language, BUNDLED)[0].confidence
+        for language in ("python", "go")
+        for text in ("return self.value + 1", "value = self.value\n    return")
+    ]
+    assert sure[0] > sure[1]
+    assert sure[2] > sure[3]
 
 
 @given(window=st.integers(64, 20_000), size=st.integers(0, 10**11), wanted=st.integers(0, 30_000))
