@@ -166,7 +166,7 @@ class Completer:
         shown = [r for r in rank_gathered(gathered) if r.confidence >= _least(r, least)][: settings.suggest.max_items]
         answer = gathered.answer
         return Completion(
-            items=tuple(s for r in shown if (s := _suggestion(r, cursor, closers)).text),
+            items=_suggestions(shown, cursor, closers),
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
@@ -320,6 +320,15 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
 def _least(ranked: Ranked, of_a_line: float) -> float:
     """The confidence from which an option is shown: several lines that are wrong are more in the way than one."""
     return math.sqrt(of_a_line) if "\n" in ranked.option.text else of_a_line
+
+
+def _suggestions(shown: Iterable[Ranked], cursor: Cursor, closers: str) -> tuple[Suggestion, ...]:
+    """What is left of options as they are inserted, each once."""
+    distinct: dict[str, Suggestion] = {}
+    for suggestion in (_suggestion(ranked, cursor, closers) for ranked in shown):
+        if suggestion.text:
+            distinct.setdefault(suggestion.text, suggestion)
+    return tuple(distinct.values())
 
 
 def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:

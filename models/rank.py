@@ -116,7 +116,7 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
     row["bias"] = 1.0
     row["length"] = math.log1p(len(option.text)) / 3
     row["short"] = float(len(option.text) <= 2)
-    row["block"] = float("\n" in option.text)
+    row["block"] = float(any("\n" in o.text for o in options))
     row["lines"] = math.log1p(option.text.count("\n"))
     row["generated"] = float(option.generated)
     if (written := next((o.text for o in options if o.generated), None)) is not None:
