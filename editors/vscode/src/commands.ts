@@ -60,7 +60,8 @@ class Explanation implements vscode.TextDocumentContentProvider {
     }
     const explanation = await this.server.explain();
     const language = this.server.lastPlace?.document.languageId ?? "";
-    this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language);
+    const deadlineMs = vscode.workspace.getConfiguration("repofill").get("suggest.deadline_ms", 500);
+    this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language, deadlineMs);
     this.changed.fire(EXPLANATION);
     try {
       await vscode.commands.executeCommand("markdown.showPreviewToSide", EXPLANATION);

@@ -152,7 +152,7 @@ suite("explained", () => {
   };
 
   test("says where the text comes from, what was in the prompt, and where time went", () => {
-    const text = explained({ files: [], tokens: 0, last }, "python");
+    const text = explained({ files: [], tokens: 0, last }, "python", 500);
     for (const part of [
       "87 % sure, written by the model, and found in the project",
       "````python\na ``` b\nc\n````",
@@ -167,8 +167,10 @@ suite("explained", () => {
   });
 
   test("nothing yet", () => {
-    assert.match(explained({ files: [], tokens: 0, last: null }, ""), /^# No suggestion yet/);
-    assert.match(explained({ files: [], tokens: 0, last: { ...last, items: [], prompt_tokens: 0 } }, ""), /\(0 %\)/);
+    assert.match(explained({ files: [], tokens: 0, last: null }, "", 500), /^# No suggestion yet/);
+    const none = { ...last, items: [], prompt_tokens: 0 };
+    assert.match(explained({ files: [], tokens: 0, last: none }, "", 500), /Nothing was probable enough[^]*\(0 %\)/);
+    assert.match(explained({ files: [], tokens: 0, last: none }, "", 20), /stopped after 20 ms/);
   });
 });
 

@@ -27,7 +27,7 @@ const SOURCES: Readonly<Record<string, string>> = {
 };
 
 /** The last suggestion as a Markdown document that reads well without being rendered, too. */
-export function explained({ files, tokens, last }: Explanation, language: string): string {
+export function explained({ files, tokens, last }: Explanation, language: string, deadlineMs: number): string {
   if (last === null) {
     return "# No suggestion yet\n\nNothing has been suggested since the server started.\n";
   }
@@ -40,7 +40,7 @@ export function explained({ files, tokens, last }: Explanation, language: string
           `## ${index + 1}. ${percent(item.confidence)} sure, ${SOURCES[item.source] ?? item.source}`,
           fenced(item.text, language),
         ])
-      : ["Nothing was probable enough to be shown."]),
+      : [silence(last, deadlineMs)]),
     "## Prompt",
     `${last.prompt_tokens} tokens for ${code(last.model)}, ${last.cached_tokens} of them (${cached} %) cached.`,
     ...(last.context.length > 0 ? ["Files ahead of this one, in prompt order:", fileTable(last.context)] : []),
@@ -54,6 +54,13 @@ export function explained({ files, tokens, last }: Explanation, language: string
       ? `It would show ${tokens} tokens of other files:\n\n${fileTable(files)}`
       : "It would show no other file.",
   ].join("\n\n") + "\n";
+}
+
+/** Why nothing was shown. */
+function silence(last: Figures, deadlineMs: number): string {
+  return (last.timings_ms["total"] ?? 0) < deadlineMs
+    ? "Nothing was probable enough to be shown."
+    : `The model was stopped after ${deadlineMs} ms (\`repofill.suggest.deadline_ms\`), and nothing was probable enough by then.`;
 }
 
 function fileTable(files: readonly ContextFile[]): string {
