@@ -13,6 +13,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -173,8 +174,8 @@ class _Closed:
                 self._names.popitem(last=False)
         return names
 
-    def text(self, path: str, digest: bytes) -> str | None:
-        """The text of a file."""
+    def text(self, path: str, digest: bytes, *, keep: bool = True) -> str | None:
+        """The text of a file; `keep` it at hand for the next time."""
         key = path, digest
         with self._lock:
             if (text := self._texts.get(key)) is not None:
@@ -183,7 +184,7 @@ class _Closed:
         text = self._store.text(path, digest)
         if text is None:
             text = self._reread(path, digest)
-        if text is not None:
+        if text is not None and keep:
             with self._lock:
                 self._characters += len(text) - len(self._texts.get(key, ""))
                 self._texts[key] = text
@@ -535,7 +536,7 @@ class WorkspaceIndex:
                 matches.Text(text=before, origin="before", latest_first=True),
                 matches.Text(text=after, origin="after"),
                 *(matches.Text(text=text, origin="open") for text in reversed(others)),
-                Nearby(now.passages, path or "", now.opened.__contains__, self._closed.text),
+                Nearby(now.passages, path or "", now.opened.__contains__, partial(self._closed.text, keep=False)),
             ],
             limit=limit,
             block_indent=block_indent,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import accumulate
@@ -31,8 +31,7 @@ _WHOLE_FILE_CHARACTERS = 200
 _LINE_CHARACTERS = 6
 """What indentation and line ends add to a line, on average."""
 _SIMILAR = 0.7
-"""From this Jaccard similarity of their words on, definitions of one name and signature enter once: the bound of
-near-duplicates in DeepSeek Coder's data."""
+"""From this Jaccard similarity of their words on, definitions of one name and signature enter once."""
 _COMPARED_CHARACTERS = 2_000
 _CACHE_WORTH = 0.6
 """What keeping all of the previous context is worth, as a share of the value of the best context: every token of it
@@ -77,8 +76,8 @@ def pack(
     """
     if budget_characters <= 0:
         return ()
-    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE})
     kept = _still_true(view, previous)
+    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE}, kept)
     used = [0, *accumulate(len(chosen.text) for chosen in kept)]
     values = [
         _Packing(offered, kept[:count], budget_characters - length).fill()
@@ -120,14 +119,15 @@ class _Offered:
     """What there is to choose from, with what it costs: signatures and bodies, those of the most value per character
     first."""
 
-    def __init__(self, view: View, values: Mapping[tuple[str, int], float]) -> None:
-        texts = {path: view.text(path) for path in {path: None for path, _ in values}}
+    def __init__(self, view: View, values: Mapping[tuple[str, int], float], kept: Sequence[Chosen]) -> None:
+        texts = {path: view.text(path) for path in [*(path for path, _ in values), *(chosen.path for chosen in kept)]}
         self.files = {
             path: _File(path, text, view.names(path).outline, view.digest(path))
             for path, text in texts.items()
             if text is not None  # it has just changed
         }
-        self.values = self._distinct(values)
+        known = {place: value for place, value in values.items() if place[0] in self.files}
+        self.values = {place: known[place] for place in self._distinct(known, kept)}
         offers = []
         for (path, number), value in self.values.items():
             file = self.files[path]
@@ -137,21 +137,30 @@ class _Offered:
         offers.sort(key=lambda offer: (-offer[0], offer[1:]))
         self.in_order = [(is_body, path, number) for _, is_body, path, number in offers]
 
-    def _distinct(self, values: Mapping[tuple[str, int], float]) -> dict[tuple[str, int], float]:
-        """Without those that nearly repeat a more valuable one: a copy of the file, what was built of it."""
-        called = {(path, number): self.files[path].name(number) for path, number in values if path in self.files}
+    def _distinct(self, values: Mapping[tuple[str, int], float], kept: Sequence[Chosen]) -> Iterator[tuple[str, int]]:
+        """Without what belongs to top-level definitions that nearly repeat others: a copy of the file, what was built
+        of it. Of those that repeat one another the one stays that stands in the context already, else the most
+        valuable."""
+        known = (chosen for chosen in kept if chosen.path in self.files)
+        there = {(chosen.path, self.files[chosen.path].top(n)) for chosen in known for n in chosen.shown}
+        worth: dict[tuple[str, int], float] = {}
+        for (path, number), value in values.items():
+            top = path, self.files[path].top(number)
+            worth[top] = max(worth.get(top, 0.0), value)
+        called = {(path, number): self.files[path].name(number) for path, number in worth}
         common = Counter(called.values())
         seen: dict[str, list[tuple[list[str], frozenset[str]]]] = {}
-        distinct = {}
-        for (path, number), name in sorted(called.items(), key=lambda item: -values[item[0]]):
+        repeated = set()
+        for top in sorted(worth, key=lambda top: (top not in there, -worth[top])):
+            name = called[top]
             if name and common[name] > 1:
-                signature, body = self.files[path].words(number)
+                signature, body = self.files[top[0]].words(top[1])
                 others = seen.setdefault(name, [])
                 if any(signature == other and _similar(body, its_body) for other, its_body in others):
-                    continue
-                others.append((signature, body))
-            distinct[path, number] = values[path, number]
-        return distinct
+                    repeated.add(top)
+                else:
+                    others.append((signature, body))
+        return ((path, n) for path, n in values if (path, self.files[path].top(n)) not in repeated)
 
 
 def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -186,6 +195,13 @@ class _File:
     def name(self, number: int) -> str:
         """The dotted name of a definition, "" without one."""
         return self.outline.definitions[number].qualified if self.outline is not None else ""
+
+    def top(self, number: int) -> int:
+        """The definition at the top level that one is, or belongs to."""
+        parents = self.outline.enclosing if self.outline is not None else (-1,)
+        while parents[number] >= 0:
+            number = parents[number]
+        return number
 
     def words(self, number: int) -> tuple[list[str], frozenset[str]]:
         """Those of a definition's signature, and those of its body."""

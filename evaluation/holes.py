@@ -70,7 +70,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         ):
             below += 1
         end = at + len("\n".join(lines[number + 1 : below]).rstrip())
-        if start < end and block_indent(text[:start], text[end:]) is not None:
+        if first.strip() and start < end and block_indent(text[:start], text[end:]) is not None:
             yield start, end
 
 

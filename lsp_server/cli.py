@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ _EXPECTED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a path may hold what the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             log_to_file(layered()[0].log)
@@ -233,12 +236,12 @@ def _place(text: str) -> tuple[Path, int, int]:
     match = re.fullmatch(r"(.+?):([1-9]\d{0,8}):([1-9]\d{0,8})", text, re.ASCII)
     if match is None or re.search(r":\d+$", match[1]):
         raise argparse.ArgumentTypeError(f"{text} is not FILE:LINE:COL, counted from 1, such as src/app.py:10:5")
-    return Path(match[1]).absolute(), int(match[2]), int(match[3])
+    return Path(os.path.abspath(match[1])), int(match[2]), int(match[3])
 
 
 def _folder(text: str) -> Path:
     """The absolute path of a folder that exists. Raises UserError."""
-    folder = Path(text).absolute()
+    folder = Path(os.path.abspath(text))
     if not folder.is_dir():
         raise UserError(f"{text} is not a directory")
     return folder

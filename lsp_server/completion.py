@@ -160,13 +160,13 @@ class Completer:
         the editor has mostly written by itself."""
         if not explicit and _unwanted(cursor):
             return None
-        closers = match[0] if over_closers and (match := CLOSERS.match(cursor.text, cursor.offset)) else ""
+        closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings)
         least = 0.0 if explicit else settings.suggest.min_confidence
-        shown = [r for r in rank_gathered(gathered) if r.confidence >= _least(r, least)][: settings.suggest.max_items]
+        likely = [r for r in rank_gathered(gathered) if r.confidence >= _least(r, least)]
         answer = gathered.answer
         return Completion(
-            items=_suggestions(shown, cursor, closers),
+            items=_suggestions(likely, cursor, closers)[: settings.suggest.max_items],
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
@@ -322,12 +322,21 @@ def _least(ranked: Ranked, of_a_line: float) -> float:
     return math.sqrt(of_a_line) if "\n" in ranked.option.text else of_a_line
 
 
-def _suggestions(shown: Iterable[Ranked], cursor: Cursor, closers: str) -> tuple[Suggestion, ...]:
-    """What is left of options as they are inserted, each once."""
+def _closers(cursor: Cursor) -> str:
+    """Brackets and quotes behind the cursor that end its line; none where without them a block would be asked for,
+    which never has its own closing bracket."""
+    match = CLOSERS.match(cursor.text, cursor.offset)
+    without = cursor.without(match[0]) if match is not None else cursor
+    before, after = without.text[: without.offset], without.text[without.offset :]
+    return match[0] if match is not None and block_indent(before, after) is None else ""
+
+
+def _suggestions(likely: Iterable[Ranked], cursor: Cursor, closers: str) -> tuple[Suggestion, ...]:
+    """Options as they are inserted: of those that leave the same text the first, none that changes nothing."""
     distinct: dict[str, Suggestion] = {}
-    for suggestion in (_suggestion(ranked, cursor, closers) for ranked in shown):
-        if suggestion.text:
-            distinct.setdefault(suggestion.text, suggestion)
+    for suggestion in (_suggestion(ranked, cursor, closers) for ranked in likely):
+        distinct.setdefault(suggestion.text + closers[suggestion.replaces :], suggestion)
+    distinct.pop(closers, None)
     return tuple(distinct.values())
 
 

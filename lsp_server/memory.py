@@ -11,5 +11,5 @@ def keep_what_is_read() -> None:
     """Once an index is read: it stays, so Python need not look for garbage in it time and again, which would take 0.2 s
     at 10,000 files; and what reading took and glibc holds back, a third of it all, goes back to the system."""
     gc.freeze()
-    with suppress(AttributeError, OSError):  # other systems have other allocators
+    with suppress(AttributeError, OSError, TypeError):  # other systems have other allocators, Windows no such library
         ctypes.CDLL(None).malloc_trim(0)

@@ -13,10 +13,17 @@ _OPENS_BLOCK = re.compile(r":\s*(#.*)?$")
 _BLOCK_KEYWORD = re.compile(
     r"\s*(async\s+)?(def|class|for|while|with)\b|\s*(if|elif|else|try|except|finally|match|case)\b", re.ASCII
 )
-_OPENS_BRACES = re.compile(r"(?:=>|[^\s=(,:\[?&|{](?<!\breturn))[ \t]*\{[ \t]*(?://.*)?$")
-"""A brace that opens statements or members; one behind `=`, `(` or `return` opens an object."""
+_OPENS_BRACES = re.compile(
+    r"""[^\s=(,:\[?&|{$"'`](?<!\breturn)(?<!\byield)(?<!\bin)(?<!\bimport)(?<!\bexport)(?<!\bconst)(?<!\blet)"""
+    r"[ \t]*\{[ \t]*(?://.*)?$"
+)
+"""A brace that opens statements or members; one behind `=`, `(` or `return` opens an object, or takes one apart."""
 _OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
-_STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[()\[\]{}]""")
+_ENDS = _CLOSERS + ",;"
+"""What ends an expression that stands ahead of it."""
+_STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
+_WORD = re.compile(r"\w")
+_CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
 CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
 _LINE_CHARACTERS = 1000
@@ -57,16 +64,24 @@ def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, 
     if any("\0" in line or "\ufffd" in line for line in lines):
         return ""
     lines = _without_what_follows(lines, after)
-    text = "\n".join(lines).rstrip()
-    text = _without_rest_of_line(text, before.rpartition("\n")[2], after.partition("\n")[0])
+    line = before.rpartition("\n")[2]
+    text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0])
+    if "\n" in text and (opened := _left_open(text, line)) < len(text):  # it was cut within brackets
+        text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
     return "" if not text.strip() else text
 
 
 def closes(text: str, line: str, closers: str) -> bool:
     """Whether `text`, which continues `line`, itself closes everything that `closers` behind the cursor close."""
-    for closer in closers:
-        found = _unescaped(text, closer) if closer in _QUOTES else _unmatched(text, line[-_LINE_CHARACTERS:], closer)
-        if found == len(text):
+    for number, closer in enumerate(closers):
+        if closer in _QUOTES:
+            inside, found = text, _unescaped(text, closer)
+        elif in_string := _CLOSED_IN_STRING.match(closers, number):
+            inside = text[: _unescaped(text, in_string[1])]
+            found = _unmatched(inside, "", closer)
+        else:
+            inside, found = text, _unmatched(text, line[-_LINE_CHARACTERS:], closer)
+        if found == len(inside):
             return False
         line, text = line + text[: found + 1], text[found + 1 :]
     return True
@@ -88,12 +103,14 @@ def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
 
 
 def _without_what_follows(lines: list[str], after: str) -> list[str]:
-    """Cut the suggestion where it begins to repeat the lines below the cursor."""
-    following = [line.strip() for line in after.split("\n")[1:] if line.strip()][:3]
-    if not following:
+    """Cut the suggestion where it begins to repeat the lines below the cursor. One of brackets alone repeats another
+    only where it is indented alike."""
+    below = [line.rstrip() for line in after.split("\n")[1:] if line.strip()][:3]
+    if not below:
         return lines
+    following = [line.strip() for line in below]
     for at, line in enumerate(lines):
-        if at > 0 and line.strip() == following[0]:
+        if at > 0 and line.strip() == following[0] and (_WORD.search(line) or line.rstrip() == below[0]):
             return lines[:at]
     whole = [line.strip() for line in lines if line.strip()]
     return [] if whole and whole == following[: len(whole)] and len("".join(whole)) > 3 else lines
@@ -107,12 +124,15 @@ def _without_rest_of_line(text: str, line: str, rest: str) -> str:
     if rest[0] in _QUOTES:
         text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
         return text.rstrip() if spaced else text
-    if rest[0] in _CLOSERS:
+    if in_string := _CLOSED_IN_STRING.match(rest):
+        inside = text[: _unescaped(text, in_string[1])]
+        text = inside[: _unmatched(inside, "", rest[0])]
+    elif rest[0] in _CLOSERS:
         text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
         text = text if at < 0 else text[:at]
-    if (opened := _left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
+    if rest[0] in _ENDS and (opened := _left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
         return text[:opened].rstrip()
     return text.rstrip() if spaced else text
 
@@ -133,8 +153,7 @@ def _unmatched(text: str, line: str, closer: str) -> int:
 
 
 def _left_open(text: str, line: str) -> int:
-    """Where in `text`, which continues `line`, a bracket is opened that it does not close, which what stands behind the
-    cursor would close in its place; its length when none is."""
+    """Where in `text`, which continues `line`, a bracket is opened that it does not close; its length when none is."""
     opened: list[int] = []
     for token in _STRING_OR_BRACKET.finditer(line + text):
         if token.start() >= len(line) and token[0] in _OPENERS:

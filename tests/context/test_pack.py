@@ -46,6 +46,8 @@ DOCUMENTED = (
     + "\n// Rest.\n" * 100
 )
 ADD = "def add(one, two):\n    return one + two\n"
+PROPS = "class Props:\n    title: str\n    size: int\n"
+LIKE = "class Props:\n    title: str\n    colour: float\n    weight: bytes\n    shade: complex\n"
 OTHER = "def add(one, two):\n    return [*map(one, two)]\n"
 FILES = {
     "a/point.py": POINT,
@@ -55,6 +57,8 @@ FILES = {
     "e/add.py": ADD,
     "f/built/add.py": "# built\n" + ADD,
     "g/other.py": OTHER,
+    "h/props.py": PROPS,
+    "i/props.py": LIKE,
 }
 
 
@@ -103,6 +107,12 @@ def packed(values: Mapping[str, float], budget: int, previous: Sequence[Chosen] 
     return pack(view, ranked, budget, sorted(FILES).index, previous)
 
 
+def test_of_repetitions_the_one_stays_that_is_there() -> None:
+    """Whatever is more valuable at the next cursor."""
+    first = packed({"f/built/add.py add": 0.9, "e/add.py add": 0.8}, 1000)
+    assert packed({"f/built/add.py add": 0.8, "e/add.py add": 0.9}, 1000, first) == first
+
+
 def check(values: Mapping[str, float], budget: int, expected: str) -> None:
     chosen = packed(values, budget)
     assert "".join(c.text for c in chosen) == expected
@@ -144,6 +154,17 @@ def check(values: Mapping[str, float], budget: int, expected: str) -> None:
         # what repeats a more valuable one is left out, what is only called like it is not
         ({"e/add.py add": 0.5, "f/built/add.py add": 0.9}, 1000, f"# f/built/add.py\n# built\n{ADD}"),
         ({"e/add.py add": 0.9, "f/built/add.py add": 0.5}, 1000, f"# e/add.py\n{ADD}"),
+        # members are those of their class
+        (
+            {
+                "h/props.py Props": 0.9,
+                "h/props.py Props.title": 0.9,
+                "i/props.py Props": 0.5,
+                "i/props.py Props.title": 0.4,
+            },
+            1000,
+            f"# h/props.py\n{PROPS}# i/props.py\n{LIKE}",
+        ),
         ({"e/add.py add": 0.9, "g/other.py add": 0.5}, 1000, f"# e/add.py\n{ADD}# g/other.py\n{OTHER}"),
     ],
 )

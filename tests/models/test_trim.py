@@ -48,6 +48,11 @@ def check(raw: str, around: str, expected: str) -> None:
         ("'({', x", "f(|)", "'({', x"),
         ("f(x", "y = |;", "f"),
         ("f(x", "y = |", "f(x"),
+        ("[", "x = |  # why", "["),
+        # within a string a bracket is no code
+        ('x}")', 'print(f"{|}")', "x"),
+        ('x)}"', 'f"{foo(|)}"', "x"),
+        ('foo)"', 'm = "see (|)"', "foo"),
         # brackets in strings are text, apostrophes are no strings
         ('f("don\'t")', "print(|)", 'f("don\'t")'),
         ('")", b)', "print(|)", '")", b'),
@@ -66,6 +71,11 @@ def check(raw: str, around: str, expected: str) -> None:
         ("return x", "def f(x):\n    |\n    return x\n", ""),
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
+        # a line is repeated where it is indented alike; a block that was cut leaves no bracket open
+        ("if (x) {\n    g();\n  }\n  return 1;\n}", "function f() {\n  |\n}\n", "if (x) {\n    g();\n  }\n  return 1;"),
+        ("a();\n  if (x) {\n    g();", "function f() {\n  |\n}\n", "a();"),
+        ("if (x) {\n    g();", "function f() {\n  |\n}\n", ""),
+        ("# don't (\n    a = 1", "def f():\n    |\n", ""),
         ("a = 1\n    return a\nb = 2", "def f():\n    |\n", "a = 1\n    return a"),
         # a body that stands below already: the rest of the line only
         ("\n    a = 1", "def f():|\n    b = 2\n", ""),
@@ -100,6 +110,9 @@ def test_trim(raw: str, around: str, expected: str) -> None:
         ("const a = {\n  |\n};\n", None),
         ("call({\n  |\n});\n", None),
         ("return {\n  |\n};\n", None),
+        ("const {\n  |\n} = a;\n", None),
+        ("import {\n  |\n} from 'a';\n", None),
+        ("x = `${\n  |\n}`;\n", None),
         ("type A = B & {\n  |\n};\n", None),
     ],
 )
@@ -150,6 +163,10 @@ def depths(text: str) -> list[bool]:
         ("x), 1", "f(a[|])", False),
         ("f(x)", "g(|)", False),
         ("', end='')", "print('|')", True),
+        ('x}")', 'print(f"{|}")', True),
+        ('x)}"', 'f"{foo(|)}"', True),
+        ("x", 'print(f"{|}")', False),
+        ('x")', 'print(f"{|}")', False),
     ],
 )
 def test_what_closes_by_itself(text: str, around: str, expected: bool) -> None:

@@ -81,7 +81,9 @@ export class Server implements vscode.Disposable {
   async install(): Promise<void> {
     if (await this.installation.install()) {
       await this.restart();
-      await this.installation.removeOthers();
+      if (this.isRunning) {
+        await this.installation.removeOthers();
+      }
     }
   }
 

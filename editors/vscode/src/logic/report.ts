@@ -60,7 +60,7 @@ export function explained({ files, tokens, last }: Explanation, language: string
 function silence(last: Figures, deadlineMs: number): string {
   return (last.timings_ms["total"] ?? 0) < deadlineMs
     ? "Nothing was probable enough to be shown."
-    : `The model was stopped after ${deadlineMs} ms (\`repofill.suggest.deadline_ms\`), and nothing was probable enough by then.`;
+    : `Nothing was probable enough after ${deadlineMs} ms (\`repofill.suggest.deadline_ms\`), when the model had to stop.`;
 }
 
 function fileTable(files: readonly ContextFile[]): string {
