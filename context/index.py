@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from repofill.context import matches
 from repofill.context.defined import DefinedNames
@@ -32,15 +32,7 @@ from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
 from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
-from repofill.context.scan import (
-    IGNORE_FILES,
-    IgnoreRules,
-    is_config,
-    is_secret,
-    read_config,
-    read_source,
-    scan,
-)
+from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
 from repofill.context.select import View, pieces
 from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
@@ -61,6 +53,7 @@ _NAMES_FILES = 512
 _NOTHING = Resolution()
 _NONE: Mapping[str, str] = MappingProxyType({})
 _Content = tuple[str, Names]
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,53 +136,65 @@ class _Snapshot:
         return self.positions.get(path, 0)
 
 
+class _Recent(Generic[_Value]):
+    """The values used last, each by a path and the digest of its text; of `most` together, each of its size.
+    Thread-safe."""
+
+    def __init__(self, most: int, size: Callable[[_Value], int]) -> None:
+        self._most, self._size = most, size
+        self._lock = Lock()
+        self._values: OrderedDict[tuple[str, bytes], _Value] = OrderedDict()
+        self._used = 0
+
+    def get(self, key: tuple[str, bytes]) -> _Value | None:
+        """What is kept under a key."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def keep(self, key: tuple[str, bytes], value: _Value) -> None:
+        """Keep a value, in the place of those that have not been asked for the longest."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = value
+                self._used += self._size(value)
+            while self._used > self._most and len(self._values) > 1:
+                self._used -= self._size(self._values.popitem(last=False)[1])
+
+
 class _Closed:
     """The files that the editor does not show, each by the digest of the text that is asked for: from memory, the
     store, or the disk, if it is still that text. Thread-safe."""
 
     def __init__(self, root: Path, store: Store) -> None:
         self._root, self._store = root, store
-        self._lock = Lock()
-        self._names: OrderedDict[tuple[str, bytes], Names] = OrderedDict()
-        self._texts: OrderedDict[tuple[str, bytes], str] = OrderedDict()
-        self._characters = 0
+        self._names = _Recent[Names](_NAMES_FILES, lambda names: 1)
+        self._texts = _Recent[str](_TEXT_CHARACTERS, len)
 
     def names(self, path: str, digest: bytes) -> Names:
         """The definitions of a file; none where it has another text by now."""
-        key = path, digest
-        with self._lock:
-            if (names := self._names.get(key)) is not None:
-                self._names.move_to_end(key)
-                return names
-        outline = self._store.outline(path, digest)
-        if outline is None:
-            text = self.text(path, digest)
-            if text is None:
-                return NOTHING
-            outline = parse(path, text)
-        names = Names(path, outline, lambda: self.text(path, digest) or "")
-        with self._lock:
-            self._names[key] = names
-            if len(self._names) > _NAMES_FILES:
-                self._names.popitem(last=False)
+        names = self._names.get((path, digest))
+        if names is None:
+            outline = self._store.outline(path, digest)
+            if outline is None:
+                text = self.text(path, digest)
+                if text is None:
+                    return NOTHING
+                outline = parse(path, text)
+            names = Names(path, outline, lambda: self.text(path, digest) or "")
+            self._names.keep((path, digest), names)
         return names
 
     def text(self, path: str, digest: bytes, *, keep: bool = True) -> str | None:
         """The text of a file; `keep` it at hand for the next time."""
-        key = path, digest
-        with self._lock:
-            if (text := self._texts.get(key)) is not None:
-                self._texts.move_to_end(key)
-                return text
-        text = self._store.text(path, digest)
+        text = self._texts.get((path, digest))
         if text is None:
-            text = self._reread(path, digest)
-        if text is not None and keep:
-            with self._lock:
-                self._characters += len(text) - len(self._texts.get(key, ""))
-                self._texts[key] = text
-                while self._characters > _TEXT_CHARACTERS and len(self._texts) > 1:
-                    self._characters -= len(self._texts.popitem(last=False)[1])
+            text = self._store.text(path, digest)
+            if text is None:
+                text = self._reread(path, digest)
+            if text is not None and keep:
+                self._texts.keep((path, digest), text)
         return text
 
     def _reread(self, path: str, digest: bytes) -> str | None:

@@ -163,7 +163,7 @@ class Completer:
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings)
         least = 0.0 if explicit else settings.suggest.min_confidence
-        likely = [r for r in rank_gathered(gathered) if r.confidence >= _least(r, least)]
+        likely = [r for r in rank_gathered(gathered) if r.confidence >= least]
         answer = gathered.answer
         return Completion(
             items=_suggestions(likely, cursor, closers)[: settings.suggest.max_items],
@@ -317,11 +317,6 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     return [best, *(r for r in ranked if r.option.text != written)]
 
 
-def _least(ranked: Ranked, of_a_line: float) -> float:
-    """The confidence from which an option is shown: several lines that are wrong are more in the way than one."""
-    return math.sqrt(of_a_line) if "\n" in ranked.option.text else of_a_line
-
-
 def _closers(cursor: Cursor) -> str:
     """Brackets and quotes behind the cursor that end its line; none where without them a block would be asked for,
     which never has its own closing bracket."""
@@ -346,7 +341,7 @@ def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:
     option = ranked.option
     source = "model" if option.copy is None else "both" if option.generated else "project"
     text, replaces = option.text, len(closers)
-    line = cursor.text[: cursor.offset].rpartition("\n")[2]
+    line = cursor.text[cursor.text.rfind("\n", 0, cursor.offset) + 1 : cursor.offset]
     if closers and not closes(text, line, closers):
         text, replaces = trim(text, line, closers), 0
     text = with_line_ends(text, cursor.text)

@@ -6,11 +6,14 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
-from repofill.lsp_server.completion import Completer, Cursor
+from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
+from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
 TYPED = "def area(wid"
@@ -55,3 +58,24 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
         assert "th, height):" in [copy.text for copy in found.copies]
     finally:
         await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("around", "closers", "texts", "expected"),
+    [
+        # what closes by itself takes the place of what closes behind the cursor, the rest goes ahead of it
+        ("f(|)", ")", ["x) + 1", "x, {"], [("x) + 1", 1), ("x,", 0)]),
+        # of those that leave the same text the first, none that changes nothing
+        ("f(|)", ")", ["x)", "x", ")"], [("x)", 1)]),
+        ("f(|)\r\n", ")", ["x", "x)"], [("x", 0)]),
+        ("f(|) + 1", "", ["x"], [("x", 0)]),
+        # a block has no closing bracket of its own
+        ("function f() {|}", "", [""], []),
+    ],
+)
+def test_suggestions_over_closers(around: str, closers: str, texts: list[str], expected: list[tuple[str, int]]) -> None:
+    before, after = around.split("|")
+    cursor = Cursor(path="a.ts", text=before + after, offset=len(before))
+    assert _closers(cursor) == closers
+    likely = [Ranked(option=Option(text=text), confidence=0.9) for text in texts]
+    assert [(s.text, s.replaces) for s in _suggestions(likely, cursor, closers)] == expected
