@@ -30,6 +30,7 @@ class Server(LanguageServer):
     """pygls' server with a session. Its own errors go to the log: a pop-up while typing is worse than no suggestion."""
 
     session: Session
+    leaving = False
 
     def serve(self) -> None:
         """Speak on stdin and stdout until the client has gone."""
@@ -40,8 +41,10 @@ class Server(LanguageServer):
                 self.session.stop()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """Called by pygls for everything that escapes a handler, invalid parameters among it."""
-        _log.error("%s", source, exc_info=error)
+        """Called by pygls for everything that escapes a handler, invalid parameters among it, and for what cannot be
+        sent, which is no news once the editor is leaving."""
+        if not self.leaving:
+            _log.error("%s", source, exc_info=error)
 
     def say(self, message: str) -> None:
         """Show one sentence to the user."""
@@ -146,7 +149,8 @@ def _register_life(server: Server) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: Server, params: None) -> None:
-        for library in ("pygls", "asyncio", "concurrent"):  # what is cut off, or can no longer be sent, is no news now
+        ls.leaving = True
+        for library in ("pygls", "asyncio", "concurrent"):  # they would tell of the same, and of what is cut off
             logging.getLogger(library).setLevel(_SILENT)
         await ls.session.close()
 
