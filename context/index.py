@@ -537,6 +537,7 @@ class WorkspaceIndex:
         before, after = before[-_COPY_ONE_FILE:], after[:_COPY_ONE_FILE]
         found = matches.candidates(
             before,
+            after,
             [
                 matches.Text(text=before, origin="before", latest_first=True),
                 matches.Text(text=after, origin="after"),

@@ -29,6 +29,9 @@ LONGEST_NEEDLE = _ANCHORS[0]
 OCCURRENCES = 64
 """Occurrences looked at per source and anchor; frequent short anchors would otherwise cost milliseconds."""
 
+_FOLLOWING = 80
+"""Characters below that are compared."""
+_NOT_BLANK = re.compile(r"\S")
 _BLOCK_LINES = 12
 _TAB = 8
 _LINE_CHARACTERS = 400
@@ -82,20 +85,22 @@ class Candidate:
     """A continuation of the line (or block) as it stands elsewhere.
 
     `match_length` is in characters, `votes` counts the occurrences seen that go on in the same way, `origin` is that of
-    the longest match.
+    the longest match. `follows` are the characters below it, from the next line's first on, that stand below the cursor
+    as well; the most of all occurrences.
     """
 
     text: str
     match_length: int
     votes: int
     origin: str
+    follows: int = 0
 
 
 def candidates(
-    before: str, sources: Iterable[Source], *, limit: int = 10, block_indent: int | None = None
+    before: str, after: str, sources: Iterable[Source], *, limit: int = 10, block_indent: int | None = None
 ) -> tuple[Candidate, ...]:
-    """Up to `limit` distinct continuations of `before` (LF line ends), the longest match first, then the more frequent,
-    then the nearer.
+    """Up to `limit` distinct continuations of `before`, ahead of `after` (LF line ends), first those with the longest
+    match before and behind them, then the more frequent, then the nearer.
 
     `sources` stand in order of nearness. With `block_indent` the continuation is not the rest of the line but the block
     of lines indented by more than that many columns. Lines come indented as the cursor's place asks, not as they stand
@@ -103,6 +108,7 @@ def candidates(
     """
     query = before[-LONGEST:]
     cursor = _cursor(before, block_indent)
+    below = _below(after, 0) if block_indent is None else ""
     found: dict[str, _Tally] = {}
     seen: set[tuple[int, int, int]] = set()
     origins = list(sources)
@@ -119,12 +125,21 @@ def candidates(
                 seen.add((rank, number, end))
                 copied = _continuation(text, end, cursor)
                 if copied.strip():
-                    found.setdefault(copied, _Tally()).add(_common_suffix(text, end, query), rank)
+                    tally = found.setdefault(copied, _Tally())
+                    tally.add(_common_suffix(text, end, query), rank)
+                    if below:
+                        tally.follows = max(tally.follows, shared(_below(text, end), below))
         if len(found) >= limit:
             break
-    ranked = sorted(found.items(), key=lambda item: (-item[1].length, -item[1].votes, item[1].rank))
+    ranked = sorted(found.items(), key=lambda item: (-item[1].length - item[1].follows, -item[1].votes, item[1].rank))
     return tuple(
-        Candidate(text=text, match_length=tally.length, votes=tally.votes, origin=origins[tally.rank].origin)
+        Candidate(
+            text=text,
+            match_length=tally.length,
+            votes=tally.votes,
+            origin=origins[tally.rank].origin,
+            follows=tally.follows,
+        )
         for text, tally in ranked[:limit]
     )
 
@@ -132,9 +147,10 @@ def candidates(
 class _Tally:
     """What is known of one continuation."""
 
-    __slots__ = ("length", "rank", "votes")
+    __slots__ = ("follows", "length", "rank", "votes")
 
     def __init__(self) -> None:
+        self.follows = 0
         self.length = 0
         self.rank = 0
         self.votes = 0
@@ -155,6 +171,21 @@ def _common_suffix(text: str, end: int, query: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _below(text: str, at: int) -> str:
+    """The first characters below the line of an offset that are not white space."""
+    start = text.find("\n", at) + 1
+    if not start:
+        return ""
+    first = _NOT_BLANK.search(text, start, start + _FOLLOWING)
+    return text[first.start() : first.start() + _FOLLOWING] if first is not None else ""
+
+
+def shared(one: str, other: str) -> int:
+    """Leading characters in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ from typing import Literal, NamedTuple, Protocol
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
 from repofill.context.names import NAME, Names, bare
-from repofill.context.outline import Definition
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
@@ -469,8 +468,7 @@ class _Search:
         self, path: str, number: int, reach: Reach, hops: int, distance: int | None = None, *, begun: bool = False
     ) -> None:
         if number >= 0:
-            definition = self._names(path).definitions[number]
-            self._add(path, number, definition, reach, hops, "", owner_distance=distance, begun=begun)
+            self._add(path, number, self._names(path), reach, hops, "", owner_distance=distance, begun=begun)
 
     def _named(self, path: str, name: str, reach: Reach, hops: int, local: str) -> None:
         """The definition of `name` in `path`, what belongs to it, and what its signature speaks of."""
@@ -478,9 +476,9 @@ class _Search:
         for number in names.qualified.get(name, ()):
             if self.named.get((path, number), _HOPS + 1) > hops:
                 self.named[path, number] = hops
-                self._add(path, number, names.definitions[number], reach, hops, local)
+                self._add(path, number, names, reach, hops, local)
                 for at in names.within(name):
-                    self._add(path, at, names.definitions[at], "member" if reach == "named" else reach, hops, local)
+                    self._add(path, at, names, "member" if reach == "named" else reach, hops, local)
                 if hops < _HOPS:
                     self._spoken_of(path, names, number, hops + 1)
 
@@ -497,7 +495,7 @@ class _Search:
     def _taken_over(self, binding: Binding, reach: Reach, *, late: bool = False) -> None:
         names = self._names(binding.path)
         for number in names.qualified.get(binding.name, ()):
-            self._add(binding.path, number, names.definitions[number], reach, 1, binding.local, late=late)
+            self._add(binding.path, number, names, reach, 1, binding.local, late=late)
 
     def _spoken_of(self, path: str, names: Names, number: int, hops: int) -> None:
         """Base classes and the types of parameters, results and fields: names in the signatures of a definition and of
@@ -527,10 +525,10 @@ class _Search:
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
         names = self._names(path)
         for number in sorted(names.outer):
-            self._add(path, number, names.definitions[number], reach, 0, local)
+            self._add(path, number, names, reach, 0, local)
         for number, definition in enumerate(names.definitions):
             if number not in names.outer:
-                self._add(path, number, definition, reach, 1, definition.parent.rpartition(".")[2])
+                self._add(path, number, names, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
         """Definitions anywhere that are called like a word near the cursor, the nearest word first. In an import those
@@ -552,23 +550,23 @@ class _Search:
                     continue
                 looked_into.add(path)
                 names = self._names(path)
-                for number in names.simple.get(word, ()):
-                    definition = names.definitions[number]
-                    if importing and definition.parent:
+                for number in names.called(word):
+                    parent = names.definitions[number].parent
+                    if importing and parent:
                         continue
-                    owner = definition.parent.rpartition(".")[2]
-                    self._add(path, number, definition, "word", 0, owner, homonyms=len(paths))
+                    self._add(path, number, names, "word", 0, parent.rpartition(".")[2], homonyms=len(paths))
 
     def _everything(self, path: str) -> None:
-        for number, definition in enumerate(self._names(path).definitions):
-            owner = definition.parent.rpartition(".")[2]
-            self._add(path, number, definition, "dependency", bool(definition.parent), owner)
+        names = self._names(path)
+        for number, definition in enumerate(names.definitions):
+            parent = definition.parent
+            self._add(path, number, names, "dependency", bool(parent), parent.rpartition(".")[2])
 
     def _add(
         self,
         path: str,
         number: int,
-        definition: Definition,
+        names: Names,
         reach: Reach,
         hops: int,
         local: str,
@@ -578,16 +576,18 @@ class _Search:
         begun: bool = False,
         late: bool = False,
     ) -> None:
-        if (path, number) in self.found or path == self.path or not definition.name:
+        definition = names.definitions[number]
+        if path == self.path or not definition.name or (path, number) in self.found:
             return
         words = self.words
-        is_outer = number in self._names(path).outer
+        is_outer = number in names.outer
         owner = local if is_outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
-            add = partial(self._add, path, number, definition, reach, hops, local)
-            self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
+            if len(self.unspoken) < _ENOUGH:
+                add = partial(self._add, path, number, names, reach, hops, local)
+                self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
             return
         distance = words.distances.get(name)
         typed = 0

@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
-from repofill.models.rank import FEATURES, KNOWN, Option, features
+from repofill.models.rank import FAMILIES, FEATURES, Option, features
 
 OTHERS_SHARE = 5
 """There are so many more packages of other languages, and of each so many fewer places."""
 _L2 = 1.0
 _STEPS = 50
-_LARGEST = 30.0
-"""Of a score: keeps its exponential finite."""
+_SMALLEST_STEP = 1e-6
 
 
 def fit(
@@ -31,28 +30,43 @@ def fit(
     (options,) numbers the case that an option belongs to. "None of them" is an option of every group, with score 0.
     """
     weights = np.zeros(rows.shape[1])
+
+    def loss(weights: npt.NDArray[np.float64]) -> float:
+        scores = rows @ weights
+        likelihood = (labels * scores).sum() - np.logaddexp(0, _log_sums(scores, groups)).sum()
+        return float(_L2 / 2 * weights @ weights - likelihood)
+
+    now = loss(weights)
     for _ in range(_STEPS):
-        shares = np.exp(np.clip(rows @ weights, -_LARGEST, _LARGEST))
-        probability = shares / (1 + np.bincount(groups, shares))[groups]
+        scores = rows @ weights
+        probability = np.exp(scores - np.logaddexp(0, _log_sums(scores, groups))[groups])
         weighted = rows * probability[:, None]
         mean = np.zeros((groups.max() + 1, rows.shape[1]))
         np.add.at(mean, groups, weighted)
         gradient = rows.T @ (probability - labels) + _L2 * weights
         curvature = weighted.T @ rows - mean.T @ mean + _L2 * np.eye(len(weights))
         step = np.linalg.solve(curvature, gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-6:
+        while (then := loss(weights - step)) > now and np.abs(step).max() > _SMALLEST_STEP:
+            step = step / 2  # Newton's method alone may leap over the optimum, and away
+        weights, now = weights - step, then
+        if np.abs(step).max() < _SMALLEST_STEP:
             break
     return weights
 
 
-def weights_by_language(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:
-    """Weights of their own for each of KNOWN, and "" for all other languages together."""
+def _log_sums(scores: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """The logarithm of the summed exponentials of each group's scores."""
+    top = np.full(groups.max() + 1, -np.inf)
+    np.maximum.at(top, groups, scores)
+    return np.asarray(top + np.log(np.bincount(groups, np.exp(scores - top[groups]))))
+
+
+def weights_by_family(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:
+    """Weights of their own for each of FAMILIES, and "" for all other languages together."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
-        language = case.gathered.language
-        groups.setdefault(language if language in KNOWN else "", []).append(case)
-    fitted = {language: _weights_from(group) for language, group in sorted(groups.items())}
+        groups.setdefault(FAMILIES.get(case.gathered.language, ""), []).append(case)
+    fitted = {family: _weights_from(group) for family, group in sorted(groups.items())}
     return {"": next(iter(fitted.values())), **fitted}  # if all cases are of known languages, those count everywhere
 
 
@@ -68,7 +82,9 @@ def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
 
 
 def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
-    rows = [[row[name] for name in FEATURES] for _, options in groups for row in features(options)]
+    rows = [
+        [row[name] for name in FEATURES] for case, options in groups for row in features(options, case.gathered.place)
+    ]
     best = [_longest_right(options, case) for case, options in groups]
     labels = [float(o is wanted) for (_, options), wanted in zip(groups, best, strict=True) for o in options]
     numbers = [number for number, (_, options) in enumerate(groups) for _ in options]
@@ -83,5 +99,5 @@ def _longest_right(options: Sequence[Option], case: Case) -> Option | None:
 
 def write(cases: Sequence[Case], packages: Sequence[str], model: str, out: Path) -> None:
     """Fit and write `out` in the form of `models/bundled/rank.json`."""
-    content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_by_language(cases)}
+    content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_by_family(cases)}
     out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

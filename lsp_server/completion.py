@@ -25,6 +25,7 @@ from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.engine import Engine
 from repofill.models.gguf import ModelDescription
+from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, merge, rank
 from repofill.models.trim import CLOSERS, block_indent, closes, trim, with_line_ends
@@ -113,8 +114,8 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What one cursor yields before ranking. `answer` is None where the model had none in time; `written` is its text
-    as it would be shown, `language` that of the file."""
+    """What one cursor, at its `place`, yields before ranking. `answer` is None where the model had none in time;
+    `written` is its text as it would be shown, `language` that of the file."""
 
     copies: tuple[Candidate, ...]
     written: str
@@ -122,6 +123,7 @@ class Gathered:
     scored: bool
     plan: Plan
     model: ModelDescription
+    place: Place
     language: str
     timings_ms: dict[str, float]
 
@@ -219,6 +221,7 @@ class Completer:
             scored=scored,
             plan=plan,
             model=model,
+            place=Place.between(before, after),
             language=language.name if (language := language_of(cursor.path)) is not None else "",
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
@@ -301,12 +304,13 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
+    rank_here = partial(rank, place=gathered.place, language=gathered.language, model=gathered.model.name)
     if gathered.scored and answer is not None:
         scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
         model = (written, answer.logprob, answer.tokens) if ended else None
-        return rank(merge(gathered.copies, scores, model), gathered.language, gathered.model.name)
-    ranked = rank(merge(gathered.copies, [None] * len(gathered.copies)), gathered.language, gathered.model.name)
+        return rank_here(merge(gathered.copies, scores, model))
+    ranked = rank_here(merge(gathered.copies, [None] * len(gathered.copies)))
     if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.

@@ -15,12 +15,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from types import MappingProxyType
 from typing import NamedTuple
 
-from repofill.context.matches import Candidate
+from repofill.context.matches import Candidate, shared
+from repofill.models.place import Place
 
-KNOWN = ("python",)
-"""The languages that the bundled model was trained on: elsewhere its word counts for less."""
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {"python": "python", "javascript": "ecmascript", "typescript": "ecmascript"}
+)
+"""The languages that the bundled model was trained on, by whose weights count for them: elsewhere its word counts for
+less."""
 FEATURES = (
     "bias",
     "copied",
@@ -33,6 +38,14 @@ FEATURES = (
     "vote_share",
     "first",
     "margin",
+    "follows",
+    "follows_long",
+    "follows_best",
+    "below",
+    "opens",
+    "opens_deeper",
+    "opens_level",
+    "closed_deeper",
     "length",
     "short",
     "block",
@@ -86,14 +99,14 @@ def merge(
     return list(options.values())
 
 
-def rank(options: Sequence[Option], language: str, model: str) -> list[Ranked]:
-    """The options, the most probable first. `language` by its name in `context.languages`, "" if it is none of them;
-    `model` by its own: one that the weights were not fitted with is taken to know every language."""
+def rank(options: Sequence[Option], place: Place, language: str, model: str) -> list[Ranked]:
+    """The options at a place, the most probable first. `language` by its name in `context.languages`, "" if it is none
+    of them; `model` by its own: one that the weights were not fitted with is taken to know every language."""
     fitted = bundled_weights()
-    known = language if model == fitted.model else KNOWN[0]
+    family = FAMILIES.get(language, "") if model == fitted.model else "python"
     scored = any(option.logprob is not None for option in options)
-    weights = fitted.weights.get(known, fitted.weights[""])["scored" if scored else "copied"]
-    scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options)]
+    weights = fitted.weights.get(family, fitted.weights[""])["scored" if scored else "copied"]
+    scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options, place)]
     top = max(scores, default=0.0)
     shares = [math.exp(score - max(top, 0.0)) for score in scores]
     total = sum(shares) + math.exp(-max(top, 0.0))
@@ -101,17 +114,15 @@ def rank(options: Sequence[Option], language: str, model: str) -> list[Ranked]:
     return sorted(ranked, key=lambda r: -r.confidence)
 
 
-def features(options: Sequence[Option]) -> list[dict[str, float]]:
+def features(options: Sequence[Option], place: Place) -> list[dict[str, float]]:
     """One row per option; what it says of an option depends on the others shown beside it."""
     copies = [option.copy for option in options if option.copy is not None]
-    longest = max((copy.match_length for copy in copies), default=0)
-    votes = sum(copy.votes for copy in copies)
     logprobs = [option.logprob for option in options if option.logprob is not None]
     total = math.log(sum(math.exp(value - max(logprobs)) for value in logprobs)) + max(logprobs) if logprobs else 0.0
-    return [_row(option, options, longest, votes, total) for option in options]
+    return [_row(option, options, copies, total) | place.features(option.text) for option in options]
 
 
-def _row(option: Option, options: Sequence[Option], longest: int, votes: int, total: float) -> dict[str, float]:
+def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate], total: float) -> dict[str, float]:
     row = dict.fromkeys(FEATURES, 0.0)
     row["bias"] = 1.0
     row["length"] = math.log1p(len(option.text)) / 3
@@ -120,9 +131,9 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
     row["lines"] = math.log1p(option.text.count("\n"))
     row["generated"] = float(option.generated)
     if (written := next((o.text for o in options if o.generated), None)) is not None:
-        row["like_generated"] = _shared(option.text, written) / max(len(option.text), len(written))
+        row["like_generated"] = shared(option.text, written) / max(len(option.text), len(written))
     if (copy := option.copy) is not None:
-        others = [o.copy.match_length for o in options if o.copy is not None and o is not option]
+        others = [other.match_length for other in copies if other is not copy]
         row["copied"] = 1.0
         row["match"] = math.log1p(copy.match_length) / 3
         row["match_long"] = min(max(copy.match_length - 12, 0), 48) / 48
@@ -130,9 +141,12 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
         row["same_file"] = float(copy.origin in ("before", "after"))
         row["after"] = float(copy.origin == "after")
         row["votes"] = math.log(copy.votes)
-        row["vote_share"] = copy.votes / votes
-        row["first"] = float(copy.match_length == longest)
+        row["vote_share"] = copy.votes / sum(other.votes for other in copies)
+        row["first"] = float(copy.match_length >= max(others, default=0))
         row["margin"] = max(-40, min(copy.match_length - max(others, default=0), 40)) / 40
+        row["follows"] = math.log1p(copy.follows) / 3
+        row["follows_long"] = float(copy.follows >= 40)
+        row["follows_best"] = float(copy.follows > 3 and copy.follows == max(other.follows for other in copies))
         row["agrees"] = float(option.generated)
     if option.logprob is not None:
         row["scored"] = 1.0
@@ -143,7 +157,7 @@ def _row(option: Option, options: Sequence[Option], longest: int, votes: int, to
 
 
 class Weights(NamedTuple):
-    """What was fitted with the model of this name: weights by language, "" for those that it was not trained on;
+    """What was fitted with the model of this name: weights by family, "" for the languages that it was not trained on;
     "scored" for options with a log-probability, "copied" without."""
 
     model: str
@@ -155,9 +169,3 @@ def bundled_weights() -> Weights:
     """The weights that ship with the bundled model."""
     content = json.loads(resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8"))
     return Weights(model=content["model"], weights=content["weights"])
-
-
-def _shared(one: str, other: str) -> int:
-    """Leading characters in common."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -66,7 +66,7 @@ def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, 
     lines = _without_what_follows(lines, after)
     line = before.rpartition("\n")[2]
     text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0])
-    if "\n" in text and (opened := _left_open(text, line)) < len(text):  # it was cut within brackets
+    if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
     return "" if not text.strip() else text
 
@@ -132,7 +132,7 @@ def _without_rest_of_line(text: str, line: str, rest: str) -> str:
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
         text = text if at < 0 else text[:at]
-    if rest[0] in _ENDS and (opened := _left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
+    if rest[0] in _ENDS and (opened := left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
         return text[:opened].rstrip()
     return text.rstrip() if spaced else text
 
@@ -152,7 +152,7 @@ def _unmatched(text: str, line: str, closer: str) -> int:
     return len(text)
 
 
-def _left_open(text: str, line: str) -> int:
+def left_open(text: str, line: str) -> int:
     """Where in `text`, which continues `line`, a bracket is opened that it does not close; its length when none is."""
     opened: list[int] = []
     for token in _STRING_OR_BRACKET.finditer(line + text):

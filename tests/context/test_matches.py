@@ -15,7 +15,7 @@ def check(
     """`others` maps an origin to a text; `expected` lists (text, match length) in order."""
     sources = [Text(text=before, origin="before", latest_first=True)]
     sources += [Text(text=text, origin=origin) for origin, text in others.items()]
-    found = candidates(before, sources, block_indent=block_indent)
+    found = candidates(before, "", sources, block_indent=block_indent)
     assert [(c.text, c.match_length) for c in found] == expected
 
 
@@ -78,10 +78,35 @@ def test_votes_and_origin() -> None:
     """Votes count the places; the origin is where the longest match stands."""
     (first, second) = candidates(
         "x = get(",
+        "",
         [Text(text="y = get(a)\n", origin="open"), Text(text="x = get(b)\nz = get(b)\n", origin="project")],
     )
     assert (first.text, first.votes, first.origin) == ("b)", 2, "project")
     assert (second.text, second.votes, second.origin) == ("a)", 1, "open")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "other", "expected"),
+    [
+        # of two places alike before the cursor the one that goes on below as the code here does
+        (
+            "x = get(",
+            "\n    \n  return a\n",
+            "x = get(1)\nreturn b\nx = get(2)\n    return a\n",
+            [("2)", 9), ("1)", 7)],
+        ),
+        # nothing stands below, or what stands on the cursor's own line
+        ("x = get(", ")", "x = get(1)\nreturn b\n", [("1)", 0)]),
+        ("x = get(", "\n\n", "x = get(1)\nreturn b\n", [("1)", 0)]),
+        ("x = get(", "\nreturn b", "x = get(1)\n", [("1)", 0)]),
+        # the most of several places; a line that is given a new beginning
+        ("x = get(", "\ny = 2\n", "x = get(1)\ny = 1\n\nx = get(1)\ny = 2\n", [("1)", 6)]),
+        ("x = 1\n", "\ny = 2\n", "x = 1\nz = 3\ny = 2\n", [("z = 3", 6)]),
+    ],
+)
+def test_what_follows_below(before: str, after: str, other: str, expected: list[tuple[str, int]]) -> None:
+    found = candidates(before, after, [Text(text=other, origin="open")])
+    assert [(c.text, c.follows) for c in found] == expected
 
 
 @given(
@@ -90,7 +115,7 @@ def test_votes_and_origin() -> None:
 )
 def test_longest_match_is_the_longest(text: str, query: str) -> None:
     """Against a plain scan of the same text: the first candidate has the longest match and goes on so."""
-    found = candidates(query, [Text(text=text, origin="near")])
+    found = candidates(query, "", [Text(text=text, origin="near")])
     lengths = {}
     for end in range(3, len(text) + 1):
         length = next((n for n in range(min(len(query), end, LONGEST), 0, -1) if text[:end].endswith(query[-n:])), 0)
@@ -131,5 +156,5 @@ def test_a_block_is_copied_alike_from_any_depth(
 
     before = "    " * here + "while x:" + typed
     text = at_depth(source) + "\n" + "    " * source + "return x\n"
-    found = candidates(before, [Text(text=text, origin="near")], block_indent=4 * here)
+    found = candidates(before, "", [Text(text=text, origin="near")], block_indent=4 * here)
     assert [candidate.text for candidate in found] == [at_depth(here).rstrip().removeprefix(before)]

@@ -84,7 +84,7 @@ def test_the_same_as_a_plain_scan(
         for needle in (query, query[-3:], query[:3], query[-5:], query):
             assert places(source, needle) == places(plain, needle)
         before = [Text(text=after, origin="open")]
-        assert candidates(query, [*before, nearby()]) == candidates(query, [*before, plain])
+        assert candidates(query, after, [*before, nearby()]) == candidates(query, after, [*before, plain])
 
 
 @given(st.text(alphabet="abcdefgh_.( \n", max_size=2000), st.integers(0, 2000), st.integers(3, LONGEST_NEEDLE))

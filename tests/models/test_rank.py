@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from repofill.context.matches import Candidate
 from repofill.models.budget import budget_for
+from repofill.models.place import Place
 from repofill.models.rank import FEATURES, bundled_weights, features, merge, rank
 
 BUNDLED = bundled_weights().model
@@ -30,12 +31,12 @@ def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
     assert merge([], [], ("  ", -0.1, 1)) == []
     assert merge([copy("x", 5)], [None])[0].logprob is None
-    assert rank([], "python", BUNDLED) == []
+    assert rank([], Place(), "python", BUNDLED) == []
 
 
 def test_features_are_finite_and_complete() -> None:
     """Every option has every feature; impossible scores stay bounded."""
-    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], ("c", -0.0, 0)))
+    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], ("c", -0.0, 0)), Place())
     assert all(set(row) == set(FEATURES) for row in rows)
     assert all(abs(value) < 100 for row in rows for value in row.values())
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
@@ -51,7 +52,7 @@ def test_features_are_finite_and_complete() -> None:
 )
 def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: Candidate, language: str) -> None:
     """With nothing else to go by, the shipped weights follow the match."""
-    ranked = rank(merge([worse, better], [None, None]), language, BUNDLED)
+    ranked = rank(merge([worse, better], [None, None]), Place(), language, BUNDLED)
     assert ranked[0].option.text == better.text
     assert 0 <= ranked[1].confidence < ranked[0].confidence <= 1
 
@@ -60,16 +61,24 @@ def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: 
 def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> None:
     copies = [copy(f"text{at}", length, votes) for at, (length, votes, _) in enumerate(found)]
     for scores in ([None] * len(found), [(logprob, 3) for *_, logprob in found]):
-        ranked = rank(merge(copies, scores), "python", BUNDLED)
+        ranked = rank(merge(copies, scores), Place(), "python", BUNDLED)
         confidences = [r.confidence for r in ranked]
         assert confidences == sorted(confidences, reverse=True)
         assert all(confidence >= 0 for confidence in confidences)
         assert sum(confidences) <= 1 + 1e-9
 
 
+def test_what_stands_below_decides_between_equal_matches() -> None:
+    """The one below which its source goes on as the code does here."""
+    copies = [copy("alpha)", 10), Candidate(text="gamma)", match_length=10, votes=1, origin="project", follows=30)]
+    place = Place(line="x = f(", below=0)
+    assert rank(merge(copies, [None, None]), place, "python", BUNDLED)[0].option.text == "gamma)"
+    assert rank(merge(copies, [(-4.0, 3), (-4.0, 3)]), place, "python", BUNDLED)[0].option.text == "gamma)"
+
+
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
-    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), "python", BUNDLED)
+    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), Place(), "python", BUNDLED)
     assert ranked[0].option.text == "gamma)"
 
 
@@ -78,7 +87,7 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
     options = merge([copy("alpha)", 12)], [(-6.0, 3)], ("gamma)", -1.5, 3))
 
     def sure(language: str, model: str) -> float:
-        return next(r.confidence for r in rank(options, language, model) if r.option.generated)
+        return next(r.confidence for r in rank(options, Place(), language, model) if r.option.generated)
 
     assert sure("go", BUNDLED) < sure("python", BUNDLED) == sure("go", "another")
 
@@ -86,7 +95,7 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
 def test_several_lines_are_less_sure_than_one() -> None:
     """Matched and scored alike."""
     sure = [
-        rank(merge([copy(text, 40)], [(-2.0, 8)]), language, BUNDLED)[0].confidence
+        rank(merge([copy(text, 40)], [(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
         for language in ("python", "go")
         for text in ("return self.value + 1", "value = self.value\n    return")
     ]
