@@ -14,8 +14,8 @@ import numpy.typing as npt
 from repofill.evaluation.fill import Case, right
 from repofill.models.rank import FAMILIES, FEATURES, Option, features
 
-OTHERS_SHARE = 5
-"""There are so many more packages of other languages, and of each so many fewer places."""
+_OTHERS_SHARE = 2
+"""Of the languages that share their weights so many fewer places are drawn of each package."""
 _L2 = 1.0
 _STEPS = 50
 _SMALLEST_STEP = 1e-6
@@ -52,6 +52,11 @@ def fit(
         if np.abs(step).max() < _SMALLEST_STEP:
             break
     return weights
+
+
+def holes_of(language: str, holes: int) -> int:
+    """How many are drawn of each package of a language where of Python's so many are."""
+    return holes if language in FAMILIES else -(-holes // _OTHERS_SHARE)
 
 
 def _log_sums(scores: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

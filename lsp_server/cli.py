@@ -410,9 +410,10 @@ def _bench_tune(options: argparse.Namespace) -> None:
     folders = _folders(options, packages.TUNED)
     cases = _cases(options, folders, options.holes)
     if not options.workspace:
-        others = [fetch() for name, language in LANGUAGES.items() if name != "python" for fetch in language.development]
-        cases += _cases(options, others, -(-options.holes // tune.OTHERS_SHARE))
-        folders += others
+        for name in (name for name in LANGUAGES if name != "python"):
+            others = [fetch() for fetch in LANGUAGES[name].development]
+            cases += _cases(options, others, tune.holes_of(name, options.holes))
+            folders += others
     tune.write(cases, [folder.name for folder in folders], cases[0].gathered.model.name, options.out)
 
 
