@@ -23,7 +23,7 @@ from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
-from repofill.models.engine import Engine
+from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
@@ -178,7 +178,7 @@ class Completer:
 
     async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
-        What the model does not give by the deadline is left out."""
+        What the model does not give by the deadline is left out. Raises EngineUnavailable where it cannot be loaded."""
         clock = Clock("copy")
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
         max_lines = settings.suggest.max_lines
@@ -196,12 +196,17 @@ class Completer:
         budget = _budget(model, settings)
         planning = self._planned(index, cursor, budget)
         await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
+        try:
+            plan = planning.result() if planning.done() else None
+        except EngineUnavailable:
+            if self._engine.state == "failed":
+                raise
+            plan = None  # the process starts again; meanwhile the project's own text proposes
 
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES
-        plan, answer = Plan(), None
-        if planning.done():
-            plan = planning.result()
+        answer = None
+        if plan is not None:
             answer = await self._engine.fill(
                 FillRequest(
                     context=tuple(file.text for file in plan.files),
@@ -219,7 +224,7 @@ class Completer:
             written=shown_as(answer.text) if answer else "",
             answer=answer,
             scored=scored,
-            plan=plan,
+            plan=plan or Plan(),
             model=model,
             place=Place.between(before, after),
             language=language.name if (language := language_of(cursor.path)) is not None else "",

@@ -13,10 +13,12 @@ from repofill.context.store import Store
 from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
+from repofill.models.engine import EngineUnavailable
 from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
 TYPED = "def area(wid"
+UNHURRIED = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
 
 
 class Busy:
@@ -41,11 +43,10 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
     index.build()
     engine = make_engine(Settings())
     hurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=200))
-    unhurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
     cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
     completer = Completer(engine)
     try:
-        await completer.gather(index, cursor, unhurried)  # the model is loaded now
+        await completer.gather(index, cursor, UNHURRIED)  # the model is loaded now
         index = WorkspaceIndex(tmp_path, store)  # and nothing is at hand
         index.build()
         busy = Busy()
@@ -54,10 +55,29 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
         assert not busy.gave_up
         assert found.copies == ()
         busy.freed.set()
-        found = await completer.gather(index, cursor, unhurried)
+        found = await completer.gather(index, cursor, UNHURRIED)
         assert "th, height):" in [copy.text for copy in found.copies]
     finally:
         await engine.close()
+
+
+@pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
+async def test_while_the_model_restarts_the_project_proposes(state: str, proposed: str, tmp_path: Path) -> None:
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    engine._failed_file = engine._signature()
+    engine._enter(state, "the model process ended")
+    text = f"from shapes import area\n\n{TYPED}"
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    try:
+        found = await Completer(engine).gather(index, cursor, UNHURRIED)
+    except EngineUnavailable:
+        assert not proposed
+    else:
+        assert found.copies[0].text == proposed
+        assert found.answer is None
 
 
 @pytest.mark.parametrize(
