@@ -136,6 +136,7 @@ class Completer:
         self._engine = engine
         self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
         self._plans = WeakKeyDictionary()
+        self._newest = 0
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
@@ -178,8 +179,10 @@ class Completer:
 
     async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
-        What the model does not give by the deadline is left out. Raises EngineUnavailable where it cannot be loaded."""
+        What the model does not give by the deadline, or before a newer call, is left out. Raises EngineUnavailable
+        where it cannot be loaded."""
         clock = Clock("copy")
+        self._newest = number = self._newest + 1
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
         max_lines = settings.suggest.max_lines
         block = block_indent(before, after) if max_lines > 1 else None
@@ -206,7 +209,7 @@ class Completer:
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES
         answer = None
-        if plan is not None:
+        if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
             answer = await self._engine.fill(
                 FillRequest(
                     context=tuple(file.text for file in plan.files),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggest
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import EngineUnavailable
+from repofill.models.protocol import FillRequest
 from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
@@ -59,6 +62,37 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
         assert "th, height):" in [copy.text for copy in found.copies]
     finally:
         await engine.close()
+
+
+async def test_an_older_request_never_takes_the_place_of_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = WorkspaceIndex(tmp_path)
+    busy, copied = Busy(), index.copy_candidates
+
+    def first_held_up(path: str, before: str, *rest: Any, **more: Any) -> Any:
+        if before == TYPED:
+            with busy:
+                pass
+        return copied(path, before, *rest, **more)
+
+    monkeypatch.setattr(index, "copy_candidates", first_held_up)
+    sent: list[str] = []
+
+    async def fill(request: FillRequest) -> None:
+        sent.append(request.prefix)
+        busy.freed.set()
+
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    completer = Completer(engine)
+    asked = []
+    for text in (TYPED, f"{TYPED}t"):
+        cursor = Cursor(path="new.py", text=text, offset=len(text))
+        asked.append(asyncio.create_task(completer.gather(index, cursor, UNHURRIED)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*asked)
+    assert sent == [f"{TYPED}t"]
 
 
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
