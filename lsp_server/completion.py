@@ -36,6 +36,8 @@ SCORED_MODEL_BYTES = 150_000_000
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
 _LINE_TOKENS = 48
+_NEAR_CHARACTERS = 20_000
+"""So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
@@ -184,9 +186,10 @@ class Completer:
         clock = Clock("copy")
         self._newest = number = self._newest + 1
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
+        near = before[-_NEAR_CHARACTERS:], after[:_NEAR_CHARACTERS]
         max_lines = settings.suggest.max_lines
-        block = block_indent(before, after) if max_lines > 1 else None
-        shown_as = partial(trim, before=before, after=after, block_indent=block, max_lines=max_lines)
+        block = block_indent(*near) if max_lines > 1 else None
+        shown_as = partial(trim, before=near[0], after=near[1], block_indent=block, max_lines=max_lines)
         deadline_s = settings.suggest.deadline_ms / 1000
         search = partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
         copying = asyncio.create_task(asyncio.to_thread(search))  # it reads the store, which may be busy
@@ -229,7 +232,7 @@ class Completer:
             scored=scored,
             plan=plan or Plan(),
             model=model,
-            place=Place.between(before, after),
+            place=Place.between(*near),
             language=language.name if (language := language_of(cursor.path)) is not None else "",
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )

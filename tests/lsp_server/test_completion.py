@@ -12,6 +12,7 @@ import pytest
 
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
+from repofill.lsp_server import completion
 from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
@@ -93,6 +94,26 @@ async def test_an_older_request_never_takes_the_place_of_a_newer_one(
         await asyncio.sleep(0)
     await asyncio.gather(*asked)
     assert sent == [f"{TYPED}t"]
+
+
+async def test_of_a_large_file_every_option_is_held_against_what_is_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def trim(raw: str, before: str, after: str, **more: Any) -> str:
+        seen.append(len(before) + len(after))
+        return real(raw, before, after, **more)
+
+    real = completion.trim
+    monkeypatch.setattr(completion, "trim", trim)
+    engine = make_engine(Settings())
+    engine._enter("crashed")
+    before, after = f"{CODE * 1000}{TYPED}", f"\n{CODE * 1000}"
+    cursor = Cursor(path="new.py", text=before + after, offset=len(before))
+    found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
+    assert found.copies[0].text == "th, height):"
+    assert 0 < max(seen) < len(after)
 
 
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
