@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
@@ -83,7 +84,7 @@ def bundled_model() -> Path:
 
 def make_engine(settings: Settings) -> Engine:
     """An engine for the model the settings name. Nothing is loaded before its first use."""
-    path = Path(settings.model.path).expanduser() if settings.model.path else bundled_model()
+    path = Path(os.path.expanduser(settings.model.path)) if settings.model.path else bundled_model()
     window = settings.model.context_window
     context = settings.context
     if not window and (context.budget_tokens or context.prefix_tokens or context.suffix_tokens):

@@ -336,7 +336,8 @@ def test_a_bad_model_is_one_line(damage: str, project: Path, run: Run) -> None:
 
 
 def test_a_missing_model_is_one_line(project: Path, run: Run) -> None:
-    fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf", "no such file")
+    for absent in ("absent.gguf", "~nobody-of-this-name/absent.gguf"):
+        fails(run("complete", PLACE, "--model", absent), absent, "no such file")
     fails(run("complete", PLACE, "--model", "."), "repofill: ")
     (project / "repofill.toml").write_text("nonsense = 1\n")
     fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf")
@@ -399,6 +400,7 @@ def test_the_log_is_a_file_without_source_text(project: Path, run: Run, home: Pa
     written = log.read_text()
     for source in ("IrisClassifier", "load_data", "def "):
         assert source not in written
-    (home / "repofill" / "repofill.toml").write_text('log.file = "/proc/nowhere/my.log"\n')
-    result = run("complete", PLACE)
-    assert (result.status, result.err) == (0, "")
+    for nowhere in ("/proc/nowhere/my.log", "~nobody-of-this-name/my.log"):
+        (home / "repofill" / "repofill.toml").write_text(f'log.file = "{nowhere}"\n')
+        result = run("complete", PLACE)
+        assert (result.status, result.err) == (0, "")
