@@ -150,6 +150,18 @@ def test_explain_shows_files_cache_stages_and_the_suggestion(project: Path, run:
         assert part in result.out
 
 
+def test_brackets_in_a_path_are_shown(project: Path, run: Run) -> None:
+    """As Next.js has them; rich takes them for its markup."""
+    folder = project / "[id]"
+    folder.mkdir()
+    (folder / "utils.py").write_text(UTILS)
+    (folder / "main.py").write_text("from utils import load_data\n\nrows = load_data(\n")
+    model = folder / "model.gguf"
+    model.write_bytes(bundled_model().read_bytes())
+    assert "[id]/utils.py" in run("context", f"{folder}/main.py:3:18", "--workspace", ".").out
+    assert "[id]" in run("models", str(model)).out
+
+
 def test_index_prints_every_file_in_dependency_order(project: Path, run: Run) -> None:
     figures = run("index", ".", "--json").json
     assert (figures["files"], figures["edges"], figures["subgraphs"], figures["truncated"]) == (3, 3, 1, False)
