@@ -132,11 +132,12 @@ def _register_life(server: Server) -> None:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
         ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        ls.session.add_folders(list(ls.workspace.folders))
+        roots = list(ls.workspace.folders) or [uri for uri in (ls.workspace.root_uri,) if uri]
+        ls.session.add_folders(roots)
         if not await _pull_settings(ls):
             ls.session.configure()
         model = Path(ls.session.settings.model.path or bundled_model()).name
-        _log.info("initialized: model %s, %d workspace folders", model, len(ls.workspace.folders))
+        _log.info("initialized: model %s, %d workspace folders", model, len(roots))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
