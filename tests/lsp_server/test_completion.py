@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggest
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import EngineUnavailable
+from repofill.models.gguf import ModelDescription
 from repofill.models.protocol import FillRequest
 from repofill.models.rank import Option, Ranked
 
@@ -114,6 +116,35 @@ async def test_of_a_large_file_every_option_is_held_against_what_is_near(
     found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found.copies[0].text == "th, height):"
     assert 0 < max(seen) < len(after)
+
+
+@pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])
+async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
+    inside: bool, warmed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    model = await engine.describe()
+    assert model.fim is not None
+    model = replace(model, fim=replace(model.fim, context_inside=inside))
+    asked: list[FillRequest] = []
+
+    async def describe() -> ModelDescription:
+        return model
+
+    async def count_tokens(texts: Sequence[str]) -> list[int]:
+        return [1 for _ in texts]
+
+    async def warm(request: FillRequest) -> None:
+        asked.append(request)
+
+    for instead in (describe, count_tokens, warm):
+        monkeypatch.setattr(engine, instead.__name__, instead)
+    text = f"from shapes import area\n\n{TYPED}"
+    await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=len(text)), Settings())
+    assert [len(request.context) for request in asked] == [warmed]
 
 
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
