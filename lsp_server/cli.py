@@ -20,6 +20,7 @@ from typing import Any
 
 from lsprotocol import types
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from repofill.context.index import WorkspaceIndex, relative_path
@@ -307,9 +308,9 @@ def _models(options: argparse.Namespace) -> None:
         print(json.dumps(described, indent=2, default=_jsonable))
         return
     for model in described:
-        table = Table(title=str(model["path"]), show_header=False)
+        table = Table(title=escape(str(model["path"])), show_header=False)
         for name, value in model.items():
-            table.add_row(name, str(value))
+            table.add_row(name, escape(str(value)))
         Console().print(table)
 
 
@@ -497,7 +498,7 @@ def _print_files(files: Sequence[ContextFile]) -> None:
     for column in ("file", "form", "tokens"):
         table.add_column(column)
     for file in files:
-        table.add_row(file.path, file.form, str(file.tokens))
+        table.add_row(escape(file.path), file.form, str(file.tokens))
     Console().print(table)
 
 

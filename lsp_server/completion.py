@@ -23,7 +23,7 @@ from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
-from repofill.models.engine import Engine
+from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
@@ -36,6 +36,8 @@ SCORED_MODEL_BYTES = 150_000_000
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
 _LINE_TOKENS = 48
+_NEAR_CHARACTERS = 20_000
+"""So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
@@ -136,6 +138,7 @@ class Completer:
         self._engine = engine
         self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
         self._plans = WeakKeyDictionary()
+        self._newest = 0
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
@@ -145,7 +148,9 @@ class Completer:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
         there."""
         plan = await self.plan(index, cursor, settings)
-        context = tuple(file.text for file in plan.files)
+        fim = (await self._engine.describe()).fim
+        behind_suffix = fim is not None and fim.context_inside  # nothing that is known yet begins its prompts
+        context = () if behind_suffix else tuple(file.text for file in plan.files)
         await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 
     async def complete(
@@ -178,12 +183,15 @@ class Completer:
 
     async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
-        What the model does not give by the deadline is left out."""
+        What the model does not give by the deadline, or before a newer call, is left out. Raises EngineUnavailable
+        where it cannot be loaded."""
         clock = Clock("copy")
+        self._newest = number = self._newest + 1
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
+        near = before[-_NEAR_CHARACTERS:], after[:_NEAR_CHARACTERS]
         max_lines = settings.suggest.max_lines
-        block = block_indent(before, after) if max_lines > 1 else None
-        shown_as = partial(trim, before=before, after=after, block_indent=block, max_lines=max_lines)
+        block = block_indent(*near) if max_lines > 1 else None
+        shown_as = partial(trim, before=near[0], after=near[1], block_indent=block, max_lines=max_lines)
         deadline_s = settings.suggest.deadline_ms / 1000
         search = partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
         copying = asyncio.create_task(asyncio.to_thread(search))  # it reads the store, which may be busy
@@ -196,12 +204,17 @@ class Completer:
         budget = _budget(model, settings)
         planning = self._planned(index, cursor, budget)
         await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
+        try:
+            plan = planning.result() if planning.done() else None
+        except EngineUnavailable:
+            if self._engine.state == "failed":
+                raise
+            plan = None  # the process starts again; meanwhile the project's own text proposes
 
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES
-        plan, answer = Plan(), None
-        if planning.done():
-            plan = planning.result()
+        answer = None
+        if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
             answer = await self._engine.fill(
                 FillRequest(
                     context=tuple(file.text for file in plan.files),
@@ -219,9 +232,9 @@ class Completer:
             written=shown_as(answer.text) if answer else "",
             answer=answer,
             scored=scored,
-            plan=plan,
+            plan=plan or Plan(),
             model=model,
-            place=Place.between(before, after),
+            place=Place.between(*near),
             language=language.name if (language := language_of(cursor.path)) is not None else "",
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 from pathlib import Path
 
 import platformdirs
@@ -15,9 +16,8 @@ _BYTES, _FILES = 2_000_000, 3
 
 def log_path(settings: LogSettings) -> Path:
     """The log file that the settings name, else the one in the user's log directory."""
-    return (
-        Path(settings.file).expanduser() if settings.file else platformdirs.user_log_path("repofill") / "repofill.log"
-    )
+    named = os.path.expanduser(settings.file)  # leaves an unknown user's home as it is
+    return Path(named) if named else platformdirs.user_log_path("repofill") / "repofill.log"
 
 
 def log_to_file(settings: LogSettings) -> None:

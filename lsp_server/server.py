@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import os
 from collections.abc import Callable
 from importlib import metadata, resources
 from pathlib import Path
@@ -83,7 +84,7 @@ def bundled_model() -> Path:
 
 def make_engine(settings: Settings) -> Engine:
     """An engine for the model the settings name. Nothing is loaded before its first use."""
-    path = Path(settings.model.path).expanduser() if settings.model.path else bundled_model()
+    path = Path(os.path.expanduser(settings.model.path)) if settings.model.path else bundled_model()
     window = settings.model.context_window
     context = settings.context
     if not window and (context.budget_tokens or context.prefix_tokens or context.suffix_tokens):
@@ -131,11 +132,12 @@ def _register_life(server: Server) -> None:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
         ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        ls.session.add_folders(list(ls.workspace.folders))
+        roots = list(ls.workspace.folders) or [uri for uri in (ls.workspace.root_uri,) if uri]
+        ls.session.add_folders(roots)
         if not await _pull_settings(ls):
             ls.session.configure()
         model = Path(ls.session.settings.model.path or bundled_model()).name
-        _log.info("initialized: model %s, %d workspace folders", model, len(ls.workspace.folders))
+        _log.info("initialized: model %s, %d workspace folders", model, len(roots))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:

@@ -121,6 +121,8 @@ def apply(settings: Settings, layer: object, where: str, *, trusted: bool = True
     problems: list[str] = []
     for name, value in _leaves(layer):
         described = _BY_NAME.get(name)
+        if described is None and value == []:
+            continue  # Lua's empty table, which becomes a list
         if described is None:
             problems.append(f"{where}: there is no setting repofill.{name}; it is ignored.")
             continue

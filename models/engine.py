@@ -55,7 +55,7 @@ class Engine:
     def __init__(
         self, model_path: str | os.PathLike[str], options: EngineOptions | None = None, *, client: str = "editor"
     ) -> None:
-        self._path = Path(model_path).expanduser().absolute()
+        self._path = Path(os.path.expanduser(model_path)).absolute()
         self._options = options or EngineOptions()
         self._client = client
         self._ids = itertools.count(1)

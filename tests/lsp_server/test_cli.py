@@ -150,6 +150,18 @@ def test_explain_shows_files_cache_stages_and_the_suggestion(project: Path, run:
         assert part in result.out
 
 
+def test_brackets_in_a_path_are_shown(project: Path, run: Run) -> None:
+    """As Next.js has them; rich takes them for its markup."""
+    folder = project / "[id]"
+    folder.mkdir()
+    (folder / "utils.py").write_text(UTILS)
+    (folder / "main.py").write_text("from utils import load_data\n\nrows = load_data(\n")
+    model = folder / "model.gguf"
+    model.write_bytes(bundled_model().read_bytes())
+    assert "[id]/utils.py" in run("context", f"{folder}/main.py:3:18", "--workspace", ".").out
+    assert "[id]" in run("models", str(model)).out
+
+
 def test_index_prints_every_file_in_dependency_order(project: Path, run: Run) -> None:
     figures = run("index", ".", "--json").json
     assert (figures["files"], figures["edges"], figures["subgraphs"], figures["truncated"]) == (3, 3, 1, False)
@@ -336,7 +348,8 @@ def test_a_bad_model_is_one_line(damage: str, project: Path, run: Run) -> None:
 
 
 def test_a_missing_model_is_one_line(project: Path, run: Run) -> None:
-    fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf", "no such file")
+    for absent in ("absent.gguf", "~nobody-of-this-name/absent.gguf"):
+        fails(run("complete", PLACE, "--model", absent), absent, "no such file")
     fails(run("complete", PLACE, "--model", "."), "repofill: ")
     (project / "repofill.toml").write_text("nonsense = 1\n")
     fails(run("complete", PLACE, "--model", "absent.gguf"), "absent.gguf")
@@ -399,6 +412,7 @@ def test_the_log_is_a_file_without_source_text(project: Path, run: Run, home: Pa
     written = log.read_text()
     for source in ("IrisClassifier", "load_data", "def "):
         assert source not in written
-    (home / "repofill" / "repofill.toml").write_text('log.file = "/proc/nowhere/my.log"\n')
-    result = run("complete", PLACE)
-    assert (result.status, result.err) == (0, "")
+    for nowhere in ("/proc/nowhere/my.log", "~nobody-of-this-name/my.log"):
+        (home / "repofill" / "repofill.toml").write_text(f'log.file = "{nowhere}"\n')
+        result = run("complete", PLACE)
+        assert (result.status, result.err) == (0, "")

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
+from repofill.lsp_server import completion
 from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
+from repofill.models.engine import EngineUnavailable
+from repofill.models.gguf import ModelDescription
+from repofill.models.protocol import FillRequest
 from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
 TYPED = "def area(wid"
+UNHURRIED = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
 
 
 class Busy:
@@ -41,11 +49,10 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
     index.build()
     engine = make_engine(Settings())
     hurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=200))
-    unhurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
     cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
     completer = Completer(engine)
     try:
-        await completer.gather(index, cursor, unhurried)  # the model is loaded now
+        await completer.gather(index, cursor, UNHURRIED)  # the model is loaded now
         index = WorkspaceIndex(tmp_path, store)  # and nothing is at hand
         index.build()
         busy = Busy()
@@ -54,10 +61,109 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
         assert not busy.gave_up
         assert found.copies == ()
         busy.freed.set()
-        found = await completer.gather(index, cursor, unhurried)
+        found = await completer.gather(index, cursor, UNHURRIED)
         assert "th, height):" in [copy.text for copy in found.copies]
     finally:
         await engine.close()
+
+
+async def test_an_older_request_never_takes_the_place_of_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = WorkspaceIndex(tmp_path)
+    busy, copied = Busy(), index.copy_candidates
+
+    def first_held_up(path: str, before: str, *rest: Any, **more: Any) -> Any:
+        if before == TYPED:
+            with busy:
+                pass
+        return copied(path, before, *rest, **more)
+
+    monkeypatch.setattr(index, "copy_candidates", first_held_up)
+    sent: list[str] = []
+
+    async def fill(request: FillRequest) -> None:
+        sent.append(request.prefix)
+        busy.freed.set()
+
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    completer = Completer(engine)
+    asked = []
+    for text in (TYPED, f"{TYPED}t"):
+        cursor = Cursor(path="new.py", text=text, offset=len(text))
+        asked.append(asyncio.create_task(completer.gather(index, cursor, UNHURRIED)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*asked)
+    assert sent == [f"{TYPED}t"]
+
+
+async def test_of_a_large_file_every_option_is_held_against_what_is_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def trim(raw: str, before: str, after: str, **more: Any) -> str:
+        seen.append(len(before) + len(after))
+        return real(raw, before, after, **more)
+
+    real = completion.trim
+    monkeypatch.setattr(completion, "trim", trim)
+    engine = make_engine(Settings())
+    engine._enter("crashed")
+    before, after = f"{CODE * 1000}{TYPED}", f"\n{CODE * 1000}"
+    cursor = Cursor(path="new.py", text=before + after, offset=len(before))
+    found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
+    assert found.copies[0].text == "th, height):"
+    assert 0 < max(seen) < len(after)
+
+
+@pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])
+async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
+    inside: bool, warmed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    model = await engine.describe()
+    assert model.fim is not None
+    model = replace(model, fim=replace(model.fim, context_inside=inside))
+    asked: list[FillRequest] = []
+
+    async def describe() -> ModelDescription:
+        return model
+
+    async def count_tokens(texts: Sequence[str]) -> list[int]:
+        return [1 for _ in texts]
+
+    async def warm(request: FillRequest) -> None:
+        asked.append(request)
+
+    for instead in (describe, count_tokens, warm):
+        monkeypatch.setattr(engine, instead.__name__, instead)
+    text = f"from shapes import area\n\n{TYPED}"
+    await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=len(text)), Settings())
+    assert [len(request.context) for request in asked] == [warmed]
+
+
+@pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
+async def test_while_the_model_restarts_the_project_proposes(state: str, proposed: str, tmp_path: Path) -> None:
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    engine._failed_file = engine._signature()
+    engine._enter(state, "the model process ended")
+    text = f"from shapes import area\n\n{TYPED}"
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    try:
+        found = await Completer(engine).gather(index, cursor, UNHURRIED)
+    except EngineUnavailable:
+        assert not proposed
+    else:
+        assert found.copies[0].text == proposed
+        assert found.answer is None
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ async def editor(
     home: Path,
     *,
     inline: bool = True,
+    folders: bool = True,
     options: Mapping[str, Any] | None = UNHURRIED,
     configuration: Mapping[str, Any] | None = None,
     experimental: Mapping[str, Any] | None = None,
@@ -163,7 +164,7 @@ async def editor(
     environment = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_CACHE_HOME": str(home)}
     await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", "--stdio", env=environment)
     capable = types.InlineCompletionClientCapabilities() if inline else None
-    folders = [types.WorkspaceFolder(uri=workspace.as_uri(), name="project")] if workspace else []
+    root = workspace.as_uri() if workspace else None
     if configuration is not None:
         client.set_configuration({"repofill": dict(configuration)})
     result = await client.initialize_session(
@@ -174,10 +175,11 @@ async def editor(
                 text_document=types.TextDocumentClientCapabilities(inline_completion=capable),
                 window=types.WindowClientCapabilities(work_done_progress=True),
                 workspace=types.WorkspaceClientCapabilities(
-                    configuration=configuration is not None, workspace_folders=True
+                    configuration=configuration is not None, workspace_folders=folders
                 ),
             ),
-            workspace_folders=folders,
+            root_uri=root,
+            workspace_folders=[types.WorkspaceFolder(uri=root, name="project")] if root and folders else None,
             initialization_options=options,
         )
     )
@@ -609,6 +611,11 @@ async def test_settings_of_every_layer_count_and_each_wrong_one_is_said_once(pro
         wrong = ("suggest.max_lines", "suggest.max_items", "suggest.min_confidence")
         assert [sum(f"repofill.{name} must be" in said for said in one.said) for name in wrong] == [1, 1, 1]
         assert len(one.said) == 3
+
+
+async def test_a_client_that_knows_no_workspace_folders_has_its_root(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path, folders=False) as one:
+        assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
 
 
 async def test_a_client_without_ghost_text_gets_one_menu_item_that_its_filter_keeps(
