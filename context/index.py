@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -508,8 +508,9 @@ class WorkspaceIndex:
         self, path: str, before: str, after: str, budget_characters: int, previous: Sequence[Chosen] = ()
     ) -> tuple[Chosen, ...]:
         """What of other files the prompt for a cursor between `before` and `after` in `path` shows, in prompt order. As
-        much of the `previous` context as is worth it stays at its beginning."""
+        much of the `previous` context as is worth it stays at its beginning, up to where that shows this file."""
         now = self._now
+        previous = tuple(takewhile(lambda chosen: chosen.path != path, previous))
         if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
             now = replace(now, opened={**now.opened, path: _content(path, before + after)})
         return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)

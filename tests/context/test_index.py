@@ -94,6 +94,16 @@ def test_a_plan_is_true_until_what_it_shows_changes(tmp_path: Path, path: str, t
     assert index.still_true("main.py", resolution, plan) == true
 
 
+def test_a_plan_keeps_no_file_of_itself(tmp_path: Path) -> None:
+    """The first keystroke in that file would change what stands ahead of all the rest."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    before = index.plan("main.py", README["main.py"], "", 10_000)
+    shown = index.plan("model.py", README["model.py"], "", 10_000, before)
+    assert [c.path for c in before] == ["utils.py", "model.py"]
+    assert [c.path for c in shown] == ["utils.py"]
+
+
 def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path) -> None:
     """Open texts and closed files are searched, a closed file's old text is not."""
     write(tmp_path, {"a.py": "value = compute(first)\n", "b.py": "pass\n"})
