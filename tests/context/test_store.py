@@ -118,6 +118,39 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     assert kept(store, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
 
 
+def test_servers_that_start_together(tmp_path: Path) -> None:
+    """None throws away what another has made."""
+    stores: list[Store] = []
+
+    def start(number: int) -> None:
+        store = Store(tmp_path / "index.db")
+        store.write([row(f"{number}.py", TEXT)])
+        stores.append(store)
+
+    threads = [Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(store.rebuilt for store in stores)
+    assert [len(store.known()) for store in stores] == [8] * 8
+
+
+def test_a_file_that_another_server_holds_on_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not thrown away; what this one reads lasts as long as its process."""
+    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    Store(tmp_path / "index.db").write([row("a.py", TEXT)])
+    with sqlite3.connect(tmp_path / "index.db") as database:
+        database.execute("BEGIN IMMEDIATE")
+        assert Store(tmp_path / "index.db").known().keys() == {"a.py"}
+        with monkeypatch.context() as another_version:
+            another_version.setattr(store_module, "fingerprint", lambda: "another version")
+            store = Store(tmp_path / "index.db")
+    store.write([row("b.py", TEXT)])
+    assert store.known().keys() == {"b.py"}
+    assert Store(tmp_path / "index.db").known().keys() == {"a.py"}
+
+
 def test_writers_on_many_threads(tmp_path: Path) -> None:
     """Of two servers on one workspace: everything arrives."""
     stores = [Store(tmp_path / "index.db") for _ in range(2)]
