@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -40,7 +40,7 @@ MAX_FILES = 20_000
 """Files indexed at first; a workspace like `/` stops here instead of walking the whole disk. Beyond that only what is
 around open files is read."""
 _AROUND = 2_000
-"""Files read around an open one."""
+"""Files read around an open one, or in folders that have changed, where there are too many."""
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
@@ -357,8 +357,11 @@ class WorkspaceIndex:
         files = paths & known
         if folders := paths - known:
             files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
-            for path in folders:
-                files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
+            room = max(MAX_FILES - len(known), _AROUND)
+            inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
+            found = list(islice(chain.from_iterable(inside), room + 1))
+            self._truncated = self._truncated or len(found) > room
+            files.update(found[:room])
         return files
 
     def open(self, path: str, text: str) -> None:
