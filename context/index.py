@@ -342,7 +342,7 @@ class WorkspaceIndex:
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
-        everything that was or is in it. Unchanged text changes nothing."""
+        everything that was or is in it and has another stamp. Unchanged text changes nothing."""
         files = sorted(self._files_at(set(paths)))
         ignored = {path for path in files if self._rules.ignores(path)}
         self._keep(dict.fromkeys(ignored))
@@ -353,15 +353,16 @@ class WorkspaceIndex:
         if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
             self._rules = IgnoreRules(self.root)
             paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
-        known = self._on_disk.keys()
-        files = paths & known
-        if folders := paths - known:
-            files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
+        known = dict(self._on_disk)
+        files = paths & known.keys()
+        if folders := paths - known.keys():
+            around = [file for file in known if not folders.isdisjoint(_folders_of(file))]
+            files.update(f for f in around if self._rules.ignores(f) or stamp_of(self.root, f) != known[f].stamp)
             room = max(MAX_FILES - len(known), _AROUND)
             inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
             found = list(islice(chain.from_iterable(inside), room + 1))
             self._truncated = self._truncated or len(found) > room
-            files.update(found[:room])
+            files.update(path for path in found[:room] if path not in known)
         return files
 
     def open(self, path: str, text: str) -> None:

@@ -253,6 +253,18 @@ def test_a_second_session_reads_only_what_changed(tmp_path: Path, monkeypatch: p
         assert index.plan(path, "Other()", "", 2000) == fresh.plan(path, "Other()", "", 2000)
 
 
+def test_a_changed_folder_is_read_as_far_as_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ignore file stands for its folder."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    write(tmp_path, {"utils.py": "value = two\n", "more.py": "import utils\n", ".gitignore": "model.py\n"})
+    asked: list[str] = []
+    monkeypatch.setattr(reader, "read_source", lambda root, path: asked.append(path) or scan.read_source(root, path))
+    index.refresh([".gitignore"])
+    assert sorted(asked) == ["more.py", "utils.py"]
+    assert sorted(index.ordered()) == ["main.py", "more.py", "utils.py"]
+
+
 def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:
     """Another file's definition of the same name has nothing to say there."""
     write(tmp_path, README)
