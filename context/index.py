@@ -270,7 +270,7 @@ class WorkspaceIndex:
         with self._writing:
             known = self._on_disk or self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys(known.keys() - stamps.keys())
+            gone = dict.fromkeys((known.keys() | self._graph.configs) - stamps.keys())
             self._take_over(_News(gone, {}, gone))
             if not self._on_disk:
                 same = self._take_from_store(same)
@@ -356,8 +356,12 @@ class WorkspaceIndex:
         known = dict(self._on_disk)
         files = paths & known.keys()
         if folders := paths - known.keys():
-            around = [file for file in known if not folders.isdisjoint(_folders_of(file))]
-            files.update(f for f in around if self._rules.ignores(f) or stamp_of(self.root, f) != known[f].stamp)
+            below = [f for f in known.keys() | self._graph.configs if not folders.isdisjoint(_folders_of(f))]
+            files.update(
+                file
+                for file in below
+                if file not in known or self._rules.ignores(file) or stamp_of(self.root, file) != known[file].stamp
+            )
             room = max(MAX_FILES - len(known), _AROUND)
             inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
             found = list(islice(chain.from_iterable(inside), room + 1))
@@ -454,7 +458,9 @@ class WorkspaceIndex:
             self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
     def _config(self, path: str, typed: str | None) -> str | None:
-        return typed if typed is not None else read_config(self.root, path)
+        if typed is not None:
+            return typed
+        return None if self._rules.ignores(path) else read_config(self.root, path)
 
     def _publish(
         self, changed: Mapping[str, Known | None], opened: Mapping[str, _Content], defined: DefinedNames

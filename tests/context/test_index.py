@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -127,6 +128,23 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     index.refresh(["pkg", "lib"])
     assert sorted(index.ordered()) == ["lib/__init__.py", "lib/a.py", "main.py"]
     assert index.dependencies("main.py") == []
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_configuration_file_that_vanishes_with_its_folder(tmp_path: Path, ignored: bool) -> None:
+    """Or is ignored from now on: it says nothing any more."""
+    package = {"package.json": '{"name": "core", "main": "core.ts"}', "core.ts": "export const core = compute()\n"}
+    write(tmp_path, {"package.json": '{"workspaces": ["packages/*"]}', "app.ts": "import { core } from 'core'\n"})
+    for name in ("b", "a-copy"):
+        write(tmp_path, {f"packages/{name}/{file}": text for file, text in package.items()})
+    index = built(tmp_path)
+    assert index.dependencies("app.ts") == ["packages/a-copy/core.ts"]
+    if ignored:
+        write(tmp_path, {".gitignore": "*-copy/\n"})
+    else:
+        shutil.rmtree(tmp_path / "packages" / "a-copy")
+    index.refresh([".gitignore" if ignored else "packages/a-copy"])
+    assert index.dependencies("app.ts") == ["packages/b/core.ts"]
 
 
 def test_secrets_never_enter(tmp_path: Path) -> None:
