@@ -235,7 +235,9 @@ class Store:
     def _change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         def change(database: sqlite3.Connection) -> None:
             with database:
-                database.executemany(statement, some)
+                database.execute("BEGIN IMMEDIATE")
+                if _made_by(database) == fingerprint():  # another version of repofill may have taken it over
+                    database.executemany(statement, some)
 
         left = iter(rows)
         while some := list(islice(left, _AT_A_TIME)):

@@ -68,6 +68,18 @@ def test_other_code_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not store.rebuilt
 
 
+def test_other_code_has_taken_it_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of before an upgrade that still runs writes nothing into it."""
+    path = tmp_path / "index.db"
+    old = Store(path)
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr(store_module, "fingerprint", lambda: "another version")
+        new = Store(path)
+        new.write([row("a.py", TEXT)])
+    old.write([row("b.py", TEXT)], ["a.py"])
+    assert new.known().keys() == {"a.py"}
+
+
 def nonsense(path: Path) -> None:
     path.write_bytes(b"nonsense" * 1000)
 
@@ -146,7 +158,7 @@ def test_a_file_that_another_server_holds_on_to(tmp_path: Path, monkeypatch: pyt
         with monkeypatch.context() as another_version:
             another_version.setattr(store_module, "fingerprint", lambda: "another version")
             store = Store(tmp_path / "index.db")
-    store.write([row("b.py", TEXT)])
+            store.write([row("b.py", TEXT)])
     assert store.known().keys() == {"b.py"}
     assert Store(tmp_path / "index.db").known().keys() == {"a.py"}
 
