@@ -36,6 +36,11 @@ class ImportGraph:
         """Every file with the files it depends on."""
         return {path: resolution.dependencies for path, resolution in self._resolutions.items()}
 
+    @property
+    def configs(self) -> frozenset[str]:
+        """The configuration files that it knows."""
+        return self._tree.configs
+
     def imports(self, path: str) -> frozenset[str]:
         """What the import statements of `path` name, nothing else: the edges that the language's own tools see."""
         return self._resolutions.get(path, _NOTHING).imports

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -40,7 +40,7 @@ MAX_FILES = 20_000
 """Files indexed at first; a workspace like `/` stops here instead of walking the whole disk. Beyond that only what is
 around open files is read."""
 _AROUND = 2_000
-"""Files read around an open one."""
+"""Files read around an open one, or in folders that have changed, where there are too many."""
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
@@ -270,7 +270,7 @@ class WorkspaceIndex:
         with self._writing:
             known = self._on_disk or self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys(known.keys() - stamps.keys())
+            gone = dict.fromkeys((known.keys() | self._graph.configs) - stamps.keys())
             self._take_over(_News(gone, {}, gone))
             if not self._on_disk:
                 same = self._take_from_store(same)
@@ -342,7 +342,7 @@ class WorkspaceIndex:
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
-        everything that was or is in it. Unchanged text changes nothing."""
+        everything that was or is in it and has another stamp. Unchanged text changes nothing."""
         files = sorted(self._files_at(set(paths)))
         ignored = {path for path in files if self._rules.ignores(path)}
         self._keep(dict.fromkeys(ignored))
@@ -353,12 +353,20 @@ class WorkspaceIndex:
         if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
             self._rules = IgnoreRules(self.root)
             paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
-        known = self._on_disk.keys()
-        files = paths & known
-        if folders := paths - known:
-            files |= {file for file in known if not folders.isdisjoint(_folders_of(file))}
-            for path in folders:
-                files.update(scan(self.root, path) if (self.root / path).is_dir() else [path])
+        known = dict(self._on_disk)
+        files = paths & known.keys()
+        if folders := paths - known.keys():
+            below = [f for f in known.keys() | self._graph.configs if not folders.isdisjoint(_folders_of(f))]
+            files.update(
+                file
+                for file in below
+                if file not in known or self._rules.ignores(file) or stamp_of(self.root, file) != known[file].stamp
+            )
+            room = max(MAX_FILES - len(known), _AROUND)
+            inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
+            found = list(islice(chain.from_iterable(inside), room + 1))
+            self._truncated = self._truncated or len(found) > room
+            files.update(path for path in found[:room] if path not in known)
         return files
 
     def open(self, path: str, text: str) -> None:
@@ -450,7 +458,9 @@ class WorkspaceIndex:
             self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
     def _config(self, path: str, typed: str | None) -> str | None:
-        return typed if typed is not None else read_config(self.root, path)
+        if typed is not None:
+            return typed
+        return None if self._rules.ignores(path) else read_config(self.root, path)
 
     def _publish(
         self, changed: Mapping[str, Known | None], opened: Mapping[str, _Content], defined: DefinedNames
@@ -508,8 +518,9 @@ class WorkspaceIndex:
         self, path: str, before: str, after: str, budget_characters: int, previous: Sequence[Chosen] = ()
     ) -> tuple[Chosen, ...]:
         """What of other files the prompt for a cursor between `before` and `after` in `path` shows, in prompt order. As
-        much of the `previous` context as is worth it stays at its beginning."""
+        much of the `previous` context as is worth it stays at its beginning, up to where that shows this file."""
         now = self._now
+        previous = tuple(takewhile(lambda chosen: chosen.path != path, previous))
         if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
             now = replace(now, opened={**now.opened, path: _content(path, before + after)})
         return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)

@@ -231,7 +231,8 @@ class Inference:
         path, number = ref
         if number < 0:
             top_level = list(self.lookup(Place(path, "", 0), name))
-            return top_level or [other for other in self.members(ref) if self._name(other) == name]
+            top_level = top_level or [other for other in self.members(ref) if self._name(other) == name]
+            return top_level or ([ref] if self._is_within(ref, name) else [])
         for base_path, base in self.bases(ref):
             names = self.names(base_path)
             qualified = f"{names.definitions[base].qualified}.{name}"
@@ -267,10 +268,22 @@ class Inference:
         bindings, _ = self._bound(place.path)
         if (binding := bindings.get(name)) is not None:
             if not binding.name:
-                return ((binding.path, -1),)
+                return self._modules(place.path, binding)
             if found := self.names(binding.path).qualified.get(binding.name):
                 return tuple((binding.path, n) for n in found)
         return self.passed_on(place.path, name)
+
+    def _modules(self, path: str, binding: Binding) -> tuple[Ref, ...]:
+        """What a module's name stands for; in Python, where `import a.b` and `import a.c` bind a, for all of them."""
+        if self.names(path).language != "python":
+            return ((binding.path, -1),)
+        same = (other for other in self._view.resolution(path).bindings if other.local == binding.local)
+        return tuple((other.path, -1) for other in same if not other.name)
+
+    def _is_within(self, module: Ref, name: str) -> bool:
+        """Whether a module that is bound to the name of a package around it goes by this name itself, or one between
+        them does."""
+        return self.names(module[0]).language == "python" and name in module[0].removesuffix(".py").split("/")
 
     def passed_on(self, path: str, name: str) -> tuple[Ref, ...]:
         """What a name leads to in the files all of whose names a file takes, and in those that these take them from."""

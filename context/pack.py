@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Literal
 
 from repofill.context.forms import render, shows_value
@@ -211,6 +211,13 @@ class _File:
         signature = _WORD.findall(self.source, definition.signature, max(definition.body_start, definition.signature))
         return signature, frozenset(_WORD.findall(self.source, definition.body_start, end))
 
+    def within(self, number: int) -> Iterator[int]:
+        """What stands in a definition: the attributes that a constructor sets."""
+        assert self.outline is not None
+        definitions = self.outline.definitions
+        following = range(number + 1, len(definitions))
+        return takewhile(lambda other: definitions[other].signature < definitions[number].end, following)
+
     def missing(self, number: int, shown: AbstractSet[int]) -> list[int]:
         """What must be shown to show a definition: it and the classes around it."""
         missing = []
@@ -264,23 +271,26 @@ class _Packing:
             # A body that is added to a signature in the kept part brings the signature along.
             needed = file.missing(number, shown)
             cost = sum(map(file.header, needed)) + (0 if shown else len(file.opening))
-            cost += file.body(number) if is_body else 0
+            cost += file.body(number) if is_body and number not in self._whole.get(path, ()) else 0
             if cost > self._left:
                 continue
             self._left -= cost
             self._spent[path] = self._spent.get(path, 0.0) + cost
             self._shown.setdefault(path, set()).update(needed)
             if is_body:
-                self._whole.setdefault(path, set()).add(number)
+                within = list(file.within(number))
+                self._shown[path].update(within)
+                self._whole.setdefault(path, set()).update((number, *within))
             value += values[path, number] * (_BODY_WORTH if is_body else 1)
         return value
 
     def rendered(self) -> list[Chosen]:
-        """What was taken, file by file."""
+        """What was taken, file by file; one of which the kept part shows some is not shown whole."""
         chosen = []
+        kept = {path for path, _ in self._there}
         for path in sorted(self._shown):
             file = self._offered.files[path]
-            made = file.chosen(self._shown[path], self._whole.get(path, set()), self._left)
+            made = file.chosen(self._shown[path], self._whole.get(path, set()), 0 if path in kept else self._left)
             self._left -= max(len(made.text) - self._spent[path], 0)
             chosen.append(made)
         return chosen

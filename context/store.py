@@ -134,6 +134,8 @@ class Store:
         except (sqlite3.DatabaseError, OSError) as error:
             _log.warning("the index at %s is made anew: %s", path, error)
             self.rebuilt = True
+            if _is_busy(error):
+                self._path = None  # another server works with it
             self._database = self._anew()
 
     @classmethod
@@ -157,12 +159,10 @@ class Store:
             "" if self._path is None else self._path, timeout=_BUSY_MS / 1000, check_same_thread=False
         )
         try:
-            database.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(database)
             database.execute("PRAGMA synchronous = NORMAL")
             if _made_by(database) != fingerprint():  # another version of repofill reads texts in another way
-                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-                with database:
-                    database.execute("INSERT INTO made_by VALUES (?)", (fingerprint(),))
+                _make_tables(database)
         except BaseException:
             database.close()
             raise
@@ -235,7 +235,9 @@ class Store:
     def _change(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         def change(database: sqlite3.Connection) -> None:
             with database:
-                database.executemany(statement, some)
+                database.execute("BEGIN IMMEDIATE")
+                if _made_by(database) == fingerprint():  # another version of repofill may have taken it over
+                    database.executemany(statement, some)
 
         left = iter(rows)
         while some := list(islice(left, _AT_A_TIME)):
@@ -265,6 +267,33 @@ class Store:
         """For good."""
         with self._lock:
             self._database.close()
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """SQLite itself does not wait for another server that does the same."""
+    until = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    """Anew, unless a server that started at the same time has just done so."""
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        if _made_by(database) != fingerprint():
+            for statement in _SCHEMA.split(";"):
+                database.execute(statement)
+            database.execute("INSERT INTO made_by VALUES (?)", (fingerprint(),))
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _made_by(database: sqlite3.Connection) -> str | None:

@@ -40,7 +40,8 @@ def resolve(path: str, tree: FileTree) -> Resolution:
         types=tuple(types for space in dict.fromkeys(searched) if (types := tree.ask(_declared, space))),
         aliases={using.bound[0]: _joined(using.module, using.names[0]) for using in usings if using.bound},
     )
-    bindings = dict.fromkeys(binding for using in interface.imports for binding in names.imported(using))
+    brought = [*interface.imports, *(using for using in usings if not interface.references.isdisjoint(using.bound))]
+    bindings = dict.fromkeys(binding for using in brought for binding in names.imported(using))
     for reference in sorted(interface.references):
         name = reference.rpartition(".")[2]
         bindings |= dict.fromkeys(Binding(local=name, path=f, name=name) for f in names.files(reference))

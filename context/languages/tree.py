@@ -89,6 +89,11 @@ class FileTree:
         self._read(("config", path))
         return self._configs.get(path)
 
+    @property
+    def configs(self) -> frozenset[str]:
+        """Their paths, for the one who keeps it up; no fact to build on."""
+        return frozenset(self._configs)
+
     # Queries
 
     def ask(self, query: Callable[[FileTree, *_Arguments], _Answer], *arguments: *_Arguments) -> _Answer:

@@ -171,4 +171,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened_
     assert [c.path for c in index.plan("z/near/new.py", text, "", 4000)] == ["z/near/m1.py"]
     assert sum(path.startswith("z/near/") for path in known) == 4
     assert len(known) <= 30 + 20 + 1
+    (tmp_path / ".gitignore").write_text("*.tmp\n")
+    index.refresh([".gitignore"])  # which stands for everything
+    assert len(index.ordered()) <= 30 + 20 + 20 + 1
     assert index.stats().truncated

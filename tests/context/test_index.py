@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_a_plan_is_true_until_what_it_shows_changes(tmp_path: Path, path: str, t
     assert index.still_true("main.py", resolution, plan) == true
 
 
+def test_a_plan_keeps_no_file_of_itself(tmp_path: Path) -> None:
+    """The first keystroke in that file would change what stands ahead of all the rest."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    before = index.plan("main.py", README["main.py"], "", 10_000)
+    shown = index.plan("model.py", README["model.py"], "", 10_000, before)
+    assert [c.path for c in before] == ["utils.py", "model.py"]
+    assert [c.path for c in shown] == ["utils.py"]
+
+
 def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path) -> None:
     """Open texts and closed files are searched, a closed file's old text is not."""
     write(tmp_path, {"a.py": "value = compute(first)\n", "b.py": "pass\n"})
@@ -117,6 +128,23 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     index.refresh(["pkg", "lib"])
     assert sorted(index.ordered()) == ["lib/__init__.py", "lib/a.py", "main.py"]
     assert index.dependencies("main.py") == []
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_configuration_file_that_vanishes_with_its_folder(tmp_path: Path, ignored: bool) -> None:
+    """Or is ignored from now on: it says nothing any more."""
+    package = {"package.json": '{"name": "core", "main": "core.ts"}', "core.ts": "export const core = compute()\n"}
+    write(tmp_path, {"package.json": '{"workspaces": ["packages/*"]}', "app.ts": "import { core } from 'core'\n"})
+    for name in ("b", "a-copy"):
+        write(tmp_path, {f"packages/{name}/{file}": text for file, text in package.items()})
+    index = built(tmp_path)
+    assert index.dependencies("app.ts") == ["packages/a-copy/core.ts"]
+    if ignored:
+        write(tmp_path, {".gitignore": "*-copy/\n"})
+    else:
+        shutil.rmtree(tmp_path / "packages" / "a-copy")
+    index.refresh([".gitignore" if ignored else "packages/a-copy"])
+    assert index.dependencies("app.ts") == ["packages/b/core.ts"]
 
 
 def test_secrets_never_enter(tmp_path: Path) -> None:
@@ -241,6 +269,18 @@ def test_a_second_session_reads_only_what_changed(tmp_path: Path, monkeypatch: p
         assert index.text(path) == fresh.text(path)
         assert index.resolution(path) == fresh.resolution(path)
         assert index.plan(path, "Other()", "", 2000) == fresh.plan(path, "Other()", "", 2000)
+
+
+def test_a_changed_folder_is_read_as_far_as_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ignore file stands for its folder."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    write(tmp_path, {"utils.py": "value = two\n", "more.py": "import utils\n", ".gitignore": "model.py\n"})
+    asked: list[str] = []
+    monkeypatch.setattr(reader, "read_source", lambda root, path: asked.append(path) or scan.read_source(root, path))
+    index.refresh([".gitignore"])
+    assert sorted(asked) == ["more.py", "utils.py"]
+    assert sorted(index.ordered()) == ["main.py", "more.py", "utils.py"]
 
 
 def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def check(
 ) -> None:
     """The names of the receiver's classes at the end of a text."""
     for path, content in {**files, main: text}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(content, "utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
@@ -88,6 +89,30 @@ TYPESCRIPT = {
         "export const connect = (url: string): Connection => open(url)\n"
     )
 }
+PACKAGE = {
+    "acme/__init__.py": "",
+    "acme/net/__init__.py": "",
+    "acme/net/client.py": "class Client:\n    def fetch(self): ...\n\ndef connect() -> Client: ...\n",
+    "acme/store.py": "class Store:\n    def load(self): ...\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("acme.net.client.", "acme/net/client.py"),
+        ("acme.store.", "acme/store.py"),
+        ("acme.net.client.connect().", "Client"),
+        ("store = acme.store.Store()\nstore.", "Store"),
+        ("def f(store: acme.store.Store):\n    store.", "Store"),
+        ("acme.other.", ""),
+    ],
+)
+def test_modules_within_a_package(tmp_path: Path, code: str, expected: str) -> None:
+    """Python binds the package's name, whatever module of it is imported."""
+    check(tmp_path, f"import acme.net.client\nimport acme.store\n\n{code}", expected, PACKAGE)
+
+
 TYPESCRIPT_IMPORTS = "import { Connection, Request, $Response, Secure, connect } from './net'\n"
 
 

@@ -47,6 +47,7 @@ DOCUMENTED = (
 )
 ADD = "def add(one, two):\n    return one + two\n"
 PROPS = "class Props:\n    title: str\n    size: int\n"
+MADE = "class Client:\n    def __init__(self, url):\n        self.url = url\n" + "\n# Rest.\n" * 100
 LIKE = "class Props:\n    title: str\n    colour: float\n    weight: bytes\n    shade: complex\n"
 OTHER = "def add(one, two):\n    return [*map(one, two)]\n"
 FILES = {
@@ -59,6 +60,7 @@ FILES = {
     "g/other.py": OTHER,
     "h/props.py": PROPS,
     "i/props.py": LIKE,
+    "j/made.py": MADE,
 }
 
 
@@ -206,6 +208,31 @@ def test_what_is_new_follows_what_is_kept() -> None:
     stale = [replace(chosen, digest=b"another") for chosen in before]
     again = packed({"c/long.py second": 0.5, "a/point.py Point": 0.2}, 400, stale)
     assert [c.path for c in again] == ["a/point.py", "c/long.py"]
+
+
+@pytest.mark.parametrize(
+    ("first", "room", "second", "expected"),
+    [
+        # not the whole file, though it costs little more
+        (
+            {"a/point.py Point": 0.9},
+            60,
+            {"a/point.py Point": 0.9, "a/point.py Point.move": 0.9, "a/point.py Point._check": 0.9},
+            POINT.replace("    x: int\n\n", "").replace("\n\n", "\n"),
+        ),
+        # nor what stands in a body
+        ({"j/made.py Client.__init__": 0.9}, 300, {"j/made.py Client.url": 0.9}, ""),
+    ],
+)
+def test_what_is_kept_is_not_shown_again(
+    first: Mapping[str, float], room: int, second: Mapping[str, float], expected: str
+) -> None:
+    """But for the classes around what is new."""
+    before = packed(first, room)
+    after = packed(second, 700, before)
+    path = before[0].path
+    assert after == before if not expected else [c.text for c in after[1:]] == [f"# {path}\n{expected}"]
+    assert after[: len(before)] == before
 
 
 @given(lines=st.lists(st.text(alphabet="abc ", max_size=30), max_size=80), size=st.integers(20, 400))

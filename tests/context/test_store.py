@@ -68,6 +68,18 @@ def test_other_code_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not store.rebuilt
 
 
+def test_other_code_has_taken_it_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of before an upgrade that still runs writes nothing into it."""
+    path = tmp_path / "index.db"
+    old = Store(path)
+    with monkeypatch.context() as upgraded:
+        upgraded.setattr(store_module, "fingerprint", lambda: "another version")
+        new = Store(path)
+        new.write([row("a.py", TEXT)])
+    old.write([row("b.py", TEXT)], ["a.py"])
+    assert new.known().keys() == {"a.py"}
+
+
 def nonsense(path: Path) -> None:
     path.write_bytes(b"nonsense" * 1000)
 
@@ -116,6 +128,39 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     store = Store(tmp_path / "file" / "index.db")
     store.write([row("a.py", TEXT)])
     assert kept(store, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
+
+
+def test_servers_that_start_together(tmp_path: Path) -> None:
+    """None throws away what another has made."""
+    stores: list[Store] = []
+
+    def start(number: int) -> None:
+        store = Store(tmp_path / "index.db")
+        store.write([row(f"{number}.py", TEXT)])
+        stores.append(store)
+
+    threads = [Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(store.rebuilt for store in stores)
+    assert [len(store.known()) for store in stores] == [8] * 8
+
+
+def test_a_file_that_another_server_holds_on_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is not thrown away; what this one reads lasts as long as its process."""
+    monkeypatch.setattr(store_module, "_BUSY_MS", 50)
+    Store(tmp_path / "index.db").write([row("a.py", TEXT)])
+    with sqlite3.connect(tmp_path / "index.db") as database:
+        database.execute("BEGIN IMMEDIATE")
+        assert Store(tmp_path / "index.db").known().keys() == {"a.py"}
+        with monkeypatch.context() as another_version:
+            another_version.setattr(store_module, "fingerprint", lambda: "another version")
+            store = Store(tmp_path / "index.db")
+            store.write([row("b.py", TEXT)])
+    assert store.known().keys() == {"b.py"}
+    assert Store(tmp_path / "index.db").known().keys() == {"a.py"}
 
 
 def test_writers_on_many_threads(tmp_path: Path) -> None:

@@ -291,6 +291,7 @@ def test_the_own_project_first() -> None:
         ({"x/Usings.cs": "global using N;"}, "A.cs"),
         ({"x/Usings.cs": "global using static N.A;"}, ""),
         ({"x/Usings.cs": "global using Z = N.A;", "x/x.csproj": project()}, ""),
+        ({"x/Usings.cs": "global using Z = N.A;", "x/X.cs": "class X { Z z; }"}, "A.cs"),
         ({"x/Usings.cs": "global using N;", "x/x.csproj": project()}, "A.cs"),
         ({"Usings.cs": "global using N;", "x/x.csproj": project()}, ""),
         ({"x/x.csproj": project(items='<Using Include="N" />')}, "A.cs"),
