@@ -41,6 +41,8 @@ _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 30.0
 _HUNG_AFTER_S = 15.0
 """A process that is this late with an answer is taken for hung and killed."""
 
+_GRACE_S = 0.05
+"""For an answer that was sent at its deadline."""
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
 
@@ -59,6 +61,7 @@ class Engine:
         self._options = options or EngineOptions()
         self._client = client
         self._ids = itertools.count(1)
+        self._late: set[asyncio.Task[Filled | Counted | None]] = set()
         self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
         self._counts: OrderedDict[bytes, int] = OrderedDict()
         self._description: tuple[tuple[int, int], ModelDescription] | None = None
@@ -110,15 +113,26 @@ class Engine:
         return [known[key] for key in keys]
 
     async def fill(self, request: FillRequest) -> FillAnswer | None:
-        """The answer by the request's deadline, counted from now; None when there is none: the process is not ready, a
-        newer request came, or this one could not be evaluated. Cancelling the awaiting task stops the evaluation."""
+        """The answer by the request's deadline, counted from now; None when there is none: the process is not ready or
+        still busy with a part of the prompt, a newer request came, or this one could not be evaluated. Cancelling the
+        awaiting task stops the evaluation."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + request.deadline_s
         if not await self._ready(request.deadline_s):
             return None
         id, left = next(self._ids), deadline - loop.time()
         message = Fill(client=self._client, id=id, request=replace(request, deadline_s=left))
-        filled = await self._ask(id, message, left + _HUNG_AFTER_S)
+        asking = asyncio.create_task(self._ask(id, message, left + _HUNG_AFTER_S), name="fill")
+        try:
+            await asyncio.wait({asking}, timeout=max(left, 0) + _GRACE_S)
+        except asyncio.CancelledError:
+            asking.cancel()
+            raise
+        if not asking.done():
+            self._late.add(asking)  # what it evaluates is there for the next request
+            asking.add_done_callback(self._late.discard)
+            return None
+        filled = asking.result()
         if not isinstance(filled, Filled) or filled.answer is None:
             return None
         self._back_off_s = _FIRST_BACK_OFF_S

@@ -7,10 +7,12 @@ before every call: what llama.cpp would abort on is a ModelFault here.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +33,8 @@ MAX_SCORED = 16
 
 _BATCH_TOKENS = 512
 _MICRO_BATCH_TOKENS = 64
-"""Prefills as fast as 512 on a CPU, with an eighth of the buffer, and gives way to a cancellation in milliseconds."""
+"""Prefills as fast as 512 on a CPU, with an eighth of the buffer. The one that is being evaluated is finished whatever
+happens: else a large model, which takes longer for it than the next keystroke takes to come, would never get on."""
 
 _SCORING_CELLS = 256
 _MOST_THREADS = 8
@@ -54,22 +57,40 @@ class ModelFault(Exception):
 
 class StopFlag:
     """A byte that llama.cpp looks at between operations. The callback is the C function strlen, so that looking takes
-    neither the GIL nor compiled code of our own: an empty string says go on."""
+    neither the GIL nor compiled code of our own: an empty string says go on. While it is `held`, llama.cpp sees nothing
+    of it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._set = self._held = False
         self._text = ctypes.create_string_buffer(2)
         libc = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
         self.callback = ctypes.cast(libc.strlen, C.ggml_abort_callback)
         self.address = ctypes.addressof(self._text)
 
     def set(self) -> None:
-        self._text[0] = b"!"
+        self._show(set=True)
 
     def clear(self) -> None:
-        self._text[0] = b"\0"
+        self._show(set=False)
 
     def is_set(self) -> bool:
-        return self._text[0] != b"\0"
+        return self._set
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is evaluated within is evaluated to its end."""
+        self._show(held=True)
+        try:
+            yield
+        finally:
+            self._show(held=False)
+
+    def _show(self, *, set: bool | None = None, held: bool | None = None) -> None:
+        with self._lock:
+            self._set = self._set if set is None else set
+            self._held = self._held if held is None else held
+            self._text[0] = b"!" if self._set and not self._held else b"\0"
 
 
 class Llama:
@@ -114,8 +135,11 @@ class Llama:
         if not 0 < len(prompt) <= self.n_ctx:
             raise ModelFault(f"a prompt of {len(prompt)} tokens for a window of {self.n_ctx}")
         kept = self._truncate(min(common_prefix(self.tokens, prompt), len(prompt) - 1))  # the last one has the logits
-        for start in range(kept, len(prompt), _BATCH_TOKENS):
-            self._extend(prompt[start : start + _BATCH_TOKENS])
+        for start in range(kept, len(prompt), _MICRO_BATCH_TOKENS):
+            if self._stop.is_set():
+                raise Aborted
+            with self._stop.held():
+                self._extend(prompt[start : start + _MICRO_BATCH_TOKENS])
         return kept
 
     def step(self, token: int) -> None:
@@ -203,15 +227,7 @@ class Llama:
         self._batch.n_tokens = 0
         for at, token in enumerate(tokens):
             self._add(token, start + at, (0,), wanted=at == len(tokens) - 1)
-        try:
-            self._decode()
-        except Aborted:
-            done = C.llama_memory_seq_pos_max(self._memory, 0) + 1 - start  # whole micro-batches stay
-            if not 0 <= done <= len(tokens):
-                self.clear()
-                raise
-            self.tokens += tokens[:done]
-            raise
+        self._decode()
         self.tokens += tokens
 
     def _add(self, token: int, position: int, sequences: Sequence[int], *, wanted: bool) -> None:

