@@ -64,7 +64,7 @@ PROJECT_MARKS = ((FILE_NAME,), (".git",), _MANIFESTS)
 """What makes a folder a project, as glob patterns: those of an earlier group count before those of a later one, however
 far up. A repository may hold many manifests and is one project. Neovim's `root_markers` are the same."""
 
-_UNHURRIED_MS = 60_000
+_UNHURRIED_MS = 600_000
 
 
 class UserError(Exception):

@@ -327,8 +327,9 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     if answer is None or answer.ended == "deadline" or not written:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
+    same = next((copy for copy in gathered.copies if copy.text == written), None)
     best = Ranked(
-        option=Option(text=written, logprob=answer.logprob, tokens=answer.tokens, generated=True),
+        option=Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True),
         confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
     )
     return [best, *(r for r in ranked if r.option.text != written)]

@@ -223,6 +223,8 @@ NAMED = [
     ('"Server=db;User Id=sa;Password=§;Encrypt=yes"', HUMAN),
     ('"host=db user=app password=§ dbname=shop"', HUMAN),
     ('dsn = "mysql:host=db;pwd=§"', HUMAN),
+    ('let pw = "§"', HUMAN),
+    ('ldap_bind_pw: "§"', HUMAN),
     ('json = "{\\"password\\": \\"§\\"}"', HUMAN),
     ('requests.get(url, auth=("admin", "§"))', HUMAN),
     ("HTTPBasicAuth('admin', '§')", HUMAN),

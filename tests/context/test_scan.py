@@ -185,10 +185,13 @@ def test_what_was_not_written_here(tmp_path: Path, path: str, counts: bool) -> N
 
 SECRETS = """
 .env .env.local .env.py prod.env .envrc server.pem tls.key a.p12 id_rsa id_rsa.pub id_ed25519.py credentials
-credentials.toml Credentials.py .credentials.yaml google-credentials.json .netrc .npmrc .pypirc .git-credentials
+credentials.toml credentials-prod.yaml Credentials.py .credentials.yaml google-credentials.json .netrc .npmrc .pypirc
+.git-credentials
 secrets.toml secret.yaml SECRETS.PY prod.tfvars .ssh/config.py .aws/a.toml sub/.kube/a.yaml .Docker/a.py
 """
-HARMLESS = "env.py environment.py key.py keys/a.py monkey.py pem.py rsa.py netrc.py my_secrets.py aws/a.py"
+HARMLESS = """
+env.py environment.py key.py keys/a.py monkey.py pem.py rsa.py netrc.py my_secrets.py aws/a.py CredentialsProvider.java
+"""
 
 
 @pytest.mark.parametrize("path", [*SECRETS.split(), *HARMLESS.split()])
