@@ -63,7 +63,8 @@ def _log_sums(scores: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> 
     """The logarithm of the summed exponentials of each group's scores."""
     top = np.full(groups.max() + 1, -np.inf)
     np.maximum.at(top, groups, scores)
-    return np.asarray(top + np.log(np.bincount(groups, np.exp(scores - top[groups]))))
+    with np.errstate(divide="ignore"):  # of a case without options: minus infinity
+        return np.asarray(top + np.log(np.bincount(groups, np.exp(scores - top[groups]))))
 
 
 def weights_by_family(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:

@@ -79,7 +79,7 @@ _SILENT = logging.CRITICAL + 1
 
 def bundled_model() -> Path:
     """The model that ships with repofill."""
-    return Path(str(resources.files("repofill.models.bundled").joinpath("repofill-py.gguf")))
+    return Path(str(resources.files("repofill.models.bundled").joinpath("repofill-small.gguf")))
 
 
 def make_engine(settings: Settings) -> Engine:

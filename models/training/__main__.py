@@ -133,7 +133,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rate", type=float, help="peak learning rate (default: 0.0035, 0.0015 with --start-from)")
     parser.add_argument("--cache", type=Path, default=user_cache_path("repofill") / "training")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "bundled" / "repofill-py.gguf")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "bundled" / "repofill-small.gguf")
     return parser.parse_args()
 
 

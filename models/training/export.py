@@ -34,7 +34,7 @@ def write_gguf(checkpoint: Path, tokenizer: Path, output: Path, *, full: bool = 
     quantised = gguf.GGMLQuantizationType.Q8_0 if small else gguf.GGMLQuantizationType.Q5_0
     file_type = gguf.LlamaFileType.MOSTLY_Q8_0 if small else gguf.LlamaFileType.MOSTLY_Q5_0
     writer = gguf.GGUFWriter(str(partial), "llama")
-    writer.add_name("repofill-py")
+    writer.add_name(output.stem)
     writer.add_description(
         "completion of Python, TypeScript and JavaScript with suffix-first infilling, the offline default of repofill; "
         f"{position.tokens / 1e6:.1f}M training tokens"

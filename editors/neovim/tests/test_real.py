@@ -357,9 +357,9 @@ def test_commands(start: Start, project: Path) -> None:
     nvim, _ = opened(start, project)
     nvim.until_ghost()
     shows: list[tuple[str, Callable[[str], object]]] = [
-        ("status", lambda page: "suggestions here: on" in page and str(project) in page and "repofill-py" in page),
-        ("explain", lambda page: "tokens of other files" in page and "the last answer, by repofill-py" in page),
-        ("models", lambda page: "repofill-py" in page),
+        ("status", lambda page: "suggestions here: on" in page and str(project) in page and "repofill-small" in page),
+        ("explain", lambda page: "tokens of other files" in page and "the last answer, by repofill-small" in page),
+        ("models", lambda page: "repofill-small" in page),
         ("log", lambda page: True),
     ]
     nvim.press("<Esc>")
@@ -384,7 +384,7 @@ def test_statusline(start: Start, project: Path) -> None:
     nvim, _ = opened(start, project)
     nvim.command("set laststatus=2 statusline=[%{v:lua.require'repofill'.statusline()}]")
     nvim.until_ghost()
-    nvim.until(lambda: re.search(r"\[repofill-py \d+ ms\]", nvim.text), "model and latency")
+    nvim.until(lambda: re.search(r"\[repofill-small \d+ ms\]", nvim.text), "model and latency")
 
 
 def test_health(start: Start, project: Path) -> None:

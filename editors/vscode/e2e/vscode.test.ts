@@ -303,7 +303,7 @@ suite("a model that is not there", () => {
 });
 
 suite("a model from an address", () => {
-  const bundled = path.resolve("../../models/bundled/repofill-py.gguf");
+  const bundled = path.resolve("../../models/bundled/repofill-small.gguf");
   let server: http.Server;
   let editor: Editor;
   let respond: (response: http.ServerResponse) => void = () => undefined;
