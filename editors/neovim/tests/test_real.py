@@ -199,7 +199,7 @@ def test_typed_through(start: Start, project: Path) -> None:
 def test_typing_fast_cancels(start: Start, project: Path) -> None:
     """Requests that the next key makes pointless are cancelled; every one comes to an end, and what is shown at last is
     for the text at last."""
-    head, line = OTHERWISE + SHAPES + "def fourth(shape):\n    ", "area = shape.width * sha"
+    head, line = OTHERWISE + SHAPES + "def fourth(shape):\n    ", "outline = shape.width * sha"
     nvim, file = opened(start, project, head)
     nvim.lua(REQUESTS)
     server = server_of(nvim)
