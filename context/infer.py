@@ -174,7 +174,7 @@ class Inference:
     def _owners(self, path: str, member: str) -> Iterator[Ref]:
         """The classes of a file that have a member of this name themselves."""
         names = self.names(path)
-        for number in names.called(member):
+        for number in names.simple.get(member, ()):
             parent = names.definitions[number].parent
             yield from ((path, n) for n in names.qualified.get(parent, ()) if names.definitions[n].kind == "class")
 

@@ -4,7 +4,7 @@ since making them anew for every cursor would take longer than all the rest."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from repofill.context.languages import language_of
@@ -54,13 +54,6 @@ class Names:
         """What belongs to the module itself: its top level, and what the table has that Lua's and CommonJS's give."""
         of_table = self.language == "lua"
         return frozenset(n for n, d in enumerate(self.definitions) if of_table or d.parent in ("", "exports"))
-
-    def called(self, name: str) -> Sequence[int]:
-        """The definitions of a name, at any level. Of most files a name or two are asked for: looking through them is
-        quicker than the dictionary of all."""
-        if "simple" in self.__dict__:
-            return self.simple.get(name, ())
-        return [number for number, definition in enumerate(self.definitions) if definition.name == name]
 
     def within(self, owner: str) -> list[int]:
         """Everything inside of a class, at any depth."""

@@ -550,7 +550,7 @@ class _Search:
                     continue
                 looked_into.add(path)
                 names = self._names(path)
-                for number in names.called(word):
+                for number in names.simple.get(word, ()):
                     parent = names.definitions[number].parent
                     if importing and parent:
                         continue
@@ -585,9 +585,8 @@ class _Search:
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
-            if len(self.unspoken) < _ENOUGH:
-                add = partial(self._add, path, number, names, reach, hops, local)
-                self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
+            add = partial(self._add, path, number, names, reach, hops, local)
+            self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
             return
         distance = words.distances.get(name)
         typed = 0
