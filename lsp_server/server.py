@@ -148,6 +148,7 @@ def _register_life(server: Server) -> None:
     def folders(ls: Server, params: types.DidChangeWorkspaceFoldersParams) -> None:
         ls.session.remove_folders(folder.uri for folder in params.event.removed)
         ls.session.add_folders(folder.uri for folder in params.event.added)
+        ls.session.configure()  # by the files of the folders that are there now
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(ls: Server, params: None) -> None:

@@ -613,6 +613,18 @@ async def test_settings_of_every_layer_count_and_each_wrong_one_is_said_once(pro
         assert len(one.said) == 3
 
 
+async def test_the_settings_of_a_folder_count_while_it_is_there(project: Path, tmp_path: Path) -> None:
+    (project / "repofill.toml").write_text("suggest.disabled_languages = ['markdown']\n")
+    folder = types.WorkspaceFolder(uri=project.as_uri(), name="project")
+    async with editor(None, tmp_path) as one:
+        one.open("notes.md", f"{FILES['shapes.py']}\n\n{TYPED}", "markdown")
+        assert await one.inline("notes.md") != []
+        for added, removed in (([folder], []), ([], [folder])):
+            event = types.WorkspaceFoldersChangeEvent(added=added, removed=removed)
+            one.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event=event))
+            assert (await one.inline("notes.md") == []) == bool(added)
+
+
 async def test_a_client_that_knows_no_workspace_folders_has_its_root(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path, folders=False) as one:
         assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
