@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gguf.constants import LlamaFileType
@@ -30,8 +30,9 @@ _DEEPSEEK_ROPE_BASE = 100_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescription:
-    """A model file. `parameters`: numbers in its tensors. `context_window`: tokens it was trained for. `overrides`:
-    metadata that the file lacks or has wrong, to be given to the loader; `warnings` says so, one line each."""
+    """A model file, or the first of several, whose sizes count together. `parameters`: numbers in its tensors.
+    `context_window`: tokens it was trained for. `overrides`: metadata that the file lacks or has wrong, to be given to
+    the loader; `warnings` says so, one line each."""
 
     path: Path
     name: str
@@ -61,7 +62,7 @@ def read_description(path: str | os.PathLike[str]) -> ModelDescription:
     Raises ModelFileError, whose text is one line, for anything but a whole GGUF file of a model that can fill in.
     """
     path = Path(path)
-    header = read_header(path, marker_texts() | set(_EOT_TEXTS))
+    header = _whole(path, read_header(path, marker_texts() | set(_EOT_TEXTS)))
     metadata = header.metadata
     architecture = _text(metadata, "general.architecture")
     if header.tensors == 0 or header.vocabulary_size == 0 or not architecture:
@@ -96,6 +97,33 @@ def read_description(path: str | os.PathLike[str]) -> ModelDescription:
         add_bos=bos is not None and _add_bos(metadata, fim),
         warnings=warnings,
         overrides=overrides,
+    )
+
+
+def _whole(path: Path, first: Header) -> Header:
+    """The header of a model in several files, with the sizes of them all; llama.cpp knows the others by their names."""
+    number, count = (first.metadata.get(key, 0) for key in ("split.no", "split.count"))
+    if not isinstance(number, int) or not isinstance(count, int) or count < 2:
+        return first
+    ending = f"-{number + 1:05}-of-{count:05}.gguf"
+    if not path.name.endswith(ending):
+        raise ModelFileError(path, f"it is part {number + 1} of {count} of a model; its name must end in {ending}")
+    start = path.name.removesuffix(ending)
+    if number:
+        reason = f"it is part {number + 1} of {count} of a model; choose the first, {start}-00001-of-{count:05}.gguf"
+        raise ModelFileError(path, reason)
+    headers = [first]
+    for part in range(2, count + 1):
+        other = path.with_name(f"{start}-{part:05}-of-{count:05}.gguf")
+        if not other.exists():
+            raise ModelFileError(other, "this part of the model is missing; download it as well")
+        headers.append(read_header(other, ()))
+    return replace(
+        first,
+        size_bytes=sum(header.size_bytes for header in headers),
+        tensors=sum(header.tensors for header in headers),
+        parameters=sum(header.parameters for header in headers),
+        tensor_type=max(headers, key=lambda header: header.size_bytes).tensor_type,
     )
 
 

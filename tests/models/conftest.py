@@ -43,11 +43,13 @@ def write_gguf(
     seed: int = 0,
     rope_base: float = 10_000.0,
     metadata: Mapping[str, str | int | float | bool] | None = None,
+    split: int = 0,
 ) -> Path:
-    """A model file. `merges` are pairs of texts; `first_special`: least id of the special tokens, unused ones fill the
-    gap. With `successors` the model knows the token after each of the given ones, less surely with less `certainty`, or
-    several, each with a certainty of its own; else its weights are random. `sentencepiece`: a vocabulary as
-    CodeLlama's, which puts a space before every text.
+    """A model file, or with `split` the first of several, which has no tensors, the others up to so many each. `merges`
+    are pairs of texts; `first_special`: least id of the special tokens, unused ones fill the gap. With `successors` the
+    model knows the token after each of the given ones, less surely with less `certainty`, or several, each with a
+    certainty of its own; else its weights are random. `sentencepiece`: a vocabulary as CodeLlama's, which puts a space
+    before every text.
     """
     alphabet = byte_alphabet()
     spell = {text: "".join(alphabet[byte] for byte in text.encode()) for pair in merges for text in pair}
@@ -62,7 +64,7 @@ def write_gguf(
     types += [gguf.TokenType.UNUSED] * len(unused) + [special_type] * len(specials)
     width = -(-len(tokens) // 32) * 32 if successors is not None else width
 
-    out = gguf.GGUFWriter(path, "llama")
+    out = gguf.GGUFWriter(path, "llama", split_max_tensors=split, small_first_shard=split > 0)
     out.add_name("tiny")
     out.add_context_length(window)
     out.add_embedding_length(width)
@@ -100,7 +102,7 @@ def write_gguf(
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
     out.close()
-    return path
+    return out.format_shard_names(path)[0]
 
 
 def _tensors(

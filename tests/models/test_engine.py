@@ -97,6 +97,12 @@ async def test_an_engine_answers(random_model):
     await engine.close()
 
 
+async def test_a_model_in_several_files_answers_like_the_whole(make_gguf):
+    async with running(make_gguf()) as whole, running(make_gguf(split=8)) as split:
+        expected, answer = await asyncio.gather(whole.fill(request()), split.fill(request()))
+        assert (answer.text, answer.logprob) == (expected.text, expected.logprob)
+
+
 async def test_count_tokens(random_model):
     """ "ret" is one token of this model, and a token's text in source is no token."""
     async with running(random_model) as engine:

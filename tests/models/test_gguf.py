@@ -95,6 +95,30 @@ def test_what_a_description_says(make_gguf):
     assert (description.warnings, description.overrides) == ((), {})
 
 
+def test_a_model_in_several_files_counts_as_a_whole(make_gguf):
+    whole, first = read_description(make_gguf()), make_gguf(split=8)
+    parts = sorted(first.parent.iterdir())
+    assert (len(parts), parts[0]) == (4, first)
+    description = read_description(first)
+    assert description.size_bytes == sum(part.stat().st_size for part in parts)
+    assert description.parameters == whole.parameters
+    assert description.vocabulary_size == whole.vocabulary_size
+
+
+def test_a_model_in_several_files_has_to_be_there_as_a_whole(make_gguf):
+    first = make_gguf(split=8)
+    second = first.with_name("tiny-00002-of-00004.gguf")
+    check_refused(second, "part 2 of 4 of a model; choose the first, tiny-00001-of-00004.gguf")
+    content = second.read_bytes()
+    second.write_bytes(content[:-40])
+    with pytest.raises(ModelFileError, match=f"^{second}: it is truncated"):
+        read_description(first)
+    second.unlink()
+    with pytest.raises(ModelFileError, match=f"^{second}: this part of the model is missing"):
+        read_description(first)
+    check_refused(first.rename(first.with_name("other.gguf")), "must end in -00001-of-00004.gguf")
+
+
 @pytest.mark.parametrize(
     ("declared", "specials", "expected"),
     [(None, DEEPSEEK, True), (False, DEEPSEEK, False), (None, (*DEEPSEEK[:2], *STARCODER), False)],
