@@ -22,6 +22,7 @@ one."""
 
 
 def _setting(default: Any, description: str, *, least: float | None = None, most: float | None = None) -> Any:
+    """`least` and `most` are the bounds of every value but the default."""
     return field(default=default, metadata={"description": description, "least": least, "most": most})
 
 
@@ -33,7 +34,7 @@ class ModelSettings:
     threads: int = _setting(0, "Threads that compute; 0 for the number of physical cores.", least=0, most=256)
     gpu_layers: int = _setting(0, "Layers kept on a GPU; -1 for all. Needs llama-cpp-python built for it.", least=-1)
     context_window: int = _setting(
-        0, "Tokens of prompt and answer the model is loaded with; 0 for what suits its size.", least=0, most=131_072
+        0, "Tokens of prompt and answer the model is loaded with; 0 for what suits its size.", least=128, most=131_072
     )
 
 
@@ -197,9 +198,10 @@ def _wrong(described: Described, value: object) -> str:
         return f"must be of type {expected.__name__}, not {value!r}"
     if described.name == "log.level" and value not in LOG_LEVELS:
         return f"must be one of {', '.join(LOG_LEVELS)}, not {value!r}"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and value != described.default:
         if described.least is not None and not value >= described.least:  # NaN is not at least anything
-            return f"must be at least {described.least:g}, not {value!r}"
+            default = f"{described.default} or " if described.default < described.least else ""
+            return f"must be {default}at least {described.least:g}, not {value!r}"
         if described.most is not None and value > described.most:
             return f"must be at most {described.most:g}, not {value!r}"
     return ""

@@ -31,6 +31,8 @@ WRONG = [
     Wrong("model.threads", 2.0, "type int"),
     Wrong("model.threads", -1, "at least 0"),
     Wrong("model.threads", 1000, "at most 256"),
+    Wrong("model.context_window", 8, "0 or at least 128"),
+    Wrong("model.context_window", -1, "0 or at least 128"),
     Wrong("model.path", 7, "type str"),
     Wrong("suggest.min_confidence", True, "type float"),
     Wrong("suggest.min_confidence", 1.5, "at most 1"),

@@ -43,7 +43,8 @@ def _property(setting: Described) -> dict[str, Any]:
         schema |= {"default": list(setting.default), "items": {"type": "string"}, "uniqueItems": True}
     if setting.name == "log.level":
         schema["enum"] = list(LOG_LEVELS)
-    bounds = {"minimum": setting.least, "maximum": setting.most}
+    least = None if setting.least is None else min(setting.least, setting.default)
+    bounds = {"minimum": least, "maximum": setting.most}
     schema |= {name: bound for name, bound in bounds.items() if bound is not None}
     scope = "machine" if setting.name in UNTRUSTED else "window"
     return {**schema, "description": setting.description, "scope": scope}
