@@ -207,8 +207,6 @@ class Completer:
         try:
             plan = planning.result() if planning.done() else None
         except EngineUnavailable:
-            if self._engine.state == "failed":
-                raise
             plan = None  # the process starts again; meanwhile the project's own text proposes
 
         clock.enter("engine")
@@ -227,6 +225,8 @@ class Completer:
                     deadline_s=deadline_s - clock.total_s(),
                 )
             )
+        if answer is None and self._engine.state == "failed":
+            raise EngineUnavailable(self._engine.reason)
         return Gathered(
             copies=tuple(copies),
             written=shown_as(answer.text) if answer else "",

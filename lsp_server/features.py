@@ -114,24 +114,17 @@ async def answered(
         session.trouble = str(error)
         session.say(session.trouble)
         return None
-    except EngineUnavailable:
-        _say_failure(session)
+    except EngineUnavailable as error:
+        session.say(str(error))
         return None
     except Exception:
         _log.exception("completing %s failed", path)
         return None
-    _say_failure(session)
     if session.document(document.uri) is not document:
         return None
     if completion is not None:
         session.last, session.trouble = completion, ""
     return completion
-
-
-def _say_failure(session: Session) -> None:
-    """A model that cannot be loaded is the user's to mend; a crashed process starts again by itself."""
-    if session.engine.state == "failed":
-        session.say(session.engine.reason)
 
 
 async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:

@@ -347,6 +347,15 @@ def test_a_bad_model_is_one_line(damage: str, project: Path, run: Run) -> None:
         fails(run(*arguments), "bad.gguf: ")
 
 
+def test_a_model_that_llama_cpp_refuses_is_one_line(project: Path, run: Run) -> None:
+    """Be other files shown or none, whose tokens would be counted by it."""
+    model, alone = project / "odd.gguf", project.parent / "alone.py"
+    model.write_bytes(bundled_model().read_bytes().replace(b"deepseek-coder", b"nobody's-coder"))
+    alone.write_text(UTILS)
+    for place in (PLACE, f"{alone}:5:8"):
+        fails(run("complete", place, "--model", str(model)), "odd.gguf: llama.cpp cannot load it", "pre-tokenizer")
+
+
 def test_a_missing_model_is_one_line(project: Path, run: Run) -> None:
     for absent in ("absent.gguf", "~nobody-of-this-name/absent.gguf"):
         fails(run("complete", PLACE, "--model", absent), absent, "no such file")

@@ -147,15 +147,18 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     assert [len(request.context) for request in asked] == [warmed]
 
 
+@pytest.mark.parametrize(("other", "own"), [(CODE, ""), ("", CODE)], ids=["shows another file", "shows none"])
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
-async def test_while_the_model_restarts_the_project_proposes(state: str, proposed: str, tmp_path: Path) -> None:
-    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+async def test_while_the_model_restarts_the_project_proposes(
+    state: str, proposed: str, other: str, own: str, tmp_path: Path
+) -> None:
+    (tmp_path / "shapes.py").write_text(other, encoding="utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
     engine = make_engine(Settings())
     engine._failed_file = engine._signature()
     engine._enter(state, "the model process ended")
-    text = f"from shapes import area\n\n{TYPED}"
+    text = f"from shapes import area\n\n{own}{TYPED}"
     cursor = Cursor(path="new.py", text=text, offset=len(text))
     try:
         found = await Completer(engine).gather(index, cursor, UNHURRIED)
