@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
@@ -82,8 +84,8 @@ def bundled_model() -> Path:
     return Path(str(resources.files("repofill.models.bundled").joinpath("repofill-small.gguf")))
 
 
-def make_engine(settings: Settings) -> Engine:
-    """An engine for the model the settings name. Nothing is loaded before its first use."""
+def make_engine(settings: Settings, turn: asyncio.Lock | None = None) -> Engine:
+    """An engine for the model the settings name. Nothing is loaded before its first use, and its `turn`."""
     path = Path(os.path.expanduser(settings.model.path)) if settings.model.path else bundled_model()
     window = settings.model.context_window
     context = settings.context
@@ -98,7 +100,7 @@ def make_engine(settings: Settings) -> Engine:
                 suffix=context.suffix_tokens,
             ).total
     options = EngineOptions(n_ctx=window, threads=settings.model.threads, n_gpu_layers=settings.model.gpu_layers)
-    return Engine(path, options)
+    return Engine(path, options, turn=turn)
 
 
 def build_server() -> Server:
@@ -121,7 +123,7 @@ def build_server() -> Server:
 def _register_life(server: Server) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(ls: Server, params: types.InitializeParams) -> None:
-        ls.session = Session(ls, make_engine)
+        ls.session = Session(ls, partial(make_engine, turn=asyncio.Lock()))
         text_document = params.capabilities.text_document
         ls.session.inline = text_document is not None and text_document.inline_completion is not None
         experimental = params.capabilities.experimental

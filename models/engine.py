@@ -52,14 +52,21 @@ class EngineUnavailable(Exception):
 
 
 class Engine:
-    """One model, in a process of its own. Use it from one event loop, and close it there."""
+    """One model, in a process of its own. Use it from one event loop, and close it there. Of the engines that share a
+    `turn` one at a time has a process: the memory may not hold two."""
 
     def __init__(
-        self, model_path: str | os.PathLike[str], options: EngineOptions | None = None, *, client: str = "editor"
+        self,
+        model_path: str | os.PathLike[str],
+        options: EngineOptions | None = None,
+        *,
+        client: str = "editor",
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._path = Path(os.path.expanduser(model_path)).absolute()
         self._options = options or EngineOptions()
         self._client = client
+        self._turn = turn or asyncio.Lock()
         self._ids = itertools.count(1)
         self._late: set[asyncio.Task[Filled | Counted | None]] = set()
         self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
@@ -190,8 +197,12 @@ class Engine:
     def _start(self) -> None:
         if self._state == "idle" or (self._state == "failed" and self._signature() != self._failed_file):
             self._enter("starting")
-            self._supervisor = asyncio.create_task(self._supervise(), name="model process supervisor")
+            self._supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
             self._supervisor.add_done_callback(self._supervisor_done)
+
+    async def _take_turn(self) -> None:
+        async with self._turn:
+            await self._supervise()
 
     async def _supervise(self) -> None:
         """Keeps a model process running until the model turns out to be unusable."""

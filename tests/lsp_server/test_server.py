@@ -625,6 +625,25 @@ async def test_the_settings_of_a_folder_count_while_it_is_there(project: Path, t
             assert (await one.inline("notes.md") == []) == bool(added)
 
 
+async def test_another_model_is_loaded_once_the_one_before_is_gone(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", TYPED)
+        await one.inline("new.py")
+        first = (await one.status())["engine"]["pid"]
+        os.kill(first, signal.SIGSTOP)  # it takes its time
+        for threads in (1, 2):
+            one.client.workspace_did_change_configuration(
+                types.DidChangeConfigurationParams(settings={"repofill": {"model": {"threads": threads}}})
+            )
+
+        async def replaced() -> bool:
+            return (await one.status())["engine"]["pid"] not in (None, first)
+
+        await one.until(replaced)
+        assert not Path(f"/proc/{first}").exists()
+        assert REST in [item.insert_text for item in await one.inline("new.py")]
+
+
 async def test_a_client_that_knows_no_workspace_folders_has_its_root(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path, folders=False) as one:
         assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
