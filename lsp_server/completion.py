@@ -106,6 +106,7 @@ class Completion:
     cached_tokens: int
     context: tuple[ContextFile, ...]
     timings_ms: dict[str, float]
+    deadline_ms: int
     model: str
 
     @property
@@ -178,6 +179,7 @@ class Completer:
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
             timings_ms={**gathered.timings_ms, **(answer.timings_ms if answer else {})},
+            deadline_ms=settings.suggest.deadline_ms,
             model=gathered.model.name,
         )
 

@@ -159,5 +159,6 @@ def completion_figures(completion: Completion) -> dict[str, Any]:
         "cached_tokens": completion.cached_tokens,
         "context": [{"path": f.path, "tokens": f.tokens, "form": f.form} for f in completion.context],
         "timings_ms": {stage: round(value, 2) for stage, value in completion.timings_ms.items()},
+        "deadline_ms": completion.deadline_ms,
         "model": completion.model,
     }

@@ -116,12 +116,15 @@ def test_the_real_command_completes_with_json_alone_on_stdout(project: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
     figures = json.loads(done.stdout)
     assert done.stderr == ""
-    assert set(figures) == {*("text", "items", "prompt_tokens", "cached_tokens", "context", "timings_ms", "model")}
+    assert set(figures) == {
+        *("text", "items", "prompt_tokens", "cached_tokens", "context", "timings_ms", "deadline_ms", "model")
+    }
     assert [file["path"] for file in figures["context"]] == ["utils.py", "model.py"]
     assert all(set(item) == {"text", "confidence", "source", "replaces"} for item in figures["items"])
     assert figures["items"]
     assert figures["text"] == figures["items"][0]["text"]
     assert {"plan", "copy", "engine", "total"} <= set(figures["timings_ms"])
+    assert figures["timings_ms"]["total"] < figures["deadline_ms"]
     assert figures["prompt_tokens"] > sum(file["tokens"] for file in figures["context"])
 
 

@@ -60,8 +60,7 @@ class Explanation implements vscode.TextDocumentContentProvider {
     }
     const explanation = await this.server.explain();
     const language = this.server.lastPlace?.document.languageId ?? "";
-    const deadlineMs = vscode.workspace.getConfiguration("repofill").get("suggest.deadline_ms", 500);
-    this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language, deadlineMs);
+    this.text = explained(explanation ?? { files: [], tokens: 0, last: null }, language);
     this.changed.fire(EXPLANATION);
     try {
       await vscode.commands.executeCommand("markdown.showPreviewToSide", EXPLANATION);

@@ -148,11 +148,12 @@ suite("explained", () => {
       { path: "`![](https:/there/\n__x__.py", tokens: 3, form: "whole" },
     ],
     timings_ms: { plan: 1.25, total: 20 },
+    deadline_ms: 500,
     model: "small",
   };
 
   test("says where the text comes from, what was in the prompt, and where time went", () => {
-    const text = explained({ files: [], tokens: 0, last }, "python", 500);
+    const text = explained({ files: [], tokens: 0, last }, "python");
     for (const part of [
       "87 % sure, written by the model, and found in the project",
       "````python\na ``` b\nc\n````",
@@ -167,10 +168,10 @@ suite("explained", () => {
   });
 
   test("nothing yet", () => {
-    assert.match(explained({ files: [], tokens: 0, last: null }, "", 500), /^# No suggestion yet/);
+    assert.match(explained({ files: [], tokens: 0, last: null }, ""), /^# No suggestion yet/);
     const none = { ...last, items: [], prompt_tokens: 0 };
-    assert.match(explained({ files: [], tokens: 0, last: none }, "", 500), /Nothing was probable enough[^]*\(0 %\)/);
-    assert.match(explained({ files: [], tokens: 0, last: none }, "", 20), /after 20 ms/);
+    assert.match(explained({ files: [], tokens: 0, last: none }, ""), /Nothing was probable enough[^]*\(0 %\)/);
+    assert.match(explained({ files: [], tokens: 0, last: { ...none, deadline_ms: 20 } }, ""), /after 20 ms/);
   });
 });
 

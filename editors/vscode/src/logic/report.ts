@@ -17,6 +17,7 @@ export interface Figures {
   readonly cached_tokens: number;
   readonly context: readonly ContextFile[];
   readonly timings_ms: Readonly<Record<string, number>>;
+  readonly deadline_ms: number;
   readonly model: string;
 }
 
@@ -27,7 +28,7 @@ const SOURCES: Readonly<Record<string, string>> = {
 };
 
 /** The last suggestion as a Markdown document that reads well without being rendered, too. */
-export function explained({ files, tokens, last }: Explanation, language: string, deadlineMs: number): string {
+export function explained({ files, tokens, last }: Explanation, language: string): string {
   if (last === null) {
     return "# No suggestion yet\n\nNothing has been suggested since the server started.\n";
   }
@@ -40,7 +41,7 @@ export function explained({ files, tokens, last }: Explanation, language: string
           `## ${index + 1}. ${percent(item.confidence)} sure, ${SOURCES[item.source] ?? item.source}`,
           fenced(item.text, language),
         ])
-      : [silence(last, deadlineMs)]),
+      : [silence(last)]),
     "## Prompt",
     `${last.prompt_tokens} tokens for ${code(last.model)}, ${last.cached_tokens} of them (${cached} %) cached.`,
     ...(last.context.length > 0 ? ["Files ahead of this one, in prompt order:", fileTable(last.context)] : []),
@@ -57,10 +58,10 @@ export function explained({ files, tokens, last }: Explanation, language: string
 }
 
 /** Why nothing was shown. */
-function silence(last: Figures, deadlineMs: number): string {
-  return (last.timings_ms["total"] ?? 0) < deadlineMs
+function silence(last: Figures): string {
+  return (last.timings_ms["total"] ?? 0) < last.deadline_ms
     ? "Nothing was probable enough to be shown."
-    : `Nothing was probable enough after ${deadlineMs} ms (\`repofill.suggest.deadline_ms\`), when the model had to stop.`;
+    : `Nothing was probable enough after ${last.deadline_ms} ms (\`repofill.suggest.deadline_ms\`), when the model had to stop.`;
 }
 
 function fileTable(files: readonly ContextFile[]): string {
