@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -35,6 +36,8 @@ SCORED_MODEL_BYTES = 150_000_000
 
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
+_SEARCH_THREADS = 2
+"""One for a search that nobody waits for any longer, the other for the newest."""
 _LINE_TOKENS = 48
 _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
@@ -140,6 +143,8 @@ class Completer:
         self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
         self._plans = WeakKeyDictionary()
         self._newest = 0
+        self._searches = ThreadPoolExecutor(_SEARCH_THREADS, thread_name_prefix="copy")
+        self._copying: asyncio.Future[tuple[Candidate, ...]] | None = None
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
@@ -195,10 +200,11 @@ class Completer:
         block = block_indent(*near) if max_lines > 1 else None
         shown_as = partial(trim, before=near[0], after=near[1], block_indent=block, max_lines=max_lines)
         deadline_s = settings.suggest.deadline_ms / 1000
-        search = partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
-        copying = asyncio.create_task(asyncio.to_thread(search))  # it reads the store, which may be busy
+        copying = self._copies(
+            partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
+        )
         await asyncio.wait({copying}, timeout=deadline_s)
-        found = copying.result() if copying.done() else ()
+        found = copying.result() if copying.done() and not copying.cancelled() else ()
         copies = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
 
         clock.enter("plan")
@@ -240,6 +246,13 @@ class Completer:
             language=language.name if (language := language_of(cursor.path)) is not None else "",
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
+
+    def _copies(self, search: Callable[[], tuple[Candidate, ...]]) -> asyncio.Future[tuple[Candidate, ...]]:
+        """Begin a search in a thread, for it reads the store, which may be busy. The one before is given up."""
+        if self._copying is not None:
+            self._copying.cancel()
+        self._copying = asyncio.get_running_loop().run_in_executor(self._searches, search)
+        return self._copying
 
     def _planned(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> asyncio.Task[Plan]:
         """The plan of the cursor's place: the one made before, for as long as it is good. A new one keeps what it can

@@ -98,6 +98,34 @@ async def test_an_older_request_never_takes_the_place_of_a_newer_one(
     assert sent == [f"{TYPED}t"]
 
 
+async def test_of_the_searches_that_a_busy_store_holds_up_few_and_the_newest_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = WorkspaceIndex(tmp_path)
+    busy, copied, searched = Busy(), index.copy_candidates, list[str]()
+
+    def held_up(path: str, before: str, *rest: Any, **more: Any) -> Any:
+        searched.append(before)
+        with busy:
+            return copied(path, before, *rest, **more)
+
+    monkeypatch.setattr(index, "copy_candidates", held_up)
+    engine = make_engine(Settings())
+    engine._enter("crashed")
+    completer = Completer(engine)
+    texts = [f"{CODE}{TYPED}"[:end] for end in range(-9, 0)] + [f"{CODE}{TYPED}"]
+    asked = []
+    for text in texts:
+        cursor = Cursor(path="new.py", text=text, offset=len(text))
+        asked.append(asyncio.create_task(completer.gather(index, cursor, UNHURRIED)))
+        await asyncio.sleep(0)
+    busy.freed.set()
+    *_, newest = await asyncio.gather(*asked)
+    assert newest.copies[0].text == "th, height):"
+    assert searched[-1] == texts[-1]
+    assert len(searched) < 5
+
+
 async def test_of_a_large_file_every_option_is_held_against_what_is_near(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
