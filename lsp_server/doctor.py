@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import sys
 import time
@@ -43,7 +44,7 @@ async def examine(settings: Settings, problems: Sequence[str]) -> list[Finding]:
             or f"{user_file()} {'read' if user_file().exists() else 'does not exist, defaults'}",
         ),
         _watches(),
-        Finding(name="log", ok=True, text=str(log_path(settings.log))),
+        _log(log_path(settings.log)),
     ]
     return [*findings, *await _model(settings)]
 
@@ -56,6 +57,13 @@ def _watches() -> Finding:
     ok = count >= _FEW_WATCHES
     text = f"up to {count} directories" + ("" if ok else "; raise fs.inotify.max_user_watches for large projects")
     return Finding(name="file watches", ok=ok, text=text)
+
+
+def _log(path: Path) -> Finding:
+    """The log file, which the command line has opened at its start, if it can be written."""
+    ok = any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)
+    text = str(path) if ok else f"{path} cannot be written; choose another with repofill.log.file"
+    return Finding(name="log", ok=ok, text=text)
 
 
 async def _model(settings: Settings) -> list[Finding]:

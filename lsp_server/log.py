@@ -33,7 +33,7 @@ def log_to_file(settings: LogSettings) -> None:
         handler: logging.Handler = logging.handlers.RotatingFileHandler(
             path, maxBytes=_BYTES, backupCount=_FILES, encoding="utf-8", errors="backslashreplace"
         )
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         handler = logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     for previous in root.handlers:

@@ -125,7 +125,8 @@ def apply(settings: Settings, layer: object, where: str, *, trusted: bool = True
         if described is None and value == []:
             continue  # Lua's empty table, which becomes a list
         if described is None:
-            problems.append(f"{where}: there is no setting repofill.{name}; it is ignored.")
+            shown = name if name.isprintable() else ascii(name)
+            problems.append(f"{where}: there is no setting repofill.{shown}; it is ignored.")
             continue
         if not trusted and name in UNTRUSTED:
             problems.append(f"{where}: repofill.{name} counts only in your own settings, not in a workspace's.")
@@ -143,11 +144,11 @@ def read_file(path: Path) -> tuple[object, list[str]]:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is not a regular file")  # nobody may ever write into a pipe
-        content = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+        content = tomllib.loads(path.read_text("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}, []
-    except (OSError, ValueError) as error:
-        return {}, [f"{path} cannot be read and is ignored: {error}"]
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, [f"{path} cannot be read and is ignored: {getattr(error, 'strerror', None) or error}"]
     return content.get("repofill", content), []
 
 

@@ -45,6 +45,7 @@ WRONG = [
     Wrong("log.level", "loud", "one of error, warning, info, debug"),
     Wrong("suggest.max_items", {"a": 1}, "no setting repofill.suggest.max_items.a"),
     Wrong("suggest.enabeld", False, "no setting repofill.suggest.enabeld"),
+    Wrong("suggest.a\n\x1b[1m", 1, "no setting repofill.'suggest.a\\n\\x1b[1m'"),
 ]
 
 
@@ -109,7 +110,15 @@ def test_a_workspace_may_not_choose_the_model_nor_the_log_file(tmp_path: Path, m
     ]
 
 
-@pytest.mark.parametrize("content", [b"suggest = [", b"\xff\xfe", b"suggest.max_items = 3\nsuggest.max_items = 4"])
+UNREADABLE = {
+    "not closed": b"suggest = [",
+    "no UTF-8": b"\xff\xfe",
+    "twice": b"suggest.max_items = 3\nsuggest.max_items = 4",
+    "too deep": b"a = " + b"[" * 5000,
+}
+
+
+@pytest.mark.parametrize("content", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_an_unreadable_file_is_one_problem_and_no_setting(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "repofill.toml"
     file.write_bytes(content)
@@ -120,7 +129,13 @@ def test_an_unreadable_file_is_one_problem_and_no_setting(content: bytes, tmp_pa
     os.mkfifo(tmp_path / "pipe.toml")
     for name in (".", "pipe.toml"):
         assert "not a regular file" in read_file(tmp_path / name)[1][0]
-    assert read_file(tmp_path / "absent.toml") == ({}, [])
+    for absent in (tmp_path / "absent.toml", file / "repofill.toml"):
+        assert read_file(absent) == ({}, [])
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "repofill.toml").write_bytes(b"\xef\xbb\xbfsuggest.max_items = 2\n")
+    assert read_file(tmp_path / "repofill.toml") == ({"suggest": {"max_items": 2}}, [])
 
 
 def test_every_setting_is_described_with_its_default() -> None:
