@@ -333,6 +333,20 @@ def test_keys_do_what_they_did(edit: Edit, script: Script) -> None:
     assert "repofill" not in nvim.command("imap <C-]>")
 
 
+def test_keys_that_name_themselves(edit: Edit, script: Script) -> None:
+    """A mapping of before that ends in its own key, as LuaSnip and vsnip advise it: that is the bare key."""
+    nvim = edit(before="vim.cmd([[imap <expr> <Tab> get(g:, 'jumps') ? '<Plug>(jump)' : '<Tab>'\n"
+                "inoremap <Plug>(jump) J\nimap <C-]> <C-]>d]])")  # fmt: skip
+    nvim.press("<Tab><Tab>x<C-]><C-]>")
+    assert nvim.buffer == ["\t\txdd"]
+    script.set(answers=[["ghost"]])
+    nvim.command("let g:jumps = 1")
+    nvim.press("<Tab>")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab><Tab>")
+    assert nvim.buffer == ["\t\txddJghostJ"]
+
+
 def test_wrong_options_are_named(start: Start, script: Script) -> None:
     """A typing error in setup{} is one line, and everything else works."""
     nvim = start(None, "{ filetype = { 'python' }, debounce_ms = 'fast', keys = { next = false } }")

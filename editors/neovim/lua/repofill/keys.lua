@@ -70,6 +70,9 @@ local function feed(keys, mode)
   vim.api.nvim_feedkeys(raw(keys), "i" .. mode, false)
 end
 
+local handed_on ---@type string? a key whose mapping of before is under way
+local HANDED = "<Plug>(repofill-handed-on)"
+
 --- What to do is decided when the key's turn has come: an <expr> mapping is evaluated as early as Neovim looks ahead,
 --- when letters typed before it may not stand in the buffer yet.
 ---@param action string
@@ -81,8 +84,15 @@ local function map(action, lhs)
     map_as(before, replaced)
   end
   vim.keymap.set("i", lhs, function()
-    if ACTIONS[action].wanted() and not wanted_by_others(lhs) then
+    local itself = handed_on == lhs -- `imap <expr> <Tab> … : '<Tab>'` means the bare key by that
+    handed_on = nil
+    if itself then
+      feed(lhs, "n")
+    elseif ACTIONS[action].wanted() and not wanted_by_others(lhs) then
       feed(plug(action), "m")
+    elseif before and before.noremap == 0 then
+      handed_on = lhs
+      feed(replaced .. HANDED, "m")
     elseif before then
       feed(replaced, "m")
     else
@@ -103,6 +113,9 @@ function M.set(keys)
     end
   end
   mapped = {}
+  vim.keymap.set("i", HANDED, function()
+    handed_on = nil
+  end)
   for action, about in pairs(ACTIONS) do
     vim.keymap.set("i", plug(action), about.does)
     local lhs = keys[action]
