@@ -347,6 +347,91 @@ def test_keys_that_name_themselves(edit: Edit, script: Script) -> None:
     assert nvim.buffer == ["\t\txddJghostJ"]
 
 
+def test_ended_on_purpose(edit: Edit, script: Script, version: str, tmp_path: Path) -> None:
+    """A server that somebody stops stays away until a file is opened; one that Neovim 0.12 restarts is the one asked."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    clients = "return #vim.lsp.get_clients()"
+    nvim.until_ghost("ghost")
+    nvim.press("<Esc>")
+    nvim.lua("vim.lsp.stop_client(vim.lsp.get_clients())")
+    nvim.until(lambda: nvim.lua(clients) == 0, "no server")
+    nvim.stays(lambda: nvim.lua(clients) == 0, "none is started", for_s=0.8)
+    nvim.command(f"edit {tmp_path / 'b.txt'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+    nvim.press("<Esc>")
+    if version != "0.10":
+        ready = "return (require('repofill.server').client_of(vim.api.nvim_get_current_buf()) or {}).id"
+        before = nvim.lua(ready)
+        nvim.command("lsp restart")
+        nvim.until(lambda: nvim.lua(ready) not in (None, before), "another client")
+    nvim.command(f"edit {tmp_path / 'c.txt'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+    assert nvim.lua("return { #vim.lsp.get_clients(), #require('repofill.server').said }") == [1, 0]
+
+
+def test_switched_on_everywhere(edit: Edit, script: Script, tmp_path: Path) -> None:
+    """Also in files that were opened while suggestions were off."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    nvim.press("<Esc>")
+    for scope in ("globally", "filetype"):
+        nvim.command(f"Repofill disable {scope}")
+        nvim.command(f"edit {tmp_path / scope}.txt")
+        nvim.command("edit #")
+        nvim.command(f"Repofill enable {scope}")
+        nvim.command("edit #")
+        nvim.press("a")
+        nvim.until_ghost("ghost")
+        nvim.press("<Esc>")
+
+
+def test_named_late(start: Start, script: Script, tmp_path: Path) -> None:
+    """A buffer whose filetype was set before it had a name gets suggestions when it is written."""
+    script.set(answers=[["ghost"]])
+    nvim = start(None, script.options)
+    nvim.command("enew")
+    nvim.command("setfiletype python")
+    nvim.command(f"write {tmp_path / 'named.py'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("#!/no/such/python\n", "the server cannot be started (:checkhealth repofill)"),
+        ("#!/bin/sh\necho no such module >&2\nexit 1\n", "the server keeps ending (exit code 1)"),
+    ],
+)
+def test_broken_server(start: Start, tmp_path: Path, program: str, said: str) -> None:
+    """It is said once, and every way to learn more leads there: an environment whose Python is gone is common."""
+    broken = tmp_path / "repofill"
+    broken.write_text(program)
+    broken.chmod(0o755)
+    nvim = start(None, f"{{ cmd = {{ '{broken}', 'serve' }}, filetypes = {{ '*' }} }}")
+    messages = "return require('repofill.server').said"
+    for name in ("a", "b", "c"):
+        nvim.command(f"edit {tmp_path / name}.txt")
+        nvim.until(lambda: nvim.lua(messages), "a message")
+    (message,) = nvim.lua(messages)
+    assert said in message
+    assert nvim.lua("return require('repofill').statusline()") == "repofill failed"
+    if "log" in message:
+        nvim.command("Repofill log")
+        assert "no such module" in "\n".join(nvim.buffer)
+    nvim.command("Repofill models")
+    shown = "://models/"
+    nvim.until(lambda: len(nvim.lua(messages)) == 2 or shown in nvim.call("nvim_buf_get_name", 0), "an answer")
+    nvim.command("checkhealth repofill")
+    page = "\n".join(nvim.buffer)
+    assert "ERROR the server does not run" in page
+    assert message in page
+    assert "no such module" in page or f"{broken} cannot be started" in page, page
+
+
 def test_wrong_options_are_named(start: Start, script: Script) -> None:
     """A typing error in setup{} is one line, and everything else works."""
     nvim = start(None, "{ filetype = { 'python' }, debounce_ms = 'fast', keys = { next = false } }")

@@ -146,20 +146,22 @@ local function models()
   if model and model ~= "" then
     command[3] = vim.fn.expand(model)
   end
-  vim.system(
+  local started = pcall(
+    vim.system,
     command,
     { text = true, env = { COLUMNS = tostring(vim.o.columns) } },
     vim.schedule_wrap(function(done)
       page("models", vim.split(vim.trim(done.stdout .. done.stderr), "\n"))
     end)
   )
+  if not started then
+    server.say(server.BROKEN)
+  end
 end
 
 local function log()
-  local file = server.status and server.status.log
-  if not file then
-    return server.say("the server has not said where its log is: see :Repofill status")
-  end
+  -- A server that does not get as far as that has told Neovim, whose own log keeps it.
+  local file = server.status and server.status.log or require("vim.lsp.log").get_filename()
   vim.cmd("botright split " .. vim.fn.fnameescape(file))
   vim.bo.readonly = true
   vim.cmd("normal! G")
