@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import HERE, Start
-from editor import PLUGIN, Nvim
+from editor import PLUGIN, Nvim, NvimError
 
 from repofill.context.languages import BY_NAME
 from repofill.lsp_server.cli import PROJECT_MARKS, project_around
@@ -347,8 +349,36 @@ def test_keys_that_name_themselves(edit: Edit, script: Script) -> None:
     assert nvim.buffer == ["\t\txddJghostJ"]
 
 
+def test_set_up_again(edit: Edit, script: Script) -> None:
+    """After somebody else took a mapping away, and by a plugin manager that loads the modules anew."""
+    nvim = edit(before="vim.keymap.set('i', '<Tab>', 'plain')")
+    nvim.lua("vim.keymap.del('i', '<C-]>')")
+    for again in (
+        "",
+        "for name in pairs(package.loaded) do if name:match('^repofill') then package.loaded[name] = nil end end\n",
+    ):
+        nvim.lua(f"{again}require('repofill').setup({script.options})")
+        nvim.press("<Tab>")
+    assert nvim.buffer == ["plainplain"]
+    nvim.lua("require('repofill').setup({ keys = { accept = false } })")
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["plainplainplain"]
+    assert "repofill" not in nvim.command("imap <Tab>")
+
+
+def test_a_part_that_there_is_not(edit: Edit, script: Script) -> None:
+    """It is an error: it was typed into the file."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    nvim.until_ghost("ghost")
+    with pytest.raises(NvimError, match="there is no accept_words"):
+        nvim.lua("require('repofill').accept('words')")
+    nvim.settle()
+    assert nvim.buffer == [""]
+
+
 def test_ended_on_purpose(edit: Edit, script: Script, version: str, tmp_path: Path) -> None:
-    """A server that somebody stops stays away until a file is opened; one that Neovim 0.12 restarts is the one asked."""
+    """A server that somebody stops stays away until a file is opened; one that Neovim 0.12 restarts is asked."""
     script.set(answers=[["ghost"]])
     nvim = edit()
     clients = "return #vim.lsp.get_clients()"
@@ -518,6 +548,20 @@ def test_status_without_a_project(edit: Edit) -> None:
         assert ("none here; .git" in "\n".join(nvim.buffer)) is not there
         (folder / ".git").mkdir(exist_ok=True)
         nvim.command("close")
+
+
+def test_status_of_a_server_that_hangs(edit: Edit) -> None:
+    """The page comes all the same, and says so."""
+    nvim = edit()
+    nvim.press("<Esc>")
+    (server,) = nvim.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
+    os.kill(server, signal.SIGSTOP)
+    try:
+        nvim.command("Repofill status")
+        nvim.until(lambda: any("does not answer" in line for line in nvim.buffer), "the status")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    nvim.stays(lambda: len(nvim.call("nvim_list_wins")) == 2, "one page")
 
 
 def test_one_window_for_all_pages(edit: Edit) -> None:

@@ -6,6 +6,7 @@ local server = require("repofill.server")
 local M = {}
 
 local PAGES = "repofill://"
+local PATIENCE_MS = 2000
 
 ---@param win integer
 ---@return boolean
@@ -83,12 +84,22 @@ end
 ---@param win integer
 local function status(win)
   local bufnr = vim.api.nvim_win_get_buf(win)
+  local shown = false
   local function show()
-    page("status", status_lines(bufnr))
+    if not shown then
+      shown = true
+      page("status", status_lines(bufnr))
+    end
   end
   if not server.refresh(show) then
-    show()
+    return show()
   end
+  vim.defer_fn(function()
+    if not shown then
+      server.say("the server does not answer: see :Repofill log, then :Repofill restart")
+    end
+    show()
+  end, PATIENCE_MS)
 end
 
 ---@param plan table what `repofill.explain` answers

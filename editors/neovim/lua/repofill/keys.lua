@@ -5,6 +5,8 @@ local neighbours = require("repofill.neighbours")
 
 local M = {}
 
+local DESCRIBED = "repofill: "
+
 ---@param call string
 ---@return string
 local function command(call)
@@ -59,6 +61,12 @@ local function global_mapping(lhs)
 end
 
 ---@param mapping table<string, any>
+---@return boolean
+local function is_ours(mapping)
+  return vim.startswith(mapping.desc or "", DESCRIBED)
+end
+
+---@param mapping table<string, any>
 ---@param lhs string
 local function map_as(mapping, lhs)
   vim.fn.mapset("i", false, vim.tbl_extend("force", mapping, { lhs = lhs, lhsraw = raw(lhs), lhsrawalt = raw(lhs) }))
@@ -80,6 +88,9 @@ local HANDED = "<Plug>(repofill-handed-on)"
 local function map(action, lhs)
   local before = global_mapping(lhs)
   local replaced = ("<Plug>(repofill-not-%s)"):format(action)
+  if before and is_ours(before) then -- of this module before it was loaded anew: what that replaced is kept there
+    before = global_mapping(replaced)
+  end
   if before then
     map_as(before, replaced)
   end
@@ -98,7 +109,7 @@ local function map(action, lhs)
     else
       feed("<C-]>" .. lhs, "n") -- a key that is fed completes no abbreviation, so CTRL-] does
     end
-  end, { desc = "repofill: " .. action:gsub("_", " ") })
+  end, { desc = DESCRIBED .. action:gsub("_", " ") })
   mapped[#mapped + 1] = { action = action, lhs = lhs, before = before }
 end
 
@@ -107,9 +118,9 @@ end
 function M.set(keys)
   for index = #mapped, 1, -1 do
     local key = mapped[index]
-    vim.keymap.del("i", key.lhs)
+    pcall(vim.keymap.del, "i", key.lhs) -- the user may have done so
     if key.before then
-      vim.fn.mapset("i", false, key.before)
+      map_as(key.before, key.lhs)
     end
   end
   mapped = {}
@@ -130,8 +141,7 @@ end
 function M.taken()
   local taken = {} ---@type { action: string, lhs: string }[]
   for _, key in ipairs(mapped) do
-    local now = vim.fn.maparg(key.lhs, "i", false, true)
-    if not vim.startswith(now.desc or "", "repofill: ") then
+    if not is_ours(vim.fn.maparg(key.lhs, "i", false, true)) then
       taken[#taken + 1] = { action = key.action, lhs = key.lhs }
     end
   end
@@ -141,6 +151,7 @@ end
 --- Does what a key would do, wherever it is called from.
 ---@param action string
 function M.press(action)
+  assert(ACTIONS[action], "repofill: there is no " .. action) -- what is not mapped would be typed
   feed(plug(action), "m")
 end
 
