@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import HERE, Start
-from editor import PLUGIN, Nvim
+from editor import PLUGIN, Nvim, NvimError
 
 from repofill.context.languages import BY_NAME
 from repofill.lsp_server.cli import PROJECT_MARKS, project_around
@@ -333,6 +335,133 @@ def test_keys_do_what_they_did(edit: Edit, script: Script) -> None:
     assert "repofill" not in nvim.command("imap <C-]>")
 
 
+def test_keys_that_name_themselves(edit: Edit, script: Script) -> None:
+    """A mapping of before that ends in its own key, as LuaSnip and vsnip advise it: that is the bare key."""
+    nvim = edit(before="vim.cmd([[imap <expr> <Tab> get(g:, 'jumps') ? '<Plug>(jump)' : '<Tab>'\n"
+                "inoremap <Plug>(jump) J\nimap <C-]> <C-]>d]])")  # fmt: skip
+    nvim.press("<Tab><Tab>x<C-]><C-]>")
+    assert nvim.buffer == ["\t\txdd"]
+    script.set(answers=[["ghost"]])
+    nvim.command("let g:jumps = 1")
+    nvim.press("<Tab>")
+    nvim.until_ghost("ghost")
+    nvim.press("<Tab><Tab>")
+    assert nvim.buffer == ["\t\txddJghostJ"]
+
+
+def test_set_up_again(edit: Edit, script: Script) -> None:
+    """After somebody else took a mapping away, and by a plugin manager that loads the modules anew."""
+    nvim = edit(before="vim.keymap.set('i', '<Tab>', 'plain')")
+    nvim.lua("vim.keymap.del('i', '<C-]>')")
+    for again in (
+        "",
+        "for name in pairs(package.loaded) do if name:match('^repofill') then package.loaded[name] = nil end end\n",
+    ):
+        nvim.lua(f"{again}require('repofill').setup({script.options})")
+        nvim.press("<Tab>")
+    assert nvim.buffer == ["plainplain"]
+    nvim.lua("require('repofill').setup({ keys = { accept = false } })")
+    nvim.press("<Tab>")
+    assert nvim.buffer == ["plainplainplain"]
+    assert "repofill" not in nvim.command("imap <Tab>")
+
+
+def test_a_part_that_there_is_not(edit: Edit, script: Script) -> None:
+    """It is an error: it was typed into the file."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    nvim.until_ghost("ghost")
+    with pytest.raises(NvimError, match="there is no accept_words"):
+        nvim.lua("require('repofill').accept('words')")
+    nvim.settle()
+    assert nvim.buffer == [""]
+
+
+def test_ended_on_purpose(edit: Edit, script: Script, version: str, tmp_path: Path) -> None:
+    """A server that somebody stops stays away until a file is opened; one that Neovim 0.12 restarts is asked."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    clients = "return #vim.lsp.get_clients()"
+    nvim.until_ghost("ghost")
+    nvim.press("<Esc>")
+    nvim.lua("vim.lsp.stop_client(vim.lsp.get_clients())")
+    nvim.until(lambda: nvim.lua(clients) == 0, "no server")
+    nvim.stays(lambda: nvim.lua(clients) == 0, "none is started", for_s=0.8)
+    nvim.command(f"edit {tmp_path / 'b.txt'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+    nvim.press("<Esc>")
+    if version != "0.10":
+        ready = "return (require('repofill.server').client_of(vim.api.nvim_get_current_buf()) or {}).id"
+        before = nvim.lua(ready)
+        nvim.command("lsp restart")
+        nvim.until(lambda: nvim.lua(ready) not in (None, before), "another client")
+    nvim.command(f"edit {tmp_path / 'c.txt'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+    assert nvim.lua("return { #vim.lsp.get_clients(), #require('repofill.server').said }") == [1, 0]
+
+
+def test_switched_on_everywhere(edit: Edit, script: Script, tmp_path: Path) -> None:
+    """Also in files that were opened while suggestions were off."""
+    script.set(answers=[["ghost"]])
+    nvim = edit()
+    nvim.press("<Esc>")
+    for scope in ("globally", "filetype"):
+        nvim.command(f"Repofill disable {scope}")
+        nvim.command(f"edit {tmp_path / scope}.txt")
+        nvim.command("edit #")
+        nvim.command(f"Repofill enable {scope}")
+        nvim.command("edit #")
+        nvim.press("a")
+        nvim.until_ghost("ghost")
+        nvim.press("<Esc>")
+
+
+def test_named_late(start: Start, script: Script, tmp_path: Path) -> None:
+    """A buffer whose filetype was set before it had a name gets suggestions when it is written."""
+    script.set(answers=[["ghost"]])
+    nvim = start(None, script.options)
+    nvim.command("enew")
+    nvim.command("setfiletype python")
+    nvim.command(f"write {tmp_path / 'named.py'}")
+    nvim.press("a")
+    nvim.until_ghost("ghost")
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("#!/no/such/python\n", "the server cannot be started (:checkhealth repofill)"),
+        ("#!/bin/sh\necho no such module >&2\nexit 1\n", "the server keeps ending (exit code 1)"),
+    ],
+)
+def test_broken_server(start: Start, tmp_path: Path, program: str, said: str) -> None:
+    """It is said once, and every way to learn more leads there: an environment whose Python is gone is common."""
+    broken = tmp_path / "repofill"
+    broken.write_text(program)
+    broken.chmod(0o755)
+    nvim = start(None, f"{{ cmd = {{ '{broken}', 'serve' }}, filetypes = {{ '*' }} }}")
+    messages = "return require('repofill.server').said"
+    for name in ("a", "b", "c"):
+        nvim.command(f"edit {tmp_path / name}.txt")
+        nvim.until(lambda: nvim.lua(messages), "a message")
+    (message,) = nvim.lua(messages)
+    assert said in message
+    assert nvim.lua("return require('repofill').statusline()") == "repofill failed"
+    if "log" in message:
+        nvim.command("Repofill log")
+        assert "no such module" in "\n".join(nvim.buffer)
+    nvim.command("Repofill models")
+    shown = "://models/"
+    nvim.until(lambda: len(nvim.lua(messages)) == 2 or shown in nvim.call("nvim_buf_get_name", 0), "an answer")
+    nvim.command("checkhealth repofill")
+    page = "\n".join(nvim.buffer)
+    assert "ERROR the server does not run" in page
+    assert message in page
+    assert "no such module" in page or f"{broken} cannot be started" in page, page
+
+
 def test_wrong_options_are_named(start: Start, script: Script) -> None:
     """A typing error in setup{} is one line, and everything else works."""
     nvim = start(None, "{ filetype = { 'python' }, debounce_ms = 'fast', keys = { next = false } }")
@@ -419,6 +548,20 @@ def test_status_without_a_project(edit: Edit) -> None:
         assert ("none here; .git" in "\n".join(nvim.buffer)) is not there
         (folder / ".git").mkdir(exist_ok=True)
         nvim.command("close")
+
+
+def test_status_of_a_server_that_hangs(edit: Edit) -> None:
+    """The page comes all the same, and says so."""
+    nvim = edit()
+    nvim.press("<Esc>")
+    (server,) = nvim.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
+    os.kill(server, signal.SIGSTOP)
+    try:
+        nvim.command("Repofill status")
+        nvim.until(lambda: any("does not answer" in line for line in nvim.buffer), "the status")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    nvim.stays(lambda: len(nvim.call("nvim_list_wins")) == 2, "one page")
 
 
 def test_one_window_for_all_pages(edit: Edit) -> None:

@@ -480,7 +480,7 @@ suite("without a server", () => {
     const dialog = editor.page.locator(".monaco-dialog-box");
     await dialog.waitFor();
     const shown = await dialog.innerText();
-    assert.match(shown, /python3\S* -m venv /);
+    assert.match(shown, /python3\S* -I -m venv /);
     assert.match(shown, /-m pip install .*repofill-[\d.]+-py3-none-any\.whl/);
     assert.deepEqual(editor.processes("pip"), []); // nothing happens before the user agrees
     await dialog.getByRole("button", { name: "Install", exact: true }).click();

@@ -104,7 +104,7 @@ class Lines {
 }
 
 async function chooseModel(models: Models): Promise<void> {
-  const bundled = { label: "The bundled model", description: "small, for Python" };
+  const bundled = { label: "The bundled model", description: "small, for Python, TypeScript and JavaScript" };
   const file = { label: "A file…", description: "a GGUF model that can fill in the middle" };
   const address = { label: "Download…", description: "such a file, from an address" };
   const title = `Model in use: ${models.current === "" ? "the bundled one" : models.current}`;

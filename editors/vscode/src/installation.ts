@@ -4,7 +4,7 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 import { findServer, installCommands, isNewEnough, onPath, PYTHONS, shown, type Command, type Found } from "./logic/discovery";
 import { Environments, remove } from "./logic/environments";
-import { COMPILING, shownInstalling } from "./logic/installing";
+import { COMPILING, shownInstalling, whyFailed } from "./logic/installing";
 import { run } from "./logic/run";
 
 const DECLINED = "installation.declined";
@@ -70,7 +70,11 @@ export class Installation implements vscode.Disposable {
       }
       const environment = this.environments.at(Date.now());
       const commands = this.commands(python, environment);
-      return (await agreed(commands)) && (await this.run(commands, environment));
+      if (!(await agreed(commands))) {
+        return false;
+      }
+      await this.context.globalState.update(DECLINED, undefined); // the next version's server is wanted as well
+      return await this.run(commands, environment);
     } finally {
       this.asking = false;
     }
@@ -132,7 +136,7 @@ export class Installation implements vscode.Disposable {
     });
     if (failure !== undefined && !giving.signal.aborted) {
       this.log.error(failure);
-      const choice = await vscode.window.showErrorMessage(`repofill: installing failed: ${failure}`, "Show Log");
+      const choice = await vscode.window.showErrorMessage(`repofill: installing failed: ${whyFailed(failure)}`, "Show Log");
       if (choice !== undefined) {
         this.log.show();
       }
@@ -148,7 +152,7 @@ export class Installation implements vscode.Disposable {
     onLine: (line: string) => void,
   ): Promise<string | undefined> {
     const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "repofill-"));
-    const variables = { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary };
+    const variables = { ...process.env, ...proxies(), TMPDIR: temporary, TEMP: temporary, TMP: temporary };
     try {
       for (const command of commands) {
         this.log.info(`$ ${shown(command)}`);
@@ -173,6 +177,12 @@ async function agreed(commands: readonly Command[]): Promise<boolean> {
   ].join("\n\n");
   const options = { modal: true, detail };
   return (await vscode.window.showInformationMessage("Install repofill's server?", options, "Install")) !== undefined;
+}
+
+/** VS Code's own proxy, where the user has set one: pip knows nothing of its settings. */
+function proxies(): NodeJS.ProcessEnv {
+  const proxy = vscode.workspace.getConfiguration("http").get<string>("proxy", "");
+  return proxy === "" ? {} : { HTTP_PROXY: proxy, HTTPS_PROXY: proxy };
 }
 
 async function findPython(): Promise<string | undefined> {

@@ -187,6 +187,8 @@ suite("an address", () => {
       ["a.gguf", /https/],
       ["", /https/],
       ["https://models.example/", /name of a \.gguf file/],
+      ["https://me:secret@models.example/a.gguf", /password/],
+      ["https://token@models.example/a.gguf", /password/],
     ] as const) {
       const said = addressProblem(address);
       assert.ok(problem === undefined ? said === undefined : said !== undefined && problem.test(said), address);

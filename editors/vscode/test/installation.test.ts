@@ -6,17 +6,18 @@ import { afterEach, beforeEach, mock, suite, test } from "node:test";
 import type * as vscode from "vscode";
 import { Installation } from "../src/installation";
 import { Environments } from "../src/logic/environments";
-import { CancellationTokenSource, Uri, window } from "./vscode";
+import { CancellationTokenSource, Uri, window, workspace } from "./vscode";
 
 /** Stands in for Python and its pip, which compiles, fails, or installs a server, as $PIP says. */
 const PYTHON = `#!/bin/sh
 case "$*" in
-  "-m venv"*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
-  "-m pip"*)
+  "-I -m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  "-I -m pip"*)
     echo half > "$TMPDIR/object.o"
+    echo "$HTTPS_PROXY" > "$COMPILER.proxy"
     case "$PIP" in
       compiles) sleep 600 & echo $! > "$COMPILER"; echo compiling; wait ;;
-      fails) echo "no compiler" >&2; exit 1 ;;
+      fails) printf '%s\n' "  ERROR: Failed building wheel for llama-cpp-python" "" "╰─> llama-cpp-python" >&2; exit 1 ;;
     esac
     cp /bin/true "\${0%python}repofill" ;;
 esac
@@ -48,7 +49,9 @@ suite("installing a server", { timeout: 30_000 }, () => {
       cancellation = new CancellationTokenSource();
       return task({ report: () => undefined }, cancellation.token);
     });
+    const state = new Map<string, unknown>();
     const context = {
+      globalState: { get: (key: string) => state.get(key), update: (key: string, value: unknown) => Promise.resolve(state.set(key, value)) },
       extension: { packageJSON: { version: "0.1.0" } },
       extensionUri: Uri.file(folder),
       globalStorageUri: Uri.file(storage),
@@ -130,7 +133,30 @@ suite("installing a server", { timeout: 30_000 }, () => {
     const first = used();
     assert.ok(!(await install("fails")));
     holds(first);
-    assert.deepEqual(messages, Array(2).fill("repofill: installing failed: no compiler"));
+    const why = "llama.cpp could not be compiled, which takes a C++ compiler. ERROR: Failed building wheel for llama-cpp-python";
+    assert.deepEqual(messages, Array(2).fill(`repofill: installing failed: ${why}`));
+  });
+
+  test("it goes through the proxy that VS Code goes through", async () => {
+    const values = new Map([["proxy", "http://proxy.example:8080"]]);
+    const configuration = { get: (name: string, standard: unknown) => values.get(name) ?? standard, inspect: () => undefined };
+    mock.method(workspace, "getConfiguration", () => configuration);
+    assert.ok(await install("installs"));
+    assert.equal(fs.readFileSync(`${process.env["COMPILER"] ?? ""}.proxy`, "utf-8"), "http://proxy.example:8080\n");
+  });
+
+  test("who did not want to be asked and then installs one is asked when the next version lacks one", async () => {
+    const offers: string[] = [];
+    mock.method(window, "showInformationMessage", (message: string) => {
+      offers.push(message);
+      return Promise.resolve(message.startsWith("Install") ? "Install" : "Not Now");
+    });
+    assert.ok(!(await installation.offer()));
+    assert.ok(!(await installation.offer()));
+    assert.equal(offers.length, 1);
+    assert.ok(await install("installs"));
+    assert.ok(!(await installation.offer()));
+    assert.equal(offers.length, 3);
   });
 
   test("what another window is installing is left alone, what nobody can be is removed", async () => {
@@ -142,7 +168,14 @@ suite("installing a server", { timeout: 30_000 }, () => {
     }
     environments.complete(environments.at(now - 1));
     assert.equal(environments.current, environments.at(now - 1));
+    const [older, newer] = [new Environments(storage, "0.0.9"), new Environments(storage, "0.2.0")];
+    for (const environment of [older.at(now - 3), newer.at(now)]) {
+      fs.mkdirSync(environment, { recursive: true });
+    }
+    older.complete(older.at(now - 3));
+    fs.mkdirSync(path.join(storage, "models"));
     await environments.removeOthers(now);
     assert.deepEqual(fs.readdirSync(path.join(storage, "server-0.1.0")), [now - day / 2, now - 1, now].map(String));
+    assert.deepEqual(fs.readdirSync(storage).sort(), ["models", "server-0.1.0", "server-0.2.0"]);
   });
 });

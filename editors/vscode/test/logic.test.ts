@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { suite, test } from "node:test";
 import { coalesced } from "../src/logic/coalesce";
 import { Crashes } from "../src/logic/crashes";
-import { findServer, installCommands, onPath, programIn, shown } from "../src/logic/discovery";
-import { COMPILING, shownInstalling } from "../src/logic/installing";
+import { findServer, installCommands, isNewEnough, onPath, programIn, shown } from "../src/logic/discovery";
+import { COMPILING, shownInstalling, whyFailed } from "../src/logic/installing";
 import { explained, type Figures } from "../src/logic/report";
+import { run } from "../src/logic/run";
 import { explicitSettings, toggled, type Inspected } from "../src/logic/settings";
 import { statusItem, type Life, type ServerStatus } from "../src/logic/state";
 
@@ -61,6 +64,8 @@ suite("discovery", () => {
 
   test("the user's choice, else the own environment, else the PATH, else none", () => {
     check("/mine", [own], { command: "/mine", origin: "settings" });
+    check("~/mine", [own], { command: path.join(os.homedir(), "mine"), origin: "settings" });
+    check("~other/mine", [own], { command: "~other/mine", origin: "settings" });
     check("", [own, "/usr/bin/repofill"], { command: own, origin: "own environment" });
     check("", ["/opt/bin/repofill"], { command: "/opt/bin/repofill", origin: "PATH" });
     check("", [], undefined);
@@ -78,14 +83,40 @@ suite("discovery", () => {
   test("the commands to agree to, as one would type them", () => {
     const commands = installCommands("/usr/bin/python3", "/my files/env", "/ext/server", "repofill-0.1.0.whl", "linux");
     assert.deepEqual(commands.map(shown), [
-      '/usr/bin/python3 -m venv "/my files/env"',
-      '"/my files/env/bin/python" -m pip install --disable-pip-version-check --constraint /ext/server/constraints.txt /ext/server/repofill-0.1.0.whl',
+      '/usr/bin/python3 -I -m venv "/my files/env"',
+      '"/my files/env/bin/python" -I -m pip install --disable-pip-version-check --constraint /ext/server/constraints.txt /ext/server/repofill-0.1.0.whl',
       '"/my files/env/bin/repofill" --version',
     ]);
   });
 });
 
 suite("installing", () => {
+  test("runs nothing of the folder that VS Code was started in", async () => {
+    const [before, project] = [process.cwd(), fs.mkdtempSync(path.join(os.tmpdir(), "repofill-project-"))];
+    fs.writeFileSync(path.join(project, "venv.py"), "raise SystemExit('the project is running')");
+    process.chdir(project);
+    try {
+      const [, ...install] = installCommands("python3", path.join(project, "environment"), "", "", process.platform)[0] ?? [""];
+      assert.equal(await run(isNewEnough("python3")), undefined);
+      assert.equal(await run(["python3", ...install.slice(0, -1), "--help"]), undefined);
+    } finally {
+      process.chdir(before);
+      fs.rmSync(project, { recursive: true });
+    }
+  });
+
+  test("why it failed, for people", () => {
+    for (const said of [
+      "ERROR: Failed building wheel for llama-cpp-python",
+      "ERROR: Could not build wheels for llama-cpp-python, which is required to install pyproject.toml-based projects",
+      "ERROR: Failed to build installable wheels for some pyproject.toml based projects (llama-cpp-python)",
+    ]) {
+      assert.equal(whyFailed(said), `llama.cpp could not be compiled, which takes a C++ compiler. ${said}`);
+    }
+    const missing = "ERROR: No matching distribution found for llama_cpp_python==0.3.36";
+    assert.equal(whyFailed(missing), missing);
+  });
+
   const wheel = "  Building wheel for llama-cpp-python (pyproject.toml)";
 
   test("what pip says, for how long it has, and how long compiling takes", () => {

@@ -6,6 +6,7 @@ local server = require("repofill.server")
 local M = {}
 
 local PAGES = "repofill://"
+local PATIENCE_MS = 2000
 
 ---@param win integer
 ---@return boolean
@@ -83,12 +84,22 @@ end
 ---@param win integer
 local function status(win)
   local bufnr = vim.api.nvim_win_get_buf(win)
+  local shown = false
   local function show()
-    page("status", status_lines(bufnr))
+    if not shown then
+      shown = true
+      page("status", status_lines(bufnr))
+    end
   end
   if not server.refresh(show) then
-    show()
+    return show()
   end
+  vim.defer_fn(function()
+    if not shown then
+      server.say("the server does not answer: see :Repofill log, then :Repofill restart")
+    end
+    show()
+  end, PATIENCE_MS)
 end
 
 ---@param plan table what `repofill.explain` answers
@@ -146,20 +157,22 @@ local function models()
   if model and model ~= "" then
     command[3] = vim.fn.expand(model)
   end
-  vim.system(
+  local started = pcall(
+    vim.system,
     command,
     { text = true, env = { COLUMNS = tostring(vim.o.columns) } },
     vim.schedule_wrap(function(done)
       page("models", vim.split(vim.trim(done.stdout .. done.stderr), "\n"))
     end)
   )
+  if not started then
+    server.say(server.BROKEN)
+  end
 end
 
 local function log()
-  local file = server.status and server.status.log
-  if not file then
-    return server.say("the server has not said where its log is: see :Repofill status")
-  end
+  -- A server that does not get as far as that has told Neovim, whose own log keeps it.
+  local file = server.status and server.status.log or require("vim.lsp.log").get_filename()
   vim.cmd("botright split " .. vim.fn.fnameescape(file))
   vim.bo.readonly = true
   vim.cmd("normal! G")

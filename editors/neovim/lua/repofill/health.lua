@@ -30,7 +30,14 @@ end
 
 ---@param executable string
 local function doctor(executable)
-  local done = vim.system({ executable, "doctor", "--json" }, { text = true, timeout = DOCTOR_MS }):wait()
+  local ran, process = pcall(vim.system, { executable, "doctor", "--json" }, { text = true, timeout = DOCTOR_MS })
+  if not ran then
+    return vim.health.error(
+      ("%s cannot be started: %s"):format(executable, process),
+      "Install it anew: the Python that it was made for may be gone (:help repofill-install)"
+    )
+  end
+  local done = process:wait()
   local ok, findings = pcall(vim.json.decode, done.stdout or "")
   if not ok then
     return vim.health.error("`repofill doctor` gave no answer", vim.trim(done.stderr or ""))
@@ -49,8 +56,9 @@ local function running()
     )
   end
   local status = server.status
-  if status and status.engine.state == "failed" then
-    vim.health.error(status.engine.reason, "Mend it, then :Repofill restart")
+  if state == "failed" then
+    local reason = status and status.engine.reason or "the server does not run"
+    vim.health.error(reason, "Mend it, then :Repofill restart")
   else
     vim.health.ok("the server is running, its model: " .. state)
   end

@@ -19,10 +19,12 @@ end
 ---@param group integer
 local function watch(group)
   local on = vim.api.nvim_create_autocmd
-  on({ "FileType", "BufFilePost" }, {
+  on({ "FileType", "BufFilePost", "BufAdd" }, {
     group = group,
     callback = function(event)
-      server.attach(event.buf)
+      if vim.api.nvim_buf_is_loaded(event.buf) then -- BufAdd tells of names in the buffer list, too
+        server.attach(event.buf)
+      end
     end,
   })
   on({ "TextChangedI", "TextChangedP", "CursorMovedI" }, {
@@ -68,11 +70,7 @@ function M.setup(options)
   watch(vim.api.nvim_create_augroup("repofill", {}))
   server.on_change = server_changed
   require("repofill.commands").create()
-  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.api.nvim_buf_is_loaded(bufnr) then
-      server.attach(bufnr)
-    end
-  end
+  server.attach_all()
 end
 
 --- Whether ghost text is on the screen.
@@ -105,7 +103,7 @@ function M.toggle(scope, wanted)
   local bufnr = vim.api.nvim_get_current_buf()
   local on = config.switch(scope or "globally", bufnr, wanted)
   ghost.clear()
-  server.attach(bufnr)
+  server.attach_all()
   server_changed(bufnr)
   return on
 end

@@ -5,6 +5,8 @@ local neighbours = require("repofill.neighbours")
 
 local M = {}
 
+local DESCRIBED = "repofill: "
+
 ---@param call string
 ---@return string
 local function command(call)
@@ -59,6 +61,12 @@ local function global_mapping(lhs)
 end
 
 ---@param mapping table<string, any>
+---@return boolean
+local function is_ours(mapping)
+  return vim.startswith(mapping.desc or "", DESCRIBED)
+end
+
+---@param mapping table<string, any>
 ---@param lhs string
 local function map_as(mapping, lhs)
   vim.fn.mapset("i", false, vim.tbl_extend("force", mapping, { lhs = lhs, lhsraw = raw(lhs), lhsrawalt = raw(lhs) }))
@@ -70,6 +78,9 @@ local function feed(keys, mode)
   vim.api.nvim_feedkeys(raw(keys), "i" .. mode, false)
 end
 
+local handed_on ---@type string? a key whose mapping of before is under way
+local HANDED = "<Plug>(repofill-handed-on)"
+
 --- What to do is decided when the key's turn has come: an <expr> mapping is evaluated as early as Neovim looks ahead,
 --- when letters typed before it may not stand in the buffer yet.
 ---@param action string
@@ -77,18 +88,28 @@ end
 local function map(action, lhs)
   local before = global_mapping(lhs)
   local replaced = ("<Plug>(repofill-not-%s)"):format(action)
+  if before and is_ours(before) then -- of this module before it was loaded anew: what that replaced is kept there
+    before = global_mapping(replaced)
+  end
   if before then
     map_as(before, replaced)
   end
   vim.keymap.set("i", lhs, function()
-    if ACTIONS[action].wanted() and not wanted_by_others(lhs) then
+    local itself = handed_on == lhs -- `imap <expr> <Tab> … : '<Tab>'` means the bare key by that
+    handed_on = nil
+    if itself then
+      feed(lhs, "n")
+    elseif ACTIONS[action].wanted() and not wanted_by_others(lhs) then
       feed(plug(action), "m")
+    elseif before and before.noremap == 0 then
+      handed_on = lhs
+      feed(replaced .. HANDED, "m")
     elseif before then
       feed(replaced, "m")
     else
       feed("<C-]>" .. lhs, "n") -- a key that is fed completes no abbreviation, so CTRL-] does
     end
-  end, { desc = "repofill: " .. action:gsub("_", " ") })
+  end, { desc = DESCRIBED .. action:gsub("_", " ") })
   mapped[#mapped + 1] = { action = action, lhs = lhs, before = before }
 end
 
@@ -97,12 +118,15 @@ end
 function M.set(keys)
   for index = #mapped, 1, -1 do
     local key = mapped[index]
-    vim.keymap.del("i", key.lhs)
+    pcall(vim.keymap.del, "i", key.lhs) -- the user may have done so
     if key.before then
-      vim.fn.mapset("i", false, key.before)
+      map_as(key.before, key.lhs)
     end
   end
   mapped = {}
+  vim.keymap.set("i", HANDED, function()
+    handed_on = nil
+  end)
   for action, about in pairs(ACTIONS) do
     vim.keymap.set("i", plug(action), about.does)
     local lhs = keys[action]
@@ -117,8 +141,7 @@ end
 function M.taken()
   local taken = {} ---@type { action: string, lhs: string }[]
   for _, key in ipairs(mapped) do
-    local now = vim.fn.maparg(key.lhs, "i", false, true)
-    if not vim.startswith(now.desc or "", "repofill: ") then
+    if not is_ours(vim.fn.maparg(key.lhs, "i", false, true)) then
       taken[#taken + 1] = { action = key.action, lhs = key.lhs }
     end
   end
@@ -128,6 +151,7 @@ end
 --- Does what a key would do, wherever it is called from.
 ---@param action string
 function M.press(action)
+  assert(ACTIONS[action], "repofill: there is no " .. action) -- what is not mapped would be typed
   feed(plug(action), "m")
 end
 

@@ -6,6 +6,8 @@ local config = require("repofill.config")
 local M = {}
 
 local CRASHES, CRASHES_WITHIN_S, RESTART_AFTER_MS = 3, 60, 500
+local SIGTERM = 15
+M.BROKEN = "the server cannot be started (:checkhealth repofill)"
 local INSTALL = "`%s` cannot be run (:help repofill-install)" -- no longer than a line
 
 ---@class repofill.Status What `repofill.status` answered last.
@@ -102,12 +104,12 @@ function M.client_of(bufnr)
   end
 end
 
---- "missing" (cannot be run), "stopped", "starting", or the engine's state: "idle", "loading", "ready", "failed" …
+--- "missing" (cannot be run), "stopped", "starting", "failed", or the engine's state: "idle", "loading", "ready" …
 ---@return string
 function M.state()
   local client = M.client()
   if not client then
-    return complained and "missing" or "stopped"
+    return complained and "missing" or given_up and "failed" or "stopped"
   end
   return client.initialized and M.status and M.status.engine.state or "starting"
 end
@@ -220,7 +222,8 @@ local function attached(client, bufnr)
   M.on_change(bufnr)
 end
 
-local function attach_all()
+--- Makes the buffers known to the server that suggestions are on in.
+function M.attach_all()
   for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
     if vim.api.nvim_buf_is_loaded(bufnr) then
       M.attach(bufnr)
@@ -228,12 +231,16 @@ local function attach_all()
   end
 end
 
---- A server that ended by itself is started again, unless that happens over and over.
+--- A server that ended by itself is started again, unless that happens over and over; one that was asked to end (as by
+--- |:lsp|) is not.
 ---@param code integer
 ---@param signal integer
 local function ended(code, signal)
   client_id, M.status = nil, nil
   M.on_change()
+  if code == 0 and (signal == 0 or signal == SIGTERM) then
+    return
+  end
   local now = vim.uv.now() / 1000
   crashes = vim.tbl_filter(function(at)
     return now - at < CRASHES_WITHIN_S
@@ -244,7 +251,7 @@ local function ended(code, signal)
     local how = signal ~= 0 and ("signal %d"):format(signal) or ("exit code %d"):format(code)
     M.say(("the server keeps ending (%s): see :Repofill log, then :Repofill restart"):format(how))
   else
-    vim.defer_fn(attach_all, RESTART_AFTER_MS)
+    vim.defer_fn(M.attach_all, RESTART_AFTER_MS)
   end
 end
 
@@ -291,6 +298,7 @@ local function start(bufnr, executable)
       end,
     },
     on_init = function(client)
+      client_id = client.id -- |:lsp-restart| makes another client of this one's configuration
       -- One way to show a suggestion is enough: not also in completion menus, nor by vim.lsp.inline_completion.
       client.server_capabilities.completionProvider = nil
       client.server_capabilities.inlineCompletionProvider = nil
@@ -304,7 +312,8 @@ local function start(bufnr, executable)
     end,
   })
   if not client_id then
-    M.say(("`%s` could not be started (:LspLog)"):format(executable))
+    given_up = true
+    M.say(M.BROKEN)
   end
 end
 
@@ -337,7 +346,7 @@ function M.restart()
     call(client, "stop", true)
   end
   M.on_change()
-  attach_all()
+  M.attach_all()
 end
 
 --- Calls back when the server has loaded its model or read a project.

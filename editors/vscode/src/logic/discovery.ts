@@ -1,3 +1,4 @@
+import * as os from "node:os";
 import * as path from "node:path";
 
 export interface Found {
@@ -15,7 +16,7 @@ export function programIn(environment: string, name: string, platform: NodeJS.Pl
     : path.join(environment, "bin", name);
 }
 
-/** The server to start: the user's choice, whether it exists or not; else the first one that exists. */
+/** The server to start: the user's choice, whether it exists or not, `~` being their home; else the first that exists. */
 export function findServer(
   chosen: string,
   environment: string | undefined,
@@ -24,7 +25,7 @@ export function findServer(
   isProgram: (file: string) => boolean,
 ): Found | undefined {
   if (chosen !== "") {
-    return { command: chosen, origin: "settings" };
+    return { command: chosen.replace(/^~(?=[/\\])/, os.homedir()), origin: "settings" };
   }
   const own = environment === undefined ? undefined : programIn(environment, "repofill", platform);
   if (own !== undefined && isProgram(own)) {
@@ -50,9 +51,10 @@ export function onPath(
 /** The names Python 3.11 or newer may go by, newest first. */
 export const PYTHONS = ["python3.14", "python3.13", "python3.12", "python3.11", "python3", "python"] as const;
 
-/** Exits with 0 when the server runs on this Python, and it can make environments. */
+/** Exits with 0 when the server runs on this Python, and it can make environments. `-I`: modules of the folder that VS Code
+ * was started in, mostly the opened project's, are not Python's own. */
 export function isNewEnough(python: string): Command {
-  return [python, "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"];
+  return [python, "-I", "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"];
 }
 
 /** What installs the server: a new environment, the wheel that `brought` holds with tested versions, and a first run. */
@@ -63,10 +65,10 @@ export function installCommands(
   wheel: string,
   platform: NodeJS.Platform,
 ): readonly Command[] {
-  const pip = [programIn(environment, "python", platform), "-m", "pip"] as const;
+  const pip = [programIn(environment, "python", platform), "-I", "-m", "pip"] as const;
   const constraints = path.join(brought, "constraints.txt");
   return [
-    [python, "-m", "venv", environment],
+    [python, "-I", "-m", "venv", environment],
     [...pip, "install", "--disable-pip-version-check", "--constraint", constraints, path.join(brought, wheel)],
     [programIn(environment, "repofill", platform), "--version"],
   ];

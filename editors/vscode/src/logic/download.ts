@@ -17,6 +17,10 @@ export function addressProblem(address: string): string | undefined {
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
     return "An address begins with https:// or http://";
   }
+  const { username, password } = new URL(address);
+  if (username !== "" || password !== "") {
+    return "An address that holds a name or a password cannot be fetched";
+  }
   return fileName(address) === undefined ? "The address has to end in the name of a .gguf file" : undefined;
 }
 

@@ -1,19 +1,23 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+const VERSION = "server-";
 const COMPLETE = "complete";
 const DAY_MS = 24 * 60 * 60_000;
 
 /**
- * The virtual environments of one version of the server: one for each time it was installed, named by that time. None is
- * ever written to again, nor moved, which an environment does not survive.
+ * The virtual environments of the server: one for each time it was installed, named by that time. None is ever written to
+ * again, nor moved, which an environment does not survive.
  */
 export class Environments {
   private readonly folder: string;
 
   /** They lie below the extension's storage; each version of the extension has its own. */
-  constructor(storage: string, version: string) {
-    this.folder = path.join(storage, `server-${version}`);
+  constructor(
+    private readonly storage: string,
+    version: string,
+  ) {
+    this.folder = path.join(storage, `${VERSION}${version}`);
   }
 
   /** Where one goes that is installed at that time. */
@@ -23,7 +27,7 @@ export class Environments {
 
   /** The newest that is complete. */
   get current(): string | undefined {
-    return this.all().filter(isComplete).sort().at(-1);
+    return inside(this.folder).filter(isComplete).sort().at(-1);
   }
 
   /** From now on it counts. */
@@ -31,20 +35,23 @@ export class Environments {
     fs.writeFileSync(path.join(environment, COMPLETE), "");
   }
 
-  /** Removes all but the current one, and those that another window may still be installing. */
+  /** Removes all but the current one, of every version, and but those that another window may still be installing. */
   async removeOthers(now = Date.now()): Promise<void> {
     const { current } = this;
-    for (const other of this.all().filter((environment) => environment !== current)) {
-      const isYoung = now - Number(path.basename(other)) < DAY_MS;
-      if (isComplete(other) || !isYoung) {
-        await remove(other);
+    for (const version of inside(this.storage).filter((folder) => path.basename(folder).startsWith(VERSION))) {
+      for (const other of inside(version).filter((environment) => environment !== current)) {
+        const isYoung = now - Number(path.basename(other)) < DAY_MS;
+        if (isComplete(other) || !isYoung) {
+          await remove(other);
+        }
       }
+      await fs.promises.rmdir(version).catch(() => undefined); // unless something is left in it
     }
   }
+}
 
-  private all(): string[] {
-    return fs.existsSync(this.folder) ? fs.readdirSync(this.folder).map((name) => path.join(this.folder, name)) : [];
-  }
+function inside(folder: string): string[] {
+  return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
 }
 
 /** Removes a folder, as far as it can be: Windows keeps what still runs, in another window for instance. */

@@ -13,7 +13,7 @@ interface Options {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs to the end; what it said last if it fails. Aborted, it is over only when all that it has started has ended, too. */
+/** Runs to the end; what it said last if it fails, of errors if it spoke of any. Aborted, it is over only when all that it has started has ended, too. */
 export function run(command: Command, { environment, signal, onLine }: Options = {}): Promise<string | undefined> {
   return new Promise((resolve) => {
     const [program, ...args] = command;
@@ -31,7 +31,7 @@ export function run(command: Command, { environment, signal, onLine }: Options =
     signal?.addEventListener("abort", end, { once: true });
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
-        last = line.trim() === "" ? last : line.trim();
+        last = line.trim() === "" || (isError(last) && !isError(line)) ? last : line.trim();
         onLine?.(line);
       });
     }
@@ -45,6 +45,11 @@ export function run(command: Command, { environment, signal, onLine }: Options =
       });
     });
   });
+}
+
+/** Below its errors pip writes hints, and names of packages. */
+function isError(line: string): boolean {
+  return /^\s*ERROR: /.test(line);
 }
 
 /** Ends a program that leads a group of its own, and whatever it has started. */
