@@ -41,7 +41,7 @@ _TYPED = re.compile(rf"(?<![\w$]){NAME}$")
 _RECEIVER = re.compile(r"([\w$]*)[)\]]*\s*[!?]?(?:\.|->|::)\s*#?[\w$]*$")
 """What stands before the dot of an attribute, as far as the cursor has come."""
 _IMPORTS = re.compile(
-    r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
+    r"[ \t]*+(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
     re.MULTILINE,
 )
 _TEST = re.compile(r"^test_|(?:_tests?|_spec|Tests?|Spec)$")
@@ -50,6 +50,8 @@ _ALONE = re.compile(rf"(?<![\w$.]){NAME}")
 _OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
+_LINE_CHARACTERS = 240
+"""Of the cursor's line that are looked at: in one without end, a single long word would take its square."""
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from, with their distances."""
 _NEAR_WORDS = 24
@@ -292,7 +294,7 @@ class _Words:
             if distance <= self._plain.get(plain, distance):
                 self._plain[plain] = distance
         self._owners: dict[str, int | None] = {}
-        line = before[before.rfind("\n") + 1 :]
+        line = before[max(before.rfind("\n") + 1, len(before) - _LINE_CHARACTERS) :]
         receiver = _RECEIVER.search(line)
         self.after_dot = receiver is not None
         self.receiver = receiver[1] if receiver is not None else ""

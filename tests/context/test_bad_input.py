@@ -20,7 +20,7 @@ def built(root: Path) -> WorkspaceIndex:
 
 def check(root: Path, text: str) -> None:
     """A document of this text, open in the editor: what depends on it is shown it, in LF lines, whole and as its
-    definitions, and copies from it; when it is closed, the disk counts."""
+    definitions, and copies from it; at its end a cursor has a plan; when it is closed, the disk counts."""
     (root / "bad.py").write_text("value = disk\n", "utf-8")
     (root / "main.py").write_text("import bad\n", "utf-8")
     index = built(root)
@@ -38,6 +38,7 @@ def check(root: Path, text: str) -> None:
         assert [chosen.path for chosen in shown] in ([], ["bad.py"])
         assert sum(len(chosen.text) for chosen in shown) <= budget
         assert all(chosen.text.startswith("# bad.py\n") and chosen.text.endswith("\n") for chosen in shown)
+    assert index.plan("bad.py", text, text, 3000) == ()
     index.close("bad.py")
     assert index.text("bad.py") == "value = disk\n"
     assert index.copy_candidates("main.py", "marker_name = comp", "") == ()
@@ -59,7 +60,7 @@ def check(root: Path, text: str) -> None:
         "\x0c\x1b[31m\x85\u2028\u2029\n",
         "# <\uff5cfim\u2581hole\uff5c> <|endoftext|> [SUFFIX]\n",
         "é = '\U0001f600'\n" * 3,
-        " " * 5000,
+        " " * 100_000,
         "x" * 100_000,
         "x = (" * 20_000,
         "".join("  " * depth + f"def f{depth}():\n" for depth in range(400)),
