@@ -111,6 +111,14 @@ def test_files_that_do_not_count(tmp_path: Path, content: bytes) -> None:
     assert index.dependencies("main.py") == ["bad.py"]
 
 
+@pytest.mark.parametrize("empty", ["", "\n \n"])
+def test_an_empty_file_of_a_language_without_a_grammar(tmp_path: Path, empty: str) -> None:
+    """Has nothing to show; the others in its folder have."""
+    for name, text in {"a.css": "a { color: red }\n", "b.css": empty, "c.css": "c { color: red }\n"}.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    assert [c.path for c in built(tmp_path).plan("a.css", "a", "", 3000)] == ["c.css"]
+
+
 def test_an_empty_workspace(tmp_path: Path) -> None:
     """Has nothing to say; so has one that does not exist."""
     for root in (tmp_path, tmp_path / "nowhere"):
