@@ -32,7 +32,16 @@ from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
 from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
-from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
+from repofill.context.scan import (
+    IGNORE_FILES,
+    IgnoreRules,
+    is_config,
+    is_secret,
+    is_source,
+    read_config,
+    read_source,
+    scan,
+)
 from repofill.context.select import View, pieces
 from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
@@ -266,13 +275,17 @@ class WorkspaceIndex:
         report = progress or (lambda files: None)
         self._rules = IgnoreRules(self.root)
         self._covered.clear()
+        known, configs = dict(self._on_disk), self._graph.configs  # what comes during the next line is not gone
         stamps = dict(self._stamps())
+        if self._stopped:
+            return  # before everything was looked at
         with self._writing:
-            known = self._on_disk or self._store.known()
+            if is_new := not self._on_disk:
+                known = self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys((known.keys() | self._graph.configs) - stamps.keys())
+            gone = dict.fromkeys((known.keys() | configs) - stamps.keys())
             self._take_over(_News(gone, {}, gone))
-            if not self._on_disk:
+            if is_new:
                 same = self._take_from_store(same)
         self._store.write([], gone)
         report(len(same))
@@ -363,11 +376,16 @@ class WorkspaceIndex:
                 if file not in known or self._rules.ignores(file) or stamp_of(self.root, file) != known[file].stamp
             )
             room = max(MAX_FILES - len(known), _AROUND)
-            inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
-            found = list(islice(chain.from_iterable(inside), room + 1))
+            found = list(islice(chain.from_iterable(map(self._found_at, sorted(folders))), room + 1))
             self._truncated = self._truncated or len(found) > room
             files.update(path for path in found[:room] if path not in known)
         return files
+
+    def _found_at(self, path: str) -> Iterable[str]:
+        """What is there by now: a file, or those of a folder."""
+        if (self.root / path).is_dir():
+            return scan(self.root, path)
+        return [path] if is_source(path) or is_config(path) else []
 
     def open(self, path: str, text: str) -> None:
         """The editor opened a file: from now on its text counts, not the disk's."""
