@@ -73,6 +73,16 @@ def test_pieces(tmp_path: Path, before: str, after: str, first: str, absent: str
     check(tmp_path, before, after, first, absent)
 
 
+def test_a_namespace_that_is_opened_time_and_again(tmp_path: Path) -> None:
+    """Holds everything that is in it once, at any depth."""
+    line = "export namespace A { export namespace B { export class C { f() {} } } }\n"
+    (tmp_path / "a.ts").write_text(line * 30, "utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    names = index.view.names("a.ts")
+    assert sorted(names.within("A")) == [n for n, d in enumerate(names.definitions) if d.name != "A"]
+
+
 @pytest.mark.parametrize(
     ("main", "other"),
     [
