@@ -358,6 +358,7 @@ class _Search:
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
     popular: dict[str, int] = field(default_factory=dict)
     shown: set[Ref] = field(default_factory=set)
+    listed: set[tuple[str, Reach]] = field(default_factory=set)
     named: dict[Ref, int] = field(default_factory=dict)
 
     def run(self) -> dict[Ref, Features]:
@@ -525,6 +526,10 @@ class _Search:
         return sorted(paths, key=lambda path: (-len(commonpath([path, folder])), path))[:_COUNTERPARTS]
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
+        """Everything in a file, once: in a package all of whose files see one another, each of them leads to all."""
+        if (path, reach) in self.listed:
+            return
+        self.listed.add((path, reach))
         names = self._names(path)
         for number in sorted(names.outer):
             self._add(path, number, names, reach, 0, local)
