@@ -356,6 +356,7 @@ class WorkspaceIndex:
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
         everything that was or is in it and has another stamp. Unchanged text changes nothing."""
+        self._rules = IgnoreRules(self.root)  # a folder may have brought ignore files along
         files = sorted(self._files_at(set(paths)))
         ignored = {path for path in files if self._rules.ignores(path)}
         self._keep(dict.fromkeys(ignored))
@@ -363,9 +364,7 @@ class WorkspaceIndex:
             self._keep(chunk)
 
     def _files_at(self, paths: set[str]) -> set[str]:
-        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
-            self._rules = IgnoreRules(self.root)
-            paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
+        paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
         known = dict(self._on_disk)
         files = paths & known.keys()
         if folders := paths - known.keys():

@@ -133,6 +133,17 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     assert index.dependencies("main.py") == []
 
 
+def test_a_moved_folder_brings_its_ignore_file_along(tmp_path: Path) -> None:
+    """And the one that was there before has taken its own with it."""
+    write(tmp_path, {"a/.gitignore": "m.py\n", "a/m.py": "value = one\n", "b/m.py": "value = two\n"})
+    index = built(tmp_path)
+    index.refresh(["a/m.py", "b/m.py"])
+    for one, other in (("b", "c"), ("a", "b"), ("c", "a")):
+        (tmp_path / one).rename(tmp_path / other)
+    index.refresh(["a", "b", "c"])
+    assert index.ordered() == ["a/m.py"]
+
+
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_configuration_file_that_vanishes_with_its_folder(tmp_path: Path, ignored: bool) -> None:
     """Or is ignored from now on: it says nothing any more."""
