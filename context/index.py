@@ -570,7 +570,9 @@ class WorkspaceIndex:
                 matches.Text(text=before, origin="before", latest_first=True),
                 matches.Text(text=after, origin="after"),
                 *(matches.Text(text=text, origin="open") for text in reversed(others)),
-                Nearby(now.passages, path or "", now.opened.__contains__, partial(self._closed.text, keep=False)),
+                Nearby(
+                    now.passages, path or "", {*now.opened, path}.__contains__, partial(self._closed.text, keep=False)
+                ),
             ],
             limit=limit,
             block_indent=block_indent,

@@ -120,6 +120,9 @@ def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path
     index.open("a.py", "value = compute(third)\n")
     assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["third)"]
     assert [c.text for c in index.copy_candidates("a.py", query, "")] == []
+    index.close("a.py")
+    assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["second)"]
+    assert [c.text for c in index.copy_candidates("a.py", query, "")] == []  # the editor has just opened it
 
 
 def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
