@@ -360,8 +360,7 @@ class WorkspaceIndex:
         files = sorted(self._files_at(set(paths)))
         ignored = {path for path in files if self._rules.ignores(path)}
         self._keep(dict.fromkeys(ignored))
-        for chunk in read_many(self.root, [path for path in files if path not in ignored]):
-            self._keep(chunk)
+        self._read_all([path for path in files if path not in ignored], lambda files: None)
 
     def _files_at(self, paths: set[str]) -> set[str]:
         paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
