@@ -32,7 +32,16 @@ from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
 from repofill.context.reader import lf, read, read_many, shown_to_others, stamp_of
 from repofill.context.redact import REDACTED
-from repofill.context.scan import IGNORE_FILES, IgnoreRules, is_config, is_secret, read_config, read_source, scan
+from repofill.context.scan import (
+    IGNORE_FILES,
+    IgnoreRules,
+    is_config,
+    is_secret,
+    is_source,
+    read_config,
+    read_source,
+    scan,
+)
 from repofill.context.select import View, pieces
 from repofill.context.store import Known, Row, Stamp, Store, Symbols, describe, digest_of, symbols_of
 
@@ -266,13 +275,17 @@ class WorkspaceIndex:
         report = progress or (lambda files: None)
         self._rules = IgnoreRules(self.root)
         self._covered.clear()
+        known, configs = dict(self._on_disk), self._graph.configs  # what comes during the next line is not gone
         stamps = dict(self._stamps())
+        if self._stopped:
+            return  # before everything was looked at
         with self._writing:
-            known = self._on_disk or self._store.known()
+            if is_new := not self._on_disk:
+                known = self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys((known.keys() | self._graph.configs) - stamps.keys())
+            gone = dict.fromkeys((known.keys() | configs) - stamps.keys())
             self._take_over(_News(gone, {}, gone))
-            if not self._on_disk:
+            if is_new:
                 same = self._take_from_store(same)
         self._store.write([], gone)
         report(len(same))
@@ -343,16 +356,14 @@ class WorkspaceIndex:
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
         everything that was or is in it and has another stamp. Unchanged text changes nothing."""
+        self._rules = IgnoreRules(self.root)  # a folder may have brought ignore files along
         files = sorted(self._files_at(set(paths)))
         ignored = {path for path in files if self._rules.ignores(path)}
         self._keep(dict.fromkeys(ignored))
-        for chunk in read_many(self.root, [path for path in files if path not in ignored]):
-            self._keep(chunk)
+        self._read_all([path for path in files if path not in ignored], lambda files: None)
 
     def _files_at(self, paths: set[str]) -> set[str]:
-        if any(path.rpartition("/")[2] in IGNORE_FILES for path in paths):
-            self._rules = IgnoreRules(self.root)
-            paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
+        paths = {path.rpartition("/")[0] if path.rpartition("/")[2] in IGNORE_FILES else path for path in paths}
         known = dict(self._on_disk)
         files = paths & known.keys()
         if folders := paths - known.keys():
@@ -363,11 +374,16 @@ class WorkspaceIndex:
                 if file not in known or self._rules.ignores(file) or stamp_of(self.root, file) != known[file].stamp
             )
             room = max(MAX_FILES - len(known), _AROUND)
-            inside = (scan(self.root, path) if (self.root / path).is_dir() else [path] for path in sorted(folders))
-            found = list(islice(chain.from_iterable(inside), room + 1))
+            found = list(islice(chain.from_iterable(map(self._found_at, sorted(folders))), room + 1))
             self._truncated = self._truncated or len(found) > room
             files.update(path for path in found[:room] if path not in known)
         return files
+
+    def _found_at(self, path: str) -> Iterable[str]:
+        """What is there by now: a file, or those of a folder."""
+        if (self.root / path).is_dir():
+            return scan(self.root, path)
+        return [path] if is_source(path) or is_config(path) else []
 
     def open(self, path: str, text: str) -> None:
         """The editor opened a file: from now on its text counts, not the disk's."""
@@ -553,7 +569,9 @@ class WorkspaceIndex:
                 matches.Text(text=before, origin="before", latest_first=True),
                 matches.Text(text=after, origin="after"),
                 *(matches.Text(text=text, origin="open") for text in reversed(others)),
-                Nearby(now.passages, path or "", now.opened.__contains__, partial(self._closed.text, keep=False)),
+                Nearby(
+                    now.passages, path or "", {*now.opened, path}.__contains__, partial(self._closed.text, keep=False)
+                ),
             ],
             limit=limit,
             block_indent=block_indent,

@@ -56,14 +56,11 @@ class Names:
         return frozenset(n for n, d in enumerate(self.definitions) if of_table or d.parent in ("", "exports"))
 
     def within(self, owner: str) -> list[int]:
-        """Everything inside of a class, at any depth."""
-        found = []
-        for number in self.members.get(owner, ()):
-            found.append(number)
-            definition = self.definitions[number]
-            if definition.kind == "class" and definition.name:  # what is in a nameless one belongs to the class itself
-                found += self.within(definition.qualified)
-        return found
+        """Everything inside of a class, at any depth, once: a namespace may be opened a hundred times."""
+        numbers = self.members.get(owner, ())
+        classes = (d for d in (self.definitions[number] for number in numbers) if d.kind == "class")
+        inner = dict.fromkeys(d.qualified for d in classes if d.name)  # in a nameless one it belongs to the owner
+        return [*numbers, *(number for name in inner for number in self.within(name))]
 
     def class_at(self, offset: int) -> int | None:
         """The innermost class around an offset."""

@@ -124,7 +124,7 @@ class _Offered:
         self.files = {
             path: _File(path, text, view.names(path).outline, view.digest(path))
             for path, text in texts.items()
-            if text is not None  # it has just changed
+            if text and not text.isspace()  # else it has just changed, or there is nothing to show
         }
         known = {place: value for place, value in values.items() if place[0] in self.files}
         self.values = {place: known[place] for place in self._distinct(known, kept)}

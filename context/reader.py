@@ -30,6 +30,8 @@ FEW = 3 * _CHUNK
 """So many files are read here and now: starting a process takes longer."""
 _MOST_PROCESSES = 4
 _NICENESS = 10
+_LATEST_NS = (1 << 63) - 1
+"""What a database holds: a file may say that it is of the year 2300."""
 
 
 def read(root: Path, path: str) -> Row | None:
@@ -58,7 +60,7 @@ def stamp_of(root: Path, path: str) -> Stamp | None:
         stat = os.stat(root / path)
     except (OSError, ValueError):
         return None
-    return Stamp(modified_ns=max(stat.st_mtime_ns, stat.st_ctime_ns), size=stat.st_size)
+    return Stamp(modified_ns=min(max(stat.st_mtime_ns, stat.st_ctime_ns), _LATEST_NS), size=stat.st_size)
 
 
 def process_count() -> int:

@@ -1,7 +1,7 @@
 """Which files of a workspace count, and reading them. Called by `context.index`, `context.watch` and training.
 
-Honours nested `.gitignore` and `.repofillignore` files, never follows a link out of the workspace, and never touches
-a file that is known to hold secrets.
+Honours nested `.gitignore` and `.repofillignore` files and those of the repository around the workspace, never follows
+a link out of it, and never touches a file that is known to hold secrets.
 """
 
 from __future__ import annotations
@@ -117,11 +117,14 @@ def is_secret(path: str) -> bool:
 
 
 class IgnoreRules:
-    """What a workspace leaves out, as git reads its ignore files: the deepest file decides, and nothing inside an
-    ignored directory comes back. Reads each ignore file once; make a new object when one changes."""
+    """What a workspace leaves out, as git reads its ignore files and those of the repository around it: the deepest
+    file decides, and nothing inside an ignored directory comes back. Reads each ignore file once; make a new object
+    when one changes."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._top = _top(root)
+        self._down = "".join(f"{name}/" for name in root.relative_to(self._top).parts)
         self._patterns: dict[str, IgnorePatterns] = {}
         self._directories: dict[str, bool] = {"": False}
 
@@ -149,7 +152,7 @@ class IgnoreRules:
         return path in _PSEUDO and self._root == Path(self._root.anchor)
 
     def _matches(self, path: str, is_dir: bool) -> bool:
-        folder = path
+        path = folder = self._down + path
         while folder:
             folder = folder.rpartition("/")[0]
             ignored = self._patterns_of(folder).decide(path[len(folder) :].removeprefix("/"), is_dir)
@@ -160,8 +163,15 @@ class IgnoreRules:
     def _patterns_of(self, folder: str) -> IgnorePatterns:
         if folder not in self._patterns:
             names = IGNORE_FILES if folder else (".git/info/exclude", *IGNORE_FILES)
-            self._patterns[folder] = IgnorePatterns("\n".join(_text(self._root / folder / name) for name in names))
+            self._patterns[folder] = IgnorePatterns("\n".join(_text(self._top / folder / name) for name in names))
         return self._patterns[folder]
+
+
+def _top(root: Path) -> Path:
+    """The top of the repository that a workspace is a part of; the workspace itself where that ignores it."""
+    top = next((folder for folder in (root, *root.parents) if os.path.exists(folder / ".git")), root)
+    ignored = top != root and IgnoreRules(top).ignores(root.relative_to(top).as_posix(), is_dir=True)
+    return root if ignored else top
 
 
 def scan(root: Path, under: str = "", without: Container[str] = ()) -> Iterator[str]:

@@ -41,7 +41,7 @@ _TYPED = re.compile(rf"(?<![\w$]){NAME}$")
 _RECEIVER = re.compile(r"([\w$]*)[)\]]*\s*[!?]?(?:\.|->|::)\s*#?[\w$]*$")
 """What stands before the dot of an attribute, as far as the cursor has come."""
 _IMPORTS = re.compile(
-    r"[ \t]*(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
+    r"[ \t]*+(?:from|import|use|using|require|export|#[ \t]*include|(?:pub[ \t]+)?use|.*\brequire[ (])\b[^\n]*$",
     re.MULTILINE,
 )
 _TEST = re.compile(r"^test_|(?:_tests?|_spec|Tests?|Spec)$")
@@ -50,6 +50,8 @@ _ALONE = re.compile(rf"(?<![\w$.]){NAME}")
 _OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
+_LINE_CHARACTERS = 240
+"""Of the cursor's line that are looked at: in one without end, a single long word would take its square."""
 _NEAR_CHARACTERS = 12_000
 """Of the text on each side of the cursor that words are taken from, with their distances."""
 _NEAR_WORDS = 24
@@ -292,7 +294,7 @@ class _Words:
             if distance <= self._plain.get(plain, distance):
                 self._plain[plain] = distance
         self._owners: dict[str, int | None] = {}
-        line = before[before.rfind("\n") + 1 :]
+        line = before[max(before.rfind("\n") + 1, len(before) - _LINE_CHARACTERS) :]
         receiver = _RECEIVER.search(line)
         self.after_dot = receiver is not None
         self.receiver = receiver[1] if receiver is not None else ""
@@ -356,6 +358,7 @@ class _Search:
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
     popular: dict[str, int] = field(default_factory=dict)
     shown: set[Ref] = field(default_factory=set)
+    listed: set[tuple[str, Reach]] = field(default_factory=set)
     named: dict[Ref, int] = field(default_factory=dict)
 
     def run(self) -> dict[Ref, Features]:
@@ -523,6 +526,10 @@ class _Search:
         return sorted(paths, key=lambda path: (-len(commonpath([path, folder])), path))[:_COUNTERPARTS]
 
     def _top_level(self, path: str, reach: Reach, local: str) -> None:
+        """Everything in a file, once: in a package all of whose files see one another, each of them leads to all."""
+        if (path, reach) in self.listed:
+            return
+        self.listed.add((path, reach))
         names = self._names(path)
         for number in sorted(names.outer):
             self._add(path, number, names, reach, 0, local)

@@ -146,7 +146,7 @@ class Store:
         with suppress(OSError):
             for old in folder.glob("*.db"):
                 if old != path and time.time() - old.stat().st_mtime > _FORGOTTEN_S:
-                    old.unlink()
+                    _remove(old)
         store = cls(path)
         with suppress(OSError):
             os.utime(path)  # in use
@@ -172,8 +172,7 @@ class Store:
         """A new file in the place of one that is no use; where even that fails, a database of this process alone."""
         try:
             if self._path is not None:
-                for ending in ("", "-wal", "-shm"):
-                    self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+                _remove(self._path)
             return self._opened()
         except (sqlite3.DatabaseError, OSError) as error:
             _log.warning("no index can be kept at %s: %s", self._path, error)
@@ -267,6 +266,12 @@ class Store:
         """For good."""
         with self._lock:
             self._database.close()
+
+
+def _remove(path: Path) -> None:
+    """With what a server that was killed has left beside it."""
+    for ending in ("-wal", "-shm", ""):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:

@@ -179,6 +179,8 @@ class WorkspaceWatcher:
                     return
                 batch, self._pending = frozenset(self._pending), set()
                 has_grown, self._has_grown = self._has_grown, False
+            if has_grown:
+                self._ignore = IgnoreRules(self._root)  # a folder may have brought ignore files along
             try:
                 if has_grown and self.notice is None and self._poll_if_refused():
                     batch |= {""}  # what has changed between the last notification and the first look is not known

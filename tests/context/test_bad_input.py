@@ -20,7 +20,7 @@ def built(root: Path) -> WorkspaceIndex:
 
 def check(root: Path, text: str) -> None:
     """A document of this text, open in the editor: what depends on it is shown it, in LF lines, whole and as its
-    definitions, and copies from it; when it is closed, the disk counts."""
+    definitions, and copies from it; at its end a cursor has a plan; when it is closed, the disk counts."""
     (root / "bad.py").write_text("value = disk\n", "utf-8")
     (root / "main.py").write_text("import bad\n", "utf-8")
     index = built(root)
@@ -38,6 +38,7 @@ def check(root: Path, text: str) -> None:
         assert [chosen.path for chosen in shown] in ([], ["bad.py"])
         assert sum(len(chosen.text) for chosen in shown) <= budget
         assert all(chosen.text.startswith("# bad.py\n") and chosen.text.endswith("\n") for chosen in shown)
+    assert index.plan("bad.py", text, text, 3000) == ()
     index.close("bad.py")
     assert index.text("bad.py") == "value = disk\n"
     assert index.copy_candidates("main.py", "marker_name = comp", "") == ()
@@ -59,7 +60,7 @@ def check(root: Path, text: str) -> None:
         "\x0c\x1b[31m\x85\u2028\u2029\n",
         "# <\uff5cfim\u2581hole\uff5c> <|endoftext|> [SUFFIX]\n",
         "é = '\U0001f600'\n" * 3,
-        " " * 5000,
+        " " * 100_000,
         "x" * 100_000,
         "x = (" * 20_000,
         "".join("  " * depth + f"def f{depth}():\n" for depth in range(400)),
@@ -108,6 +109,14 @@ def test_files_that_do_not_count(tmp_path: Path, content: bytes) -> None:
     assert index.dependencies("main.py") == []
     index.open("bad.py", "value = word\n")
     assert index.dependencies("main.py") == ["bad.py"]
+
+
+@pytest.mark.parametrize("empty", ["", "\n \n"])
+def test_an_empty_file_of_a_language_without_a_grammar(tmp_path: Path, empty: str) -> None:
+    """Has nothing to show; the others in its folder have."""
+    for name, text in {"a.css": "a { color: red }\n", "b.css": empty, "c.css": "c { color: red }\n"}.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    assert [c.path for c in built(tmp_path).plan("a.css", "a", "", 3000)] == ["c.css"]
 
 
 def test_an_empty_workspace(tmp_path: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sys
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from repofill.context import index as index_module
 from repofill.context import reader, scan
 from repofill.context.index import WorkspaceIndex, relative_path
+from repofill.context.order import dependency_order
 from repofill.context.store import Store
 
 
@@ -117,6 +121,9 @@ def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path
     index.open("a.py", "value = compute(third)\n")
     assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["third)"]
     assert [c.text for c in index.copy_candidates("a.py", query, "")] == []
+    index.close("a.py")
+    assert [c.text for c in index.copy_candidates("b.py", query, "")] == ["second)"]
+    assert [c.text for c in index.copy_candidates("a.py", query, "")] == []  # the editor has just opened it
 
 
 def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
@@ -128,6 +135,17 @@ def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     index.refresh(["pkg", "lib"])
     assert sorted(index.ordered()) == ["lib/__init__.py", "lib/a.py", "main.py"]
     assert index.dependencies("main.py") == []
+
+
+def test_a_moved_folder_brings_its_ignore_file_along(tmp_path: Path) -> None:
+    """And the one that was there before has taken its own with it."""
+    write(tmp_path, {"a/.gitignore": "m.py\n", "a/m.py": "value = one\n", "b/m.py": "value = two\n"})
+    index = built(tmp_path)
+    index.refresh(["a/m.py", "b/m.py"])
+    for one, other in (("b", "c"), ("a", "b"), ("c", "a")):
+        (tmp_path / one).rename(tmp_path / other)
+    index.refresh(["a", "b", "c"])
+    assert index.ordered() == ["a/m.py"]
 
 
 @pytest.mark.parametrize("ignored", [True, False])
@@ -250,6 +268,49 @@ def test_what_changed_before_anybody_watched_is_caught_up_with(tmp_path: Path) -
     assert index.resolution("new.py") is before
 
 
+def test_what_comes_while_everything_is_looked_at_is_not_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder has been looked at already."""
+    write(tmp_path, README)
+    index = built(tmp_path)
+    new = {
+        "package.json": '{"workspaces": ["packages/*"]}',
+        "packages/new/package.json": '{"name": "new", "main": "new.ts"}',
+        "packages/new/new.ts": "export const one = 1\n",
+        "app.ts": "import { one } from 'new'\n",
+    }
+
+    def scanned(*arguments: object) -> Iterator[str]:
+        yield from scan.scan(*arguments)  # type: ignore[arg-type]
+        write(tmp_path, new)
+        index.refresh(new)
+
+    monkeypatch.setattr(index_module, "scan", scanned)
+    index.build()
+    assert index.dependencies("app.ts") == ["packages/new/new.ts"]
+
+
+@pytest.mark.parametrize("gone", ["a\udcff", "a\nb", "a\0b"])
+def test_a_name_that_no_file_of_a_prompt_may_have(tmp_path: Path, gone: str) -> None:
+    """A folder of such a name that vanishes takes nothing of the rest of its batch along."""
+    names = [f"m{n}.py" for n in range(reader.FEW)]
+    write(tmp_path, dict.fromkeys(names, "value = one\n"))
+    index = built(tmp_path)
+    write(tmp_path, dict.fromkeys(names, "value = two\n"))
+    index.refresh([*names, gone])
+    assert {index.text(name) for name in names} == {"value = two\n"}
+
+
+def test_a_file_of_a_far_future(tmp_path: Path) -> None:
+    """Its time does not fit into a database."""
+    write(tmp_path, README)
+    os.utime(tmp_path / "utils.py", ns=(0, 1 << 63))
+    index = built(tmp_path)
+    assert index.ordered() == ["utils.py", "model.py", "main.py"]
+    write(tmp_path, {"utils.py": "value = two\n"})
+    index.refresh(["utils.py"])
+    assert index.text("utils.py") == "value = two\n"
+
+
 def test_a_second_session_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And knows the same as a fresh one, be it of deleted files or of another branch."""
     root, database = tmp_path / "project", tmp_path / "index.db"
@@ -281,6 +342,24 @@ def test_a_changed_folder_is_read_as_far_as_it_has_changed(tmp_path: Path, monke
     index.refresh([".gitignore"])
     assert sorted(asked) == ["more.py", "utils.py"]
     assert sorted(index.ordered()) == ["main.py", "more.py", "utils.py"]
+
+
+def test_a_branch_switch_orders_anew_a_few_times_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with every handful of files that has been read."""
+    names = [f"m{n}.py" for n in range(300)]
+    write(tmp_path, dict.fromkeys(names, "value = one\n"))
+    index = built(tmp_path)
+    orders: list[object] = []
+
+    def counted(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
+        orders.append(edges)
+        return dependency_order(edges)
+
+    monkeypatch.setattr(index_module, "dependency_order", counted)
+    write(tmp_path, {name: f"import m{n // 2}\n" for n, name in enumerate(names)})
+    index.refresh(names)
+    assert index.dependencies("m299.py") == ["m149.py"]
+    assert len(orders) <= 2
 
 
 def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:
@@ -315,13 +394,16 @@ def test_a_text_too_long_to_parse_stays_out_when_it_is_opened(tmp_path: Path) ->
 
 
 def test_a_stopped_index_reads_nothing_more(tmp_path: Path) -> None:
-    """The editor has gone."""
-    write(tmp_path, README)
-    index = WorkspaceIndex(tmp_path)
+    """The editor has gone. What is kept for the next one stays."""
+    root, database = tmp_path / "project", tmp_path / "index.db"
+    write(root, README)
+    WorkspaceIndex(root, Store(database)).build()
+    index = WorkspaceIndex(root, Store(database))
     index.stop()
     index.build()
     index.refresh(["utils.py"])
     assert index.ordered() == []
+    assert Store(database).known().keys() == README.keys()
 
 
 @pytest.mark.parametrize(("folder", "path"), [(".kube", "config.yaml"), (".ssh", "a/hosts.py"), ("a", "id_rsa.py")])

@@ -103,7 +103,7 @@ IGNORES = st.dictionaries(st.just("") | PATHS, st.lists(PATTERNS, min_size=1, ma
 def test_ignore_files_are_read_as_git_reads_them(
     repository: Path, files: list[str], ignores: dict[str, list[str]]
 ) -> None:
-    """In any tree with any ignore files, for every file and directory."""
+    """In any tree with any ignore files, for every file and directory; in a part of it, too, unless it is ignored."""
     root = Path(tempfile.mkdtemp(dir=repository))
     for name in files:
         _put(root / name, "")
@@ -113,6 +113,9 @@ def test_ignore_files_are_read_as_git_reads_them(
     ignored = set(git(root, ["check-ignore", "--stdin", "-z"], "\0".join(paths)).split("\0"))
     rules = IgnoreRules(root)
     assert {path for path in paths if rules.ignores(path, (root / path).is_dir())} == ignored - {""}
+    for part in (path for path in paths if (root / path).is_dir() and path not in ignored):
+        sources = {path for path in paths if path.startswith(f"{part}/") and is_source(path)} - ignored
+        assert {f"{part}/{path}" for path in scan(root / part)} == {path for path in sources if (root / path).is_file()}
     assert set(scan(root)) == {path for path in paths if is_source(path) and (root / path).is_file()} - ignored
 
 
@@ -155,6 +158,25 @@ def test_ignore_files_of_our_own(tmp_path: Path, ignore_files: dict[str, str | b
     """Like git's, on top of them."""
     write(tmp_path, {**dict.fromkeys(["a.py", "b.py", "sub/a.py", "sub/b.py"], ""), **ignore_files})
     assert list(scan(tmp_path)) == left.split()
+
+
+@pytest.mark.parametrize(
+    ("ignore_files", "left"),
+    [
+        ({".git/HEAD": "", ".gitignore": "b.py", "part/.gitignore": "!/sub/b.py"}, "a.py sub/a.py sub/b.py"),
+        ({".git/HEAD": "", ".git/info/exclude": "/part/sub/"}, "a.py b.py"),
+        ({".git": "gitdir: elsewhere", ".repofillignore": "b.py"}, "a.py sub/a.py"),
+        # it is a repository itself, ignored as a whole, or in none
+        ({".git/HEAD": "", ".gitignore": "b.py", "part/.git/HEAD": ""}, "a.py b.py sub/a.py sub/b.py"),
+        ({".git/HEAD": "", ".gitignore": "*"}, "a.py b.py sub/a.py sub/b.py"),
+        ({".gitignore": "b.py"}, "a.py b.py sub/a.py sub/b.py"),
+    ],
+)
+def test_ignore_files_around_the_workspace(tmp_path: Path, ignore_files: dict[str, str], left: str) -> None:
+    """A part of a repository that is opened alone."""
+    files = dict.fromkeys(["part/a.py", "part/b.py", "part/sub/a.py", "part/sub/b.py"], "")
+    write(tmp_path, {**files, **ignore_files})
+    assert list(scan(tmp_path / "part")) == left.split()
 
 
 @pytest.mark.parametrize(

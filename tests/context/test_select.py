@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from repofill.context.index import WorkspaceIndex
+from repofill.context.names import Names
 from repofill.context.select import pieces
 
 FILES = {
@@ -71,6 +72,34 @@ def check(
 def test_pieces(tmp_path: Path, before: str, after: str, first: str, absent: str) -> None:
     """In the order of their promise."""
     check(tmp_path, before, after, first, absent)
+
+
+def test_a_namespace_that_is_opened_time_and_again(tmp_path: Path) -> None:
+    """Holds everything that is in it once, at any depth."""
+    line = "export namespace A { export namespace B { export class C { f() {} } } }\n"
+    (tmp_path / "a.ts").write_text(line * 30, "utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    names = index.view.names("a.ts")
+    assert sorted(names.within("A")) == [n for n, d in enumerate(names.definitions) if d.name != "A"]
+
+
+def test_a_large_package_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though every file of it sees every other."""
+    files = {f"m{n}.go": f"package p\n\nfunc Run{n}() {{}}\n" for n in range(40)}
+    asked: list[str] = []
+    outer = Names.__dict__["outer"].func
+
+    def counted(names: Names) -> frozenset[int]:
+        asked.append(names._path)
+        found: frozenset[int] = outer(names)
+        return found
+
+    monkeypatch.setattr(Names, "outer", property(counted))
+    package = {"go.mod": "module m\n", **files}
+    check(tmp_path, "package p\n\nfunc main() {\n\tRun7", "\n}\n", "Run7", "", package, "main.go")
+    assert set(files) <= set(asked)
+    assert len(asked) < 10 * len(files)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import ChainMap
 from pathlib import Path
@@ -128,6 +129,24 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     store = Store(tmp_path / "file" / "index.db")
     store.write([row("a.py", TEXT)])
     assert kept(store, "a.py", TEXT) == (TEXT, parse("a.py", TEXT))
+
+
+def test_a_workspace_that_nobody_opens_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves nothing behind, though its last server was killed; one in use stays."""
+    monkeypatch.setattr(store_module, "user_cache_path", lambda name: tmp_path)
+    old = Store.of_workspace(tmp_path / "old")
+    old.write([row("a.py", TEXT)])
+    left = [*(tmp_path / "workspaces").iterdir()]
+    assert len(left) == 3
+    for file in left:
+        os.utime(file, (0, 0))
+    Store.of_workspace(tmp_path / "old").write([row("b.py", TEXT)])
+    Store.of_workspace(tmp_path / "new")
+    assert all(file.exists() for file in left)
+    for file in left:
+        os.utime(file, (0, 0))
+    Store.of_workspace(tmp_path / "new")
+    assert not any(file.exists() for file in left)
 
 
 def test_servers_that_start_together(tmp_path: Path) -> None:

@@ -135,6 +135,20 @@ def test_ignore_files(tmp_path: Path, start: Start) -> None:
     check(tmp_path, start, "", ignoring_less, ".gitignore out/c.py")
 
 
+def test_a_folder_takes_its_ignore_file_along(tmp_path: Path, start: Start) -> None:
+    """Another of its name knows nothing of that."""
+    write(tmp_path, "p/.gitignore", text="a.py\n")
+    batches = start()
+    write(tmp_path, "p/a.py", "p/b.py")
+    batches.wait_for("p/b.py")
+    assert "p/a.py" not in batches.paths
+    (tmp_path / "p").rename(tmp_path.parent / f"{tmp_path.name}-gone")
+    write(tmp_path, "p/c.py")
+    batches.wait_for("p", "p/c.py")
+    write(tmp_path, "p/a.py")
+    batches.wait_for("p/a.py")
+
+
 def test_a_burst(tmp_path: Path, start: Start) -> None:
     """A branch switch: five hundred files of one, then of another kind, in a few batches."""
     names = [f"pkg{n % 20}/m{n}.py" for n in range(500)]
