@@ -82,6 +82,11 @@ FORMS = [
     ("import os\n", ""),
     ("X = 1\n", "X = 1\n"),
     ("X = {\n    1: 2,\n    3: 4,\n    5: 6,\n}\n", "X = ...\n"),
+    ("X = \\\n    [\n        1,\n        2,\n    ]\n", "X = ...\n"),
+    (
+        "class A:\n    def f(self):\n        self.x =\\\n            [\n1,\n2,\n]\n",
+        "class A:\n    def f(self):\n        self.x =...\n",
+    ),
     ('def f(a, b=1):\n    """First.\n\n    More.\n    """\n    return a\n', 'def f(a, b=1):\n    """First."""\n'),
     ("def f(\n    a,\n):  # why\n    # a comment\n    return a\n", "def f(\n    a,\n):  # why\n    ...\n"),
     ("def f(): return 1\n", "def f(): return 1\n"),

@@ -73,6 +73,7 @@ OUTLINES = [
     ),
     ("a.c", 'int t[] = {\n#include "t.h"\n};\nenum E {\n#include "e.h"\n  A\n};', "t E E.A"),
     ("a.c", "#define M(x) do { /* one */ \\\n  f(x); \\\n} while (0)\nint g;", "M g"),
+    ("a.c", "// The union\nstruct S { int a; };\nenum E {\n  // (or so)\n  A_B = 0\n};", "S S.a E E.A_B"),
     (
         "a.cc",
         "class LIB_API C final : public B {\n  Mutex m GUARDED_BY(x);\n  Q_OBJECT\n public:\n  void f() NOTHROW;\n};",
@@ -121,6 +122,8 @@ SKELETONS = [
     ("a.c", "#define A 1\n#define F(x) (x)\n", "#define A 1\n#define F(x) (x)\n"),
     ("a.c", "#define A \\\n  a \\\n  b \\\n  c\nint y;\n", "#define A {}\nint y;\n"),
     ("a.c", "#define F(x) \\\n  a \\\n  b \\\n  c\nint y;\n", "#define F(x)\nint y;\n"),
+    ("a.c", "#define A 1 \\\n  + 2 \\\n\nint y;\n", "#define A 1 \\\n  + 2\nint y;\n"),
+    ("a.c", "int x[] = // why\n{\n1,\n2\n};\n", "int x[] = {};\n"),
     (
         "a.cc",
         "namespace n {\ntemplate <class T>\nclass C : B {\n  C() : x(1) { f(); }\n  int x;\n};\n}\n",

@@ -179,6 +179,7 @@ SKELETONS = [
         "class D {\n    int g;\n}\n",
     ),
     ("class C { int a = 1, b = F(\n1,\n2), c; fixed int d[3]; event E e = null; this[int i] { get { } } }", None),
+    ("class C {\n    int x = // why\n        1\n        + 2\n        + 3;\n}", "class C {\n    int x = null;\n}\n"),
     ("class C { event E e { add { } remove { } } public static implicit operator D(C c) { return null; } }", None),
 ]
 

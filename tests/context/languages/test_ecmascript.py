@@ -127,6 +127,7 @@ OUTLINES = [
     ("a.js", "A.prototype.f = function () {}; A.g = () => {}; exports.h = function () {}", "A.f A.g h"),
     ("a.js", "module.exports.a = 'b'; exports.c = d; A.prototype.f = g; a.b.c = 1", "a c A.f"),
     ("a.js", "class A { f() { if (x) { this.y = 1 } } }", "A A.f A.y"),
+    ("a.js", "class A { f() { class B { g() { this.x = 1 } } this.y = 1 } }", "A A.f A.y"),
     ("a.js", "module.exports = { f() {}, a: 1 }; module.exports.g = () => {}", "exports exports.f exports.a g"),
     ("a.js", "export default class { f() {} }", "default default.f"),
     ("a.js", "export default { data() {}, name: 'x' }", "default default.data default.name"),
@@ -248,6 +249,14 @@ SKELETONS = [
         "export const Row = memo<P>(({ x }) => {});\n",
     ),
     ("a.tsx", "const V = () => (\n  <div>\n    <p/>\n  </div>\n);\n", "const V = () => (null);\n"),
+    ("a.js", "const f = (a) =>\n  // why\n  g(\n    a,\n  );\n", "const f = (a) => null;\n"),
+    ("a.js", "class A {\n  x = // why\n    [\n1,\n2,\n];\n}\n", "class A {\n  x = null;\n}\n"),
+    ("a.js", "function f() {\n  g()\n} // f\nlet x\n", "function f() {} // f\nlet x\n"),
+    (
+        "a.ts",
+        "class A {\n  f() {\n    class B {\n      constructor(private x: C) {}\n    }\n  }\n}\n",
+        "class A {\n  f() {}\n}\n",
+    ),
 ]
 
 

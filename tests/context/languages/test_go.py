@@ -127,6 +127,7 @@ SKELETONS = [
     ("type G[K comparable, V any] struct {\n\tm map[K]V\n}", "type G[K comparable, V any] struct {\n\tm map[K]V\n}\n"),
     ("type T struct { a struct { b int; c struct{ d int } }; e func(x int) struct{} }", None),
     ("const ()\nvar ()\ntype ()\nconst A, B = `\n\n\n\n`, 2\nvar f = func() {\n\n\n\n}", None),
+    ("var x = // why\n\t[]int{\n\t1,\n\t2,\n}", "var x = nil\n"),
 ]  # fmt: skip
 
 

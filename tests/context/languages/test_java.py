@@ -168,6 +168,7 @@ SKELETONS = [
     ("interface I { int X = f(\n1,\n2); default int g() { return 1; } <T> T h(T t); }", None),
     ("class A { int x = 1, y[] = {\n1,\n2\n}, z; Runnable r = () -> {\n\n\n}; }", None),
     ("class A { synchronized <T extends B & C> T[] f(final @N T t)[] { } }", None),
+    ("class A {\n    int x = // why\n        1\n        + 2\n        + 3;\n}", "class A {\n    int x = null;\n}\n"),
 ]
 
 

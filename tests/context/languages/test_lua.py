@@ -94,6 +94,7 @@ SKELETONS = [
     ),
     ("local x = -- why\n  1\nlocal y = {\n  1,\n  2,\n  3,\n}\n", "local x = -- why\n  1\nlocal y = {nil}\n"),
     ("local x = -- why\n  [[\n  a\n  b]]\nlocal s = [[\na\nb\nc]]\n", None),
+    ("local x = -- why\n  f(\n    1\n  )\n", "local x = nil\n"),
     ("return {\n  name = 'a';\n  f = function() end;\n  { g = function() end },\n}\n", None),
     ("do\n  local function f()\n    return 1\n  end\n  function g() return 2 end\nend\n", None),
 ]

@@ -108,6 +108,10 @@ SKELETONS = [
     ("namespace A { interface B { function f(); } }", "interface B { function f(); }\n"),
     ("namespace A { interface B {\n    function f(); } }", "interface B {\n    function f();\n}\n"),
     ("class A { public int $x = 1, $y = 2; const B = 1, C = 2; }", None),
+    (
+        "$x = // why\n[\n1,\n2];\nclass A {\n    const B = # why\n[\n1,\n2];\n}",
+        "$x = null;\nclass A {\n    const B = null;\n}\n",
+    ),
     ("class A { function f($x = [1], ?B ...$y) { return fn() => 1; } static $z = <<<E\n1\n2\n3\nE; }", None),
     ("if (X) {\n    class A {\n        function f() {}\n    }\n} else {\n    class A {}\n}", None),
 ]

@@ -95,7 +95,9 @@ SKELETONS = [
     ("class A < B; end\n", "class A < B; end\n"),
     ("class A\n  # nothing\nend\n", None),
     ("X = [\n  1,\n  2,\n  3,\n].freeze\nY = 1\n", "X = nil\nY = 1\n"),
-    ("X = <<~E\n  a\nE\ndef f(x = {a: 1}, y: [1])\n  <<~E\n    x\n  E\nend\n", None),
+    ("X = # why\n  [\n    1,\n  ]\nY = \\\n  [\n    1,\n  ]\n", "X = nil\nY = nil\n"),
+    ("X = f(<<~A, <<-B).g\n  a\nA\n  b\n  B\nY = <<~E\n  a\nE\nZ = 1\n", "X = nil\nY = <<~E\n  a\nE\nZ = 1\n"),
+    ("def f(x = {a: 1}, y: [1])\n  <<~E\n    x\n  E\nend\n", None),
     ("if x\n  def a\n    1\n  end\nelse\n  class B\n    def c() 1 end\n  end\nend\n", None),
     (
         "class A\n  def b\n    1\n  end if C\n  D = Class.new(E) do\n    def f\n      1\n    end\n    1\n  end\nend\n",

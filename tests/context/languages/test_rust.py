@@ -49,6 +49,7 @@ SKELETONS = [
     ),
     ("struct U;\nstruct V(u8);\nenum E { A, B(u8) }", "struct U;\nstruct V(u8);\nenum E { A, B(u8) }\n"),
     ("mod m {\n    pub fn f() {\n        1;\n    }\n}", "mod m {\n    pub fn f() { }\n}\n"),
+    ("const X: [u8; 2] = // why\n    [\n    1,\n    2];", "const X: [u8; 2] = ();\n"),
 ]
 
 
