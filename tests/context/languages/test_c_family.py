@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -143,7 +143,7 @@ def test_skeleton(path: str, text: str, expected: str | None) -> None:
     """Valid code without the bodies."""
     outline = outline_of(path, text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMARS[outline.interface.language]).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -241,7 +241,8 @@ def test_bindings_reach_through_headers() -> None:
 def test_broken_text(path: str, text: str) -> None:
     """An outline, whatever the text."""
     graph_of({path: text})
-    assert isinstance(definitions_form(text, outline_of(path, text)), str)
+    outline = outline_of(path, text)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
 PATHS = ["compile_commands.json", "a.h", "i/a.h", "src/b.h", "src/x.c"]

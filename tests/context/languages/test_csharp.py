@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -187,7 +187,8 @@ SKELETONS = [
 @pytest.mark.parametrize(("text", "expected"), SKELETONS)
 def test_skeleton(text: str, expected: str | None) -> None:
     """Valid C#; of accessors the first has its body left out, and with it the others go."""
-    form = definitions_form(text, outline_of(text))
+    outline = outline_of(text)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(CSHARP).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -330,7 +331,8 @@ def test_bindings() -> None:
 def test_broken_text(text: str) -> None:
     """An outline, whatever the text."""
     graph_of({"A.cs": text})
-    assert isinstance(definitions_form(text, outline_of(text)), str)
+    outline = outline_of(text)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
 PATHS = ["a/a.csproj", "x/x.csproj", "a/A.cs", "x/X.cs", "Usings.cs"]

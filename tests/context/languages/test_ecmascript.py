@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -263,7 +263,8 @@ SKELETONS = [
 @pytest.mark.parametrize(("path", "text", "skeleton"), SKELETONS)
 def test_skeleton(path: str, text: str, skeleton: str) -> None:
     """Bodies left out, and still code of the language."""
-    assert definitions_form(text, outline_of(path, text)) == skeleton
+    outline = outline_of(path, text)
+    assert render(text, outline, shown=range(len(outline.definitions))) == skeleton
     parses(path, skeleton)
 
 
@@ -272,7 +273,7 @@ def test_skeletons_parse(path: str, text: str) -> None:
     """Wherever the source does."""
     outline = outline_of(path, text)
     if not outline.has_error:
-        parses(path, definitions_form(text, outline))
+        parses(path, render(text, outline, shown=range(len(outline.definitions))))
 
 
 def parses(path: str, text: str) -> None:
@@ -569,7 +570,8 @@ def test_names_that_are_passed_on(files: dict[str, str], text: str, imports: str
 def test_strange_text(text: str) -> None:
     """An outline, a skeleton and a resolution, whatever the text."""
     for path in ("a.js", "a.ts", "a.tsx"):
-        assert isinstance(definitions_form(text, outline_of(path, text)), str)
+        outline = outline_of(path, text)
+        assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
         assert graph_of({path: text}).imports(path) == frozenset()
 
 

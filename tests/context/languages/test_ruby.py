@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.languages.ruby_imports import underscored
 from repofill.context.outline import Outline
@@ -111,7 +111,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid Ruby."""
     outline = outline_of("a.rb", text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMAR).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -251,7 +251,7 @@ def test_broken_text(text: str) -> None:
     """An outline with its places in order, whatever the text."""
     graph_of({"a.rb": text})
     outline = outline_of("a.rb", text)
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
     for d in outline.definitions:
         assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 

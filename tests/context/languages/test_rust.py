@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -57,7 +57,7 @@ SKELETONS = [
 def test_skeleton(text: str, expected: str) -> None:
     """Valid Rust."""
     outline = outline_of("a.rs", text)
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert form == expected
     assert not Parser(RUST).parse(form.encode()).root_node.has_error
 
