@@ -337,7 +337,8 @@ class Inference:
         return ()
 
     def _types_of(self, refs: Iterable[Ref], depth: int) -> tuple[Ref, ...]:
-        return tuple(dict.fromkeys(found for ref in refs for found in self._type_of(ref, depth)))[:_MOST_CLASSES]
+        found = tuple(dict.fromkeys(found for ref in refs for found in self._type_of(ref, depth)))
+        return found[: max(_MOST_CLASSES, sum(number < 0 for _, number in found))]
 
     def _type_of(self, ref: Ref, depth: int) -> tuple[Ref, ...]:
         """The classes of what a definition names: of the value of a variable, of the result of a function."""
