@@ -33,7 +33,7 @@ def graph_of(files: Mapping[str, str]) -> ImportGraph:
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
     graph.update(
         {p: None if t is None else outline_of(t).interface for p, t in files.items() if p.endswith(".cs")},
-        {p: t for p, t in files.items() if p.endswith(".csproj")},
+        {p: t for p, t in files.items() if not p.endswith(".cs")},
     )
 
 
@@ -297,6 +297,12 @@ def test_the_own_project_first() -> None:
         ({"x/Usings.cs": "global using N;", "x/x.csproj": project()}, "A.cs"),
         ({"Usings.cs": "global using N;", "x/x.csproj": project()}, ""),
         ({"x/x.csproj": project(items='<Using Include="N" />')}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="M; N" />')}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="N.A" Alias="Z" />'), "x/X.cs": "class X { Z z; }"}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="N.A" Static="true" />')}, ""),
+        ({"x/x.csproj": project(), "Directory.Build.props": project(items='<Using Include="N" />')}, "A.cs"),
+        ({"x/x.csproj": project(), "y/Directory.Build.props": project(items='<Using Include="N" />')}, ""),
+        ({"Directory.Build.props": project(items='<Using Include="N" />')}, ""),
     ],
 )
 def test_global_usings(files: dict[str, str], imports: str) -> None:
@@ -318,6 +324,22 @@ def test_bindings() -> None:
 
 
 @pytest.mark.parametrize(
+    "files",
+    [
+        {"x/Usings.cs": "global using static N.A;", "x/x.csproj": project()},
+        {"x/x.csproj": project(items='<Using Include="N.A" Static="true" />')},
+        {"x/x.csproj": project(), "Directory.Build.props": project(items='<Using Include="N.A" Static="True" />')},
+    ],
+)
+def test_members_that_are_visible_everywhere(files: dict[str, str]) -> None:
+    """What a global using takes out of a type is in scope in every file of the project, and used by none for that."""
+    graph = graph_of({"A.cs": A, "x/X.cs": "class X { int i = f(); }", "y/Y.cs": "class Y {}", **files})
+    assert [(b.local, b.path, b.name) for b in graph.resolutions["x/X.cs"].bindings] == [("*", "A.cs", "*")]
+    assert graph.imports("x/X.cs") == frozenset()
+    assert graph.resolutions["y/Y.cs"].bindings == ()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "(" * 3000,
@@ -335,9 +357,10 @@ def test_broken_text(text: str) -> None:
     assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
-PATHS = ["a/a.csproj", "x/x.csproj", "a/A.cs", "x/X.cs", "Usings.cs"]
+PATHS = ["a/a.csproj", "x/x.csproj", "Directory.Build.props", "a/A.cs", "x/X.cs", "Usings.cs"]
 TEXTS = {
     ".csproj": [project(), project("../a/a.csproj"), "<"],
+    ".Build.props": [project(items='<Using Include="N" />'), project(items='<Using Include="N.A" Static="true" />')],
     ".cs": [
         A,
         USES_A,
