@@ -119,6 +119,20 @@ def test_modules_within_a_package(tmp_path: Path, code: str, expected: str) -> N
     check(tmp_path, f"import acme.net.client\nimport acme.store\nimport acme.log\n\n{code}", expected, PACKAGE)
 
 
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("Client().", "Client"),
+        ("def f(store: Store):\n    store.", "Store"),
+        ("Other().", ""),
+    ],
+)
+def test_names_that_a_star_import_passes_on(tmp_path: Path, code: str, expected: str) -> None:
+    """What a package's __init__ imports is the package's own."""
+    init = "from .net.client import *\nfrom .store import Store\n"
+    check(tmp_path, f"from acme import *\n\n{code}", expected, {**PACKAGE, "acme/__init__.py": init})
+
+
 TYPESCRIPT_IMPORTS = "import { Connection, Request, $Response, Secure, connect } from './net'\n"
 
 
