@@ -19,12 +19,6 @@ _NEXT_LINE = re.compile(r"\n([^\S\n]*)(?=\S)")
 """The first line below that has anything on it, by its indentation."""
 
 
-def definitions_form(text: str, outline: Outline) -> str:
-    """The file as its definitions: signatures, first lines of documentation, class members, constants; "" without
-    any."""
-    return render(text, outline, shown=range(len(outline.definitions)))
-
-
 def render(text: str, outline: Outline, *, shown: Collection[int], whole: Collection[int] = ()) -> str:
     """The definitions numbered in `shown` as skeletons and those in `whole` with their bodies, each within the classes
     around it, below the first line of the comment ahead of it; a class that is one line of fields as it is. Valid code

@@ -60,6 +60,9 @@ _OF_ELEMENTS = frozenset({
 })  # fmt: skip
 """Methods of containers, which are not in the workspace, that give what these hold; what makes an object in Ruby."""
 
+_PASSES_ON = frozenset({"python", "rust"})
+"""Languages in which who takes all names of a file takes those that it imports, too."""
+
 _WINDOW = 8_000
 """Characters before a place that are searched for the declaration of a variable."""
 _OCCURRENCES = 16
@@ -293,6 +296,10 @@ class Inference:
         for other in (path for path in paths if path in stars):
             if found := self.names(other).qualified.get(name):
                 return tuple((other, n) for n in found)
+        for other in stars if self.names(path).language in _PASSES_ON else ():
+            binding = self._bound(other)[0].get(name)
+            if binding is not None and (found := self.names(binding.path).qualified.get(binding.name)):
+                return tuple((binding.path, n) for n in found)
         return ()
 
     # How
@@ -337,7 +344,8 @@ class Inference:
         return ()
 
     def _types_of(self, refs: Iterable[Ref], depth: int) -> tuple[Ref, ...]:
-        return tuple(dict.fromkeys(found for ref in refs for found in self._type_of(ref, depth)))[:_MOST_CLASSES]
+        found = tuple(dict.fromkeys(found for ref in refs for found in self._type_of(ref, depth)))
+        return found[: max(_MOST_CLASSES, sum(number < 0 for _, number in found))]
 
     def _type_of(self, ref: Ref, depth: int) -> tuple[Ref, ...]:
         """The classes of what a definition names: of the value of a variable, of the result of a function."""

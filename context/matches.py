@@ -11,7 +11,7 @@ match is a good confidence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -182,8 +182,8 @@ def _below(text: str, at: int) -> str:
     return text[first.start() : first.start() + _FOLLOWING] if first is not None else ""
 
 
-def shared(one: str, other: str) -> int:
-    """Leading characters in common."""
+def shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """Leading characters, or tokens, in common."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 

@@ -145,6 +145,11 @@ def _private_keys(data: bytes) -> Iterator[_Span]:
 _IN_URL = re.compile(rb"""://(?P<user>[^\s:/?#@"'`<>\\]{0,100}):(?P<secret>[^\s/"'`<>\\]{3,200})@[\w\[{$%]""")
 _SCHEME = re.compile(rb"(?i:basic|bearer)\s{1,4}(?P<secret>[\w.~+/-]{6,4000}={0,2})")
 _USER_OPTION = re.compile(rb"""-u(?:ser)?[ =]["']?[\w.@+-]{1,64}:(?P<secret>[!#-&(-.0-?A-~]{4,128})""")
+_CLIENT_OPTION = re.compile(  # of mysql and its kin, in a shell or as a list of words
+    rb"""[\w-]{0,20}+["']?,?[ \t](?P<options>(?:\\\r?\n|[^\n;|]){0,200}?)(?<=[\s"',\[])
+         -p(?P<quote>["'])?(?P<secret>(?:(?(quote)[^"'\n]|[^\s"'`()<>\[\];|&,\\])){4,128})""",
+    re.VERBOSE,
+)
 _PAIR = re.compile(
     rb"""(?i:auth|login|credential)\w{0,20}+\s{0,4}+=?\s{0,4}+\(\s{0,20}+  # auth=("me", "...") login(user, "...")
          (?:[\w.]{1,40}+|"[^"\n]{1,64}+"|'[^'\n]{1,64}+'),\s{0,20}+
@@ -170,6 +175,11 @@ def _in_headers(data: bytes, lowered: bytes) -> Iterator[_Span]:
     for at in _places(data, b"-u"):
         if (match := _USER_OPTION.match(data, at)) and is_password(match["secret"]):
             yield match.span("secret")
+    for client in (b"mysql", b"mariadb"):
+        for at in _places(data, client):
+            match = _CLIENT_OPTION.match(data, at + len(client))
+            if match and is_password(match["secret"], in_url=b"-u" in match["options"]):
+                yield match.span("secret")
 
 
 def _is_basic(value: bytes) -> bool:
@@ -206,10 +216,16 @@ _BARE = re.compile(
     rb"""(?P<secret>[!#$%*+./0-9?@A-Z^_a-z~-]{6,200})"""
 )
 _BARE_REST = re.compile(rb"[!#$%*+./0-9:?@A-Z^_a-z~-]{0,4096}={0,2}")
+_CONNECTION = re.compile(
+    rb"""\s?=\s?(?P<secret>(?:&(?:amp|lt|gt|quot|apos|\#\d{1,5});|[^\s;"'`\\]){4,128})\s?(?P<end>[;"'`])""", re.VERBOSE
+)
+"""What follows the name of a password in a connection string: anything up to the semicolon or the quote."""
+_IN_CONNECTION = re.compile(rb"""["'`>](?P<before>\w[^"'`\n(){}<>]{0,300};[ ]?)?\Z""")
 _IN_STRING = re.compile(rb"""["'`]|[;&](?:["'`]|\w[\w ]{0,30}=)|\s\w{1,30}=""")
 
 _NAME = string.ascii_letters.encode() + b"0123456789_-"
 _LONGEST_NAME = 80
+_LONGEST_CONNECTION = 320
 _HUMAN, _MACHINE = (re.compile("|".join(RULES["names"][kind]).encode(), re.IGNORECASE) for kind in ("human", "machine"))
 _PUBLIC = re.compile(rb"public|publish", re.IGNORECASE)
 _ABOUT = re.compile(RULES["names"]["about"].encode(), re.IGNORECASE)
@@ -226,6 +242,8 @@ def _named(data: bytes, lowered: bytes) -> Iterator[_Span]:
                     yield from _literals(data, kind, match)
                 elif match := _BARE.match(data, end):
                     yield from _bare(data, start, kind, match)
+                if kind == "human" and (match := _CONNECTION.match(data, end)):
+                    yield from _connection(data, start, match)
             if (match := _PAIR.match(data, at)) and is_password(match["secret"]):
                 yield match.span("secret")
 
@@ -276,3 +294,10 @@ def _bare(data: bytes, start: int, kind: _Kind, match: re.Match[bytes]) -> Itera
     )
     if is_password(match["secret"]) if kind == "human" and literal else is_random(match["secret"]):
         yield match.start("secret"), end
+
+
+def _connection(data: bytes, start: int, match: re.Match[bytes]) -> Iterator[_Span]:
+    """A value in a string of names and values that semicolons separate."""
+    within = _IN_CONNECTION.search(data, max(start - _LONGEST_CONNECTION, 0), start)
+    if within and (within["before"] or match["end"] == b";") and is_password(match["secret"]):
+        yield match.span("secret")

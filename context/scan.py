@@ -98,6 +98,11 @@ _SECRET_NAMES = [
     "*.tfstate.backup",
 ]
 _SECRET_NAME = re.compile("|".join(map(translate, _SECRET_NAMES)))
+_CODE_NAME = re.compile(
+    r"(?:secret|credentials)\.(?:java|cs|go|rs)|secrets\.(?:go|rs)"
+    r"|(?:secrets?|credentials)\.(?:service|controller|module|entity|model|dto|guard|component|spec|test|d)\.[jt]sx?"
+)
+"""Where such a name is that of a type, or of a package's part, which nobody keeps secrets in."""
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker"})
 _GENERATED_NAMES = ("*.min.js", "*.min.css", "*.bundle.js", "*_pb2.py", "*_pb2_grpc.py", "*_pb2.pyi", "*.pb.go")
 _GENERATED_NAME = re.compile("|".join(map(translate, _GENERATED_NAMES)))
@@ -113,7 +118,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def is_secret(path: str) -> bool:
     """Whether a file of this name, or in a folder of this name, is known to hold secrets."""
     *folders, name = path.lower().split("/")
-    return not _SECRET_FOLDERS.isdisjoint(folders) or _SECRET_NAME.match(name) is not None
+    by_name = _SECRET_NAME.match(name) is not None and _CODE_NAME.fullmatch(name) is None
+    return by_name or not _SECRET_FOLDERS.isdisjoint(folders)
 
 
 class IgnoreRules:

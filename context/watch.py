@@ -1,7 +1,7 @@
 """Changes on disk that did not come through the editor: a branch switch, a generator, another program.
 
-The only place besides `context.scan` that touches the disk; owned by the server's session. Runs watchdog's threads and
-one timer thread; `on_change` is called on the timer's thread.
+Beside `context.scan`, `reader` and `store` the only place that touches the disk; the server's session has one for each
+folder. Runs watchdog's threads and, while a batch waits, a timer's, on which `on_change` is called, a batch at a time.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
 
 
 class WorkspaceWatcher:
-    """Watches `root` and delivers debounced batches of changed paths, relative to it: source files, ignore files and
-    directories, unless they are ignored.
+    """Watches `root` and delivers debounced batches of changed paths, relative to it: source, configuration and ignore
+    files and directories, unless they are ignored.
 
     A directory that appeared, moved or vanished is delivered as the directory's own path, `root` as "". When the
     operating system refuses more watches it polls instead; `notice` then holds the one sentence to show,

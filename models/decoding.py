@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from repofill.context.matches import indent_columns
+from repofill.context.matches import indent_columns, shared
 from repofill.models.clock import Clock
 from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
-from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings, common_prefix
+from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
 
 _CACHED_TEXTS = 256
@@ -54,7 +54,7 @@ class Filler:
         clock = Clock("tokenize")
         prompt = self._prompt(request)
         candidates = [self._tokenize(text) for text in request.candidates]
-        cached = common_prefix(self._llama.tokens, prompt[:-1])
+        cached = shared(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
         written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))

@@ -22,6 +22,7 @@ import llama_cpp as C
 import numpy as np
 import numpy.typing as npt
 
+from repofill.context.matches import shared
 from repofill.models.budget import budget_for
 from repofill.models.gguf import ModelDescription, ModelFileError
 from repofill.models.protocol import EngineOptions
@@ -134,7 +135,7 @@ class Llama:
         tokens that needed no evaluation. Afterwards `logits` are those of its last token. Raises Aborted."""
         if not 0 < len(prompt) <= self.n_ctx:
             raise ModelFault(f"a prompt of {len(prompt)} tokens for a window of {self.n_ctx}")
-        kept = self._truncate(min(common_prefix(self.tokens, prompt), len(prompt) - 1))  # the last one has the logits
+        kept = self._truncate(min(shared(self.tokens, prompt), len(prompt) - 1))  # the last one has the logits
         for start in range(kept, len(prompt), _MICRO_BATCH_TOKENS):
             if self._stop.is_set():
                 raise Aborted
@@ -285,11 +286,6 @@ class Llama:
         ]
         inside = [f"{re.escape(text[0])}(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]
         return re.compile("|".join(inside)) if inside else None
-
-
-def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
-    """Length of the longest common beginning."""
-    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -96,7 +96,7 @@ def readable(source: bytes) -> bytes:
     for pattern in (*_IN_FRONT, *_BEHIND):
         for match in pattern.finditer(bytes(blanked)):
             line = blanked[blanked.rfind(b"\n", 0, match.start()) + 1 : match.start()]
-            if pattern in _IN_FRONT or not _VALUE.search(line):
+            if b"//" not in line and (pattern in _IN_FRONT or not _VALUE.search(line)):
                 _blank(blanked, *match.span(1))
     return bytes(blanked)
 

@@ -214,4 +214,9 @@ def _dotted(source: Source, node: Node | None) -> str:
     return "".join(source.text(node).split())
 
 
-SUPPORT = Support(outline=outline, resolve=csharp_imports.resolve, configs=("*.csproj",), empty_value="null")
+SUPPORT = Support(
+    outline=outline,
+    resolve=csharp_imports.resolve,
+    configs=("*.csproj", "Directory.Build.props"),
+    empty_value="null",
+)

@@ -22,6 +22,8 @@ GLOBAL = "global::"
 GLOBAL_USINGS = "global::using"
 """A scope, too, of files whose usings count in the whole project."""
 
+_PROPERTIES = "Directory.Build.props"
+
 
 def resolve(path: str, tree: FileTree) -> Resolution:
     """See `support.Support`. Types of libraries resolve to nothing."""
@@ -46,7 +48,12 @@ def resolve(path: str, tree: FileTree) -> Resolution:
         name = reference.rpartition(".")[2]
         bindings |= dict.fromkeys(Binding(local=name, path=f, name=name) for f in names.files(reference))
     found = tuple(binding for binding in bindings if binding.path != path)
-    return Resolution(imports=frozenset(binding.path for binding in found), bindings=found)
+    # Nothing says which of a project's files use the members of a type that one using names for all of them.
+    everywhere = (binding for using in usings if using.kind == "global static" for binding in names.imported(using))
+    return Resolution(
+        imports=frozenset(binding.path for binding in found),
+        bindings=tuple(dict.fromkeys((*found, *(binding for binding in everywhere if binding.path != path)))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +146,19 @@ def _global_usings(tree: FileTree, project: str | None) -> tuple[Import, ...]:
         surface = tree.surface(path)
         if surface is not None and tree.ask(_project, posixpath.dirname(path)) == project:
             found += [using for using in surface.imports if using.kind.startswith("global")]
-    for file in _project_files(project, tree):
-        for space in tree.ask(_items, file, "Using"):
-            found.append(Import(module=space, names=("*",), kind="global namespace"))
+    for file in [*_project_files(project, tree), *_properties(project, tree)]:
+        for item in tree.ask(_items, file, "Using"):
+            found += [_using(item, target.strip()) for target in item["Include"].split(";")]
     return tuple(found)
+
+
+def _using(item: Mapping[str, str], target: str) -> Import:
+    """A `<Using Include="A.B" />` of a project file, which may have `Static="true"` or an `Alias`."""
+    if "Alias" in item:
+        module, _, name = target.rpartition(".")
+        return Import(module=module, names=(name,), bound=(item["Alias"],), kind="global alias")
+    is_static = item.get("Static", "").lower() == "true"
+    return Import(module=target, names=("*",), kind=f"global {'static' if is_static else 'namespace'}")
 
 
 # Projects: a folder with a project file, and everything below it that has none of its own
@@ -163,6 +179,16 @@ def _project_files(project: str | None, tree: FileTree) -> list[str]:
     return [posixpath.join(project or "", name) for name in names if name.endswith(".csproj")]
 
 
+def _properties(project: str | None, tree: FileTree) -> list[str]:
+    """The nearest `Directory.Build.props` around a project, which is part of its project file."""
+    folder = project
+    while folder is not None:
+        if _PROPERTIES in tree.entries(folder):
+            return [posixpath.join(folder, _PROPERTIES)]
+        folder = posixpath.dirname(folder) if folder else None
+    return []
+
+
 def _reached(tree: FileTree, project: str) -> frozenset[str] | None:
     """The projects that a project references, through others too, or whose files it compiles itself; None for all,
     where that takes MSBuild to say."""
@@ -170,7 +196,8 @@ def _reached(tree: FileTree, project: str) -> frozenset[str] | None:
     waiting = [project]
     while waiting:
         for file in _project_files(waiting.pop(), tree):
-            includes = [*tree.ask(_items, file, "ProjectReference"), *tree.ask(_items, file, "Compile")]
+            items = (*tree.ask(_items, file, "ProjectReference"), *tree.ask(_items, file, "Compile"))
+            includes = [item["Include"] for item in items]
             if any("$(" in include for include in includes):
                 return None
             for include in includes:
@@ -182,8 +209,8 @@ def _reached(tree: FileTree, project: str) -> frozenset[str] | None:
     return frozenset(seen)
 
 
-def _items(tree: FileTree, file: str, kind: str) -> tuple[str, ...]:
-    """The `Include` of a project file's items of one kind; none of a broken file."""
+def _items(tree: FileTree, file: str, kind: str) -> tuple[Mapping[str, str], ...]:
+    """The attributes of a project file's items of one kind that include something; none of a broken file."""
     text = tree.config(file) or ""
     if "<!DOCTYPE" in text:  # no project file has one, but it could hold entities that grow without bound
         return ()
@@ -191,4 +218,4 @@ def _items(tree: FileTree, file: str, kind: str) -> tuple[str, ...]:
         root = ElementTree.fromstring(text.lstrip("\ufeff"))
     except (ElementTree.ParseError, ValueError):
         return ()
-    return tuple(include for item in root.iterfind(f".//{{*}}{kind}") if (include := item.get("Include")))
+    return tuple(item.attrib for item in root.iterfind(f".//{{*}}{kind}") if item.get("Include"))

@@ -10,7 +10,7 @@ import tree_sitter_lua
 from tree_sitter import Language, Node
 
 from repofill.context.languages.support import Binding, Resolution, Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, ahead, bracketed, captures, definitions, read
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import, Interface, Outline
 
@@ -84,11 +84,8 @@ def _inside(source: Source, body: Node) -> Span:
     if parent is None or parent.type not in ("function_declaration", "function_definition"):
         if body.type == "table_constructor":
             return bracketed(source, body)
-        value = parent if parent is not None and parent.type == "expression_list" else body
-        equals = _before_comments(value)
-        is_commented = equals is not None and equals != value.prev_sibling
-        return equals.end_byte if equals is not None and is_commented else body.start_byte, body.end_byte
-    end, header = parent.children[-1], _before_comments(body)
+        return body.start_byte, body.end_byte
+    end, header = parent.children[-1], ahead(body)
     if end.type != "end" or header is None:
         return parent.end_byte, parent.end_byte
     return header.end_byte, end.start_byte
@@ -96,13 +93,6 @@ def _inside(source: Source, body: Node) -> Span:
 
 def _name(source: Source, node: Node) -> str:
     return source.text(node).strip("\"'")
-
-
-def _before_comments(node: Node) -> Node | None:
-    before = node.prev_sibling
-    while before is not None and before.type == "comment":
-        before = before.prev_sibling
-    return before
 
 
 def _qualifier(source: Source, node: Node) -> str:

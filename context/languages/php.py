@@ -36,12 +36,12 @@ _QUERY = Patterns(
     (trait_declaration name: (name) @name body: (declaration_list) @body) @class
     (enum_declaration name: (name) @name body: (enum_declaration_list) @body) @class
     (method_declaration name: (name) @name body: (compound_statement)? @body) @function @member
-    (declaration_list (const_declaration (const_element (name) @name (_) @body)) @variable @member)
-    (enum_declaration_list (const_declaration (const_element (name) @name (_) @body)) @variable @member)
+    (declaration_list (const_declaration (const_element (name) @name (expression) @body)) @variable @member)
+    (enum_declaration_list (const_declaration (const_element (name) @name (expression) @body)) @variable @member)
     (property_declaration
         (property_element name: (variable_name (name) @name) default_value: (_)? @body)) @variable @member
     (enum_case name: (name) @name) @variable @member
-    (program (const_declaration (const_element (name) @name (_) @body)) @variable)
+    (program (const_declaration (const_element (name) @name (expression) @body)) @variable)
     (program (expression_statement
         (assignment_expression left: (variable_name) @name right: (_) @body)) @variable)
     (program (expression_statement

@@ -49,7 +49,9 @@ class _Found:
         for name, local in zip(statement.names, statement.bound or ("*",), strict=False):
             self._add_name(module, name, local)
         if not statement.names and module.file is not None:
-            self.bindings += [Binding(local=local, path=module.file, name="") for local in statement.bound]
+            for local in statement.bound:
+                bound = files if local == statement.module.partition(".")[0] else [module.file]
+                self.bindings += [Binding(local=local, path=file, name="") for file in bound]
 
     def _load(self, files: Iterable[str]) -> None:
         self.imports.update(file for file in files if not _encloses(file, self.path))

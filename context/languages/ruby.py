@@ -12,7 +12,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import ruby_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, ahead, captures, definitions, read
 from repofill.context.outline import Definition, Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_ruby.language())
@@ -48,7 +48,14 @@ def outline(path: str, source: bytes) -> Outline:
     parsed = read(_LANGUAGE, source)
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("import", []) for made in _imports(parsed, node)]
-    defined = definitions(_QUERY, parsed, inside=_inside, wrappers=_WRAPPERS, qualifier=_qualifier)
+    defined = definitions(
+        _QUERY,
+        parsed,
+        inside=_inside,
+        wrappers=_WRAPPERS,
+        qualifier=_qualifier,
+        separators=frozenset({"heredoc_body"}),
+    )
     defined = tuple(map(_without_colon, defined))
     return Outline(
         interface=Interface(
@@ -67,13 +74,12 @@ _WRAPPERS = frozenset({"call", "argument_list"})
 
 
 def _inside(source: Source, body: Node) -> Span:
-    """From the end of the header to `end`; nothing of a body without `end`; a constant's value whole."""
+    """From the end of the header to `end`; nothing of a body without `end`; a constant's value whole, with its
+    heredoc."""
     parent = body.parent
     if parent is None or parent.type == "assignment":
-        return body.start_byte, body.end_byte
-    end, header = parent.children[-1], body.prev_sibling
-    while header is not None and header.type == "comment":
-        header = header.prev_sibling
+        return body.start_byte, source.root.end_byte
+    end, header = parent.children[-1], ahead(body)
     if end.type != "end" or header is None:
         return parent.end_byte, parent.end_byte
     return header.end_byte, end.start_byte

@@ -120,8 +120,9 @@ def _paths(source: bytes, modules: list[tuple[int, int, str]], *, star: bool) ->
 
 def _uses(source: Source, node: Node, inside: tuple[str, ...]) -> Iterator[Import]:
     """One import for each leaf of a use-tree: `module` is the path ahead of the name, `kind` "pub" if it is passed
-    on."""
-    kind = "pub" if any(child.type == "visibility_modifier" for child in node.children) else "use"
+    on, and the modules within the file that pass it on."""
+    passed_on = any(child.type == "visibility_modifier" for child in node.children)
+    kind = " ".join(("pub", *inside)) if passed_on else "use"
     waiting: list[tuple[tuple[str, ...], Node | None]] = [((), node.child_by_field_name("argument"))]
     while waiting:
         prefix, tree = waiting.pop()

@@ -50,6 +50,7 @@ def resolve(path: str, tree: FileTree) -> Resolution:
             item = _find(path, _split(statement.module), tree)
             if item is not None:
                 found.add((item[0], item[1] or "*"), "*")
+                found.bindings += tree.ask(_passed_on, *item) if item[1] else ()
         else:
             item = _find(path, (*_split(statement.module), *statement.names), tree)
             if item is not None:
@@ -80,6 +81,20 @@ class _Found:
     def add(self, item: Item, local: str) -> None:
         self.imports.add(item[0])
         self.bindings.append(Binding(local=local, path=item[0], name=item[1]))
+
+
+def _passed_on(tree: FileTree, file: str, inner: str) -> tuple[Binding, ...]:
+    """What a module within a file takes from elsewhere and passes on: a prelude."""
+    surface = tree.surface(file)
+    found = []
+    for statement in surface.imports if surface is not None else ():
+        if statement.kind == f"pub {inner}":
+            star = statement.names == ("*",)
+            item = _find(file, (*_split(statement.module), *(() if star else statement.names)), tree)
+            if item is not None:
+                local, name = ("*", item[1] or "*") if star else (statement.bound[0], item[1])
+                found.append(Binding(local=local, path=item[0], name=name))
+    return tuple(found)
 
 
 def _split(path: str) -> tuple[str, ...]:

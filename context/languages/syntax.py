@@ -16,6 +16,8 @@ from repofill.context.outline import Definition, Kind
 
 _KINDS: tuple[Kind, ...] = ("function", "class", "variable")
 _MARKERS = re.compile(r"^\s*(?:/\*+!?|\*+/|\*+|//+!?|#+|--+(?:\[=*\[)?|;+)?\s?")
+_COMMENTS = frozenset({"comment", "line_comment", "block_comment"})
+_ASIDE = _COMMENTS | {"line_continuation"}
 _TAGGED = re.compile(r"<[^<>]*>")
 
 
@@ -93,6 +95,8 @@ _CLOSING = {"{": "}", "[": "]", "(": ")"}
 def bracketed(source: Source, body: Node) -> Span:
     """What is inside of a body in braces or brackets, in bytes; nothing of a body without them."""
     children = body.children
+    while children and children[-1].type in _COMMENTS:  # of JavaScript, which looks for a semicolon behind a block
+        children.pop()
     if len(children) >= 2 and _CLOSING.get(children[0].type) == children[-1].type:
         return children[0].end_byte, children[-1].start_byte
     return body.end_byte, body.end_byte
@@ -104,7 +108,7 @@ def definitions(
     *,
     inside: Callable[[Source, Node], Span] = bracketed,
     wrappers: frozenset[str] = frozenset(),
-    comments: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"}),
+    comments: frozenset[str] = _COMMENTS,
     attributes: frozenset[str] = frozenset(),
     doc: Callable[[Source, Node], str] | None = None,
     qualifier: Callable[[Source, Node], str] | None = None,
@@ -120,8 +124,8 @@ def definitions(
     body instead. @group is what stands around definitions without a name of its own (`const (…)`, an `impl`).
     `qualifier` gives the dotted name of a class that a definition, or what is in a group, belongs to without standing
     in it (a method of Go), "" for none. What is also
-    captured as @member counts only inside of another definition (a method, not one of an anonymous class). One of
-    `separators` directly after a definition belongs to it: an enumeration's skeleton needs its commas. `name` reads the
+    captured as @member counts only inside of another definition (a method, not one of an anonymous class).
+    `separators` directly after a definition belong to it: an enumeration's skeleton needs its commas. `name` reads the
     name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts. An
     @attribute is set in a method and belongs to the class around it, once (`self.x = 1`).
     """
@@ -146,6 +150,8 @@ def definitions(
             made += _attribute(source, match, around, made)
             continue
         if any(kind != "class" for _, kind, _ in around) or (match.is_member and not around):
+            if match.kind == "class":  # what its methods set is not of the class around it
+                around.append((match.node.end_byte, "variable", ""))
             continue
         own = qualifier(source, match.node) if qualifier is not None else ""
         parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
@@ -180,7 +186,7 @@ def _attribute(
     start, end = source.offset(match.node.start_byte), source.offset(match.node.end_byte)
     if made[-1].kind == "variable" and start < made[-1].end:
         return []  # the second of `self.a = self.b = 1`
-    body = source.offset(match.body.start_byte) if match.body is not None else end
+    body = source.offset(_value_start(source, match.body)) if match.body is not None else end
     return [
         Definition(
             name=name,
@@ -232,11 +238,16 @@ def _definition(
     documentation = _text_between(source, first, signature, attributes) if first != outer else ""
     if doc is not None and match.body is not None:
         documentation = doc(source, match.body)
-    after = outer.next_sibling if separators else None
-    end = after.end_byte if after is not None and after.type in separators else outer.end_byte
-    while source.encoded[end - 1 : end].isspace():  # directives of C
+    last = outer
+    while separators and (after := last.next_sibling) is not None and after.type in separators:
+        last = after
+    end = last.end_byte
+    while source.encoded[end - 1 : end].isspace():  # directives of C, continued on an empty line perhaps
         end -= 1
+        end -= source.encoded[end - 1 : end] == b"\\"
     body_start, body_end = inside(source, match.body) if match.body is not None else (end, end)
+    if match.body is not None and body_start == match.body.start_byte:
+        body_start = _value_start(source, match.body)
     body_end = min(body_end, end)  # what is missing in broken code stands behind its end
     body_start = min(body_start, body_end)
     return Definition(
@@ -269,9 +280,7 @@ def _text_between(source: Source, first: Node, end: int, without: frozenset[str]
 def _first_comment(node: Node, comments: frozenset[str]) -> Node:
     """The first of the comments that stand directly above a node, each on lines of its own; the node itself without.
     Those above the first statement of a block may be siblings of the block."""
-    first = node
-    while first.prev_sibling is None and first.parent is not None and first.parent.start_byte == node.start_byte:
-        first = first.parent
+    first = _outermost(node)
     while (before := first.prev_sibling) is not None and before.type in comments:
         # The end of a line comment may lie on the next line's first column.
         gap = first.start_point.row - before.end_point.row - (before.end_point.column > 0)
@@ -279,6 +288,30 @@ def _first_comment(node: Node, comments: frozenset[str]) -> Node:
             break
         first = before
     return first
+
+
+def _value_start(source: Source, value: Node) -> int:
+    """The byte at which something else may stand for a value: ahead of the comments before one that begins its line."""
+    line = source.encoded[value.start_byte - value.start_point.column : value.start_byte]
+    before = None if line.strip() else ahead(value)
+    if before is None:
+        return value.start_byte
+    return before.end_byte + source.encoded[before.end_byte : before.end_byte + 1].isspace()
+
+
+def ahead(node: Node) -> Node | None:
+    """What stands before a node, comments and continued lines aside."""
+    before = _outermost(node).prev_sibling
+    while before is not None and before.type in _ASIDE:
+        before = before.prev_sibling
+    return before
+
+
+def _outermost(node: Node) -> Node:
+    """The outermost of the nodes that begin with a node."""
+    while node.prev_sibling is None and node.parent is not None and node.parent.start_byte == node.start_byte:
+        node = node.parent
+    return node
 
 
 def _shares_its_line(comment: Node) -> bool:

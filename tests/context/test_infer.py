@@ -90,9 +90,10 @@ TYPESCRIPT = {
     )
 }
 PACKAGE = {
-    "acme/__init__.py": "",
-    "acme/net/__init__.py": "",
+    "acme/__init__.py": "class App: ...\n",
+    "acme/net/__init__.py": "def listen() -> 'Server': ...\n\nclass Server: ...\n",
     "acme/net/client.py": "class Client:\n    def fetch(self): ...\n\ndef connect() -> Client: ...\n",
+    "acme/log.py": "def write(): ...\n",
     "acme/store.py": "class Store:\n    def load(self): ...\n",
 }
 
@@ -101,6 +102,11 @@ PACKAGE = {
     ("code", "expected"),
     [
         ("acme.net.client.", "acme/net/client.py"),
+        ("acme.", "acme/__init__.py acme/net/__init__.py acme/net/client.py acme/store.py acme/log.py"),
+        ("acme.log.", "acme/log.py"),
+        ("acme.App().", "App"),
+        ("acme.net.", "acme/net/__init__.py acme/net/client.py"),
+        ("acme.net.listen().", "Server"),
         ("acme.store.", "acme/store.py"),
         ("acme.net.client.connect().", "Client"),
         ("store = acme.store.Store()\nstore.", "Store"),
@@ -110,7 +116,21 @@ PACKAGE = {
 )
 def test_modules_within_a_package(tmp_path: Path, code: str, expected: str) -> None:
     """Python binds the package's name, whatever module of it is imported."""
-    check(tmp_path, f"import acme.net.client\nimport acme.store\n\n{code}", expected, PACKAGE)
+    check(tmp_path, f"import acme.net.client\nimport acme.store\nimport acme.log\n\n{code}", expected, PACKAGE)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("Client().", "Client"),
+        ("def f(store: Store):\n    store.", "Store"),
+        ("Other().", ""),
+    ],
+)
+def test_names_that_a_star_import_passes_on(tmp_path: Path, code: str, expected: str) -> None:
+    """What a package's __init__ imports is the package's own."""
+    init = "from .net.client import *\nfrom .store import Store\n"
+    check(tmp_path, f"from acme import *\n\n{code}", expected, {**PACKAGE, "acme/__init__.py": init})
 
 
 TYPESCRIPT_IMPORTS = "import { Connection, Request, $Response, Secure, connect } from './net'\n"

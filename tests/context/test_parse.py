@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.outline import Import
 from repofill.context.parse import parse
 
@@ -82,6 +82,11 @@ FORMS = [
     ("import os\n", ""),
     ("X = 1\n", "X = 1\n"),
     ("X = {\n    1: 2,\n    3: 4,\n    5: 6,\n}\n", "X = ...\n"),
+    ("X = \\\n    [\n        1,\n        2,\n    ]\n", "X = ...\n"),
+    (
+        "class A:\n    def f(self):\n        self.x =\\\n            [\n1,\n2,\n]\n",
+        "class A:\n    def f(self):\n        self.x =...\n",
+    ),
     ('def f(a, b=1):\n    """First.\n\n    More.\n    """\n    return a\n', 'def f(a, b=1):\n    """First."""\n'),
     ("def f(\n    a,\n):  # why\n    # a comment\n    return a\n", "def f(\n    a,\n):  # why\n    ...\n"),
     ("def f(): return 1\n", "def f(): return 1\n"),
@@ -101,11 +106,11 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), FORMS)
-def test_definitions_form(text: str, expected: str | None) -> None:
+def test_skeleton(text: str, expected: str | None) -> None:
     """Signatures and constants, always valid Python."""
     outline = parse("a.py", text)
     assert outline is not None
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     ast.parse(form)
     assert expected is None or form == expected
 
@@ -122,7 +127,7 @@ def test_definitions_of_real_packages(package: str) -> None:
         text = file.read_text("utf-8")
         outline = parse(file.name, text)
         assert outline is not None
-        form = definitions_form(text, outline)
+        form = render(text, outline, shown=range(len(outline.definitions)))
         named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         try:
             shown = {node.name for node in ast.parse(form).body if isinstance(node, named)}
@@ -151,7 +156,7 @@ def test_strange_text(text: str) -> None:
     """An outline and definitions, whatever the text."""
     outline = parse("a.py", text)
     assert outline is not None
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
 def test_unknown_language() -> None:

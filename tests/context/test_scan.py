@@ -210,9 +210,13 @@ SECRETS = """
 credentials.toml credentials-prod.yaml Credentials.py .credentials.yaml google-credentials.json .netrc .npmrc .pypirc
 .git-credentials
 secrets.toml secret.yaml SECRETS.PY prod.tfvars .ssh/config.py .aws/a.toml sub/.kube/a.yaml .Docker/a.py
+secret.py secrets.rb secrets.ts secrets.prod.ts secrets.h Secrets.cs Secrets.java secrets.json secrets.yml
+credentials.example.js .ssh/secret.go
 """
 HARMLESS = """
 env.py environment.py key.py keys/a.py monkey.py pem.py rsa.py netrc.py my_secrets.py aws/a.py CredentialsProvider.java
+Secret.java Secret.cs secret.go secrets.go secret.rs Credentials.java credentials.go SecretService.cs
+secret.service.ts secrets.spec.ts credentials.guard.ts
 """
 
 

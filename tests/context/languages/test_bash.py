@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -69,7 +69,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid for the grammar and for Bash itself."""
     outline = outline_of("a.sh", text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMAR).parse(form.encode()).root_node.has_error, form
     bash = shutil.which("bash")
     assert bash is not None
@@ -151,7 +151,7 @@ def test_broken_text(text: str) -> None:
     """An outline with its places in order, whatever the text."""
     graph_of({"a.sh": text})
     outline = outline_of("a.sh", text)
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
     for d in outline.definitions:
         assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 

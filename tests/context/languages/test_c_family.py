@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -73,6 +73,7 @@ OUTLINES = [
     ),
     ("a.c", 'int t[] = {\n#include "t.h"\n};\nenum E {\n#include "e.h"\n  A\n};', "t E E.A"),
     ("a.c", "#define M(x) do { /* one */ \\\n  f(x); \\\n} while (0)\nint g;", "M g"),
+    ("a.c", "// The union\nstruct S { int a; };\nenum E {\n  // (or so)\n  A_B = 0\n};", "S S.a E E.A_B"),
     (
         "a.cc",
         "class LIB_API C final : public B {\n  Mutex m GUARDED_BY(x);\n  Q_OBJECT\n public:\n  void f() NOTHROW;\n};",
@@ -121,6 +122,8 @@ SKELETONS = [
     ("a.c", "#define A 1\n#define F(x) (x)\n", "#define A 1\n#define F(x) (x)\n"),
     ("a.c", "#define A \\\n  a \\\n  b \\\n  c\nint y;\n", "#define A {}\nint y;\n"),
     ("a.c", "#define F(x) \\\n  a \\\n  b \\\n  c\nint y;\n", "#define F(x)\nint y;\n"),
+    ("a.c", "#define A 1 \\\n  + 2 \\\n\nint y;\n", "#define A 1 \\\n  + 2\nint y;\n"),
+    ("a.c", "int x[] = // why\n{\n1,\n2\n};\n", "int x[] = {};\n"),
     (
         "a.cc",
         "namespace n {\ntemplate <class T>\nclass C : B {\n  C() : x(1) { f(); }\n  int x;\n};\n}\n",
@@ -140,7 +143,7 @@ def test_skeleton(path: str, text: str, expected: str | None) -> None:
     """Valid code without the bodies."""
     outline = outline_of(path, text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMARS[outline.interface.language]).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -238,7 +241,8 @@ def test_bindings_reach_through_headers() -> None:
 def test_broken_text(path: str, text: str) -> None:
     """An outline, whatever the text."""
     graph_of({path: text})
-    assert isinstance(definitions_form(text, outline_of(path, text)), str)
+    outline = outline_of(path, text)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
 PATHS = ["compile_commands.json", "a.h", "i/a.h", "src/b.h", "src/x.c"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -33,7 +33,7 @@ def graph_of(files: Mapping[str, str]) -> ImportGraph:
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
     graph.update(
         {p: None if t is None else outline_of(t).interface for p, t in files.items() if p.endswith(".cs")},
-        {p: t for p, t in files.items() if p.endswith(".csproj")},
+        {p: t for p, t in files.items() if not p.endswith(".cs")},
     )
 
 
@@ -179,6 +179,7 @@ SKELETONS = [
         "class D {\n    int g;\n}\n",
     ),
     ("class C { int a = 1, b = F(\n1,\n2), c; fixed int d[3]; event E e = null; this[int i] { get { } } }", None),
+    ("class C {\n    int x = // why\n        1\n        + 2\n        + 3;\n}", "class C {\n    int x = null;\n}\n"),
     ("class C { event E e { add { } remove { } } public static implicit operator D(C c) { return null; } }", None),
 ]
 
@@ -186,7 +187,8 @@ SKELETONS = [
 @pytest.mark.parametrize(("text", "expected"), SKELETONS)
 def test_skeleton(text: str, expected: str | None) -> None:
     """Valid C#; of accessors the first has its body left out, and with it the others go."""
-    form = definitions_form(text, outline_of(text))
+    outline = outline_of(text)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(CSHARP).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -295,6 +297,12 @@ def test_the_own_project_first() -> None:
         ({"x/Usings.cs": "global using N;", "x/x.csproj": project()}, "A.cs"),
         ({"Usings.cs": "global using N;", "x/x.csproj": project()}, ""),
         ({"x/x.csproj": project(items='<Using Include="N" />')}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="M; N" />')}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="N.A" Alias="Z" />'), "x/X.cs": "class X { Z z; }"}, "A.cs"),
+        ({"x/x.csproj": project(items='<Using Include="N.A" Static="true" />')}, ""),
+        ({"x/x.csproj": project(), "Directory.Build.props": project(items='<Using Include="N" />')}, "A.cs"),
+        ({"x/x.csproj": project(), "y/Directory.Build.props": project(items='<Using Include="N" />')}, ""),
+        ({"Directory.Build.props": project(items='<Using Include="N" />')}, ""),
     ],
 )
 def test_global_usings(files: dict[str, str], imports: str) -> None:
@@ -316,6 +324,22 @@ def test_bindings() -> None:
 
 
 @pytest.mark.parametrize(
+    "files",
+    [
+        {"x/Usings.cs": "global using static N.A;", "x/x.csproj": project()},
+        {"x/x.csproj": project(items='<Using Include="N.A" Static="true" />')},
+        {"x/x.csproj": project(), "Directory.Build.props": project(items='<Using Include="N.A" Static="True" />')},
+    ],
+)
+def test_members_that_are_visible_everywhere(files: dict[str, str]) -> None:
+    """What a global using takes out of a type is in scope in every file of the project, and used by none for that."""
+    graph = graph_of({"A.cs": A, "x/X.cs": "class X { int i = f(); }", "y/Y.cs": "class Y {}", **files})
+    assert [(b.local, b.path, b.name) for b in graph.resolutions["x/X.cs"].bindings] == [("*", "A.cs", "*")]
+    assert graph.imports("x/X.cs") == frozenset()
+    assert graph.resolutions["y/Y.cs"].bindings == ()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "(" * 3000,
@@ -329,12 +353,14 @@ def test_bindings() -> None:
 def test_broken_text(text: str) -> None:
     """An outline, whatever the text."""
     graph_of({"A.cs": text})
-    assert isinstance(definitions_form(text, outline_of(text)), str)
+    outline = outline_of(text)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
-PATHS = ["a/a.csproj", "x/x.csproj", "a/A.cs", "x/X.cs", "Usings.cs"]
+PATHS = ["a/a.csproj", "x/x.csproj", "Directory.Build.props", "a/A.cs", "x/X.cs", "Usings.cs"]
 TEXTS = {
     ".csproj": [project(), project("../a/a.csproj"), "<"],
+    ".Build.props": [project(items='<Using Include="N" />'), project(items='<Using Include="N.A" Static="true" />')],
     ".cs": [
         A,
         USES_A,

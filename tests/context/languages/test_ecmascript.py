@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -127,6 +127,7 @@ OUTLINES = [
     ("a.js", "A.prototype.f = function () {}; A.g = () => {}; exports.h = function () {}", "A.f A.g h"),
     ("a.js", "module.exports.a = 'b'; exports.c = d; A.prototype.f = g; a.b.c = 1", "a c A.f"),
     ("a.js", "class A { f() { if (x) { this.y = 1 } } }", "A A.f A.y"),
+    ("a.js", "class A { f() { class B { g() { this.x = 1 } } this.y = 1 } }", "A A.f A.y"),
     ("a.js", "module.exports = { f() {}, a: 1 }; module.exports.g = () => {}", "exports exports.f exports.a g"),
     ("a.js", "export default class { f() {} }", "default default.f"),
     ("a.js", "export default { data() {}, name: 'x' }", "default default.data default.name"),
@@ -248,13 +249,22 @@ SKELETONS = [
         "export const Row = memo<P>(({ x }) => {});\n",
     ),
     ("a.tsx", "const V = () => (\n  <div>\n    <p/>\n  </div>\n);\n", "const V = () => (null);\n"),
+    ("a.js", "const f = (a) =>\n  // why\n  g(\n    a,\n  );\n", "const f = (a) => null;\n"),
+    ("a.js", "class A {\n  x = // why\n    [\n1,\n2,\n];\n}\n", "class A {\n  x = null;\n}\n"),
+    ("a.js", "function f() {\n  g()\n} // f\nlet x\n", "function f() {} // f\nlet x\n"),
+    (
+        "a.ts",
+        "class A {\n  f() {\n    class B {\n      constructor(private x: C) {}\n    }\n  }\n}\n",
+        "class A {\n  f() {}\n}\n",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("path", "text", "skeleton"), SKELETONS)
 def test_skeleton(path: str, text: str, skeleton: str) -> None:
     """Bodies left out, and still code of the language."""
-    assert definitions_form(text, outline_of(path, text)) == skeleton
+    outline = outline_of(path, text)
+    assert render(text, outline, shown=range(len(outline.definitions))) == skeleton
     parses(path, skeleton)
 
 
@@ -263,7 +273,7 @@ def test_skeletons_parse(path: str, text: str) -> None:
     """Wherever the source does."""
     outline = outline_of(path, text)
     if not outline.has_error:
-        parses(path, definitions_form(text, outline))
+        parses(path, render(text, outline, shown=range(len(outline.definitions))))
 
 
 def parses(path: str, text: str) -> None:
@@ -560,7 +570,8 @@ def test_names_that_are_passed_on(files: dict[str, str], text: str, imports: str
 def test_strange_text(text: str) -> None:
     """An outline, a skeleton and a resolution, whatever the text."""
     for path in ("a.js", "a.ts", "a.tsx"):
-        assert isinstance(definitions_form(text, outline_of(path, text)), str)
+        outline = outline_of(path, text)
+        assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
         assert graph_of({path: text}).imports(path) == frozenset()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -127,6 +127,7 @@ SKELETONS = [
     ("type G[K comparable, V any] struct {\n\tm map[K]V\n}", "type G[K comparable, V any] struct {\n\tm map[K]V\n}\n"),
     ("type T struct { a struct { b int; c struct{ d int } }; e func(x int) struct{} }", None),
     ("const ()\nvar ()\ntype ()\nconst A, B = `\n\n\n\n`, 2\nvar f = func() {\n\n\n\n}", None),
+    ("var x = // why\n\t[]int{\n\t1,\n\t2,\n}", "var x = nil\n"),
 ]  # fmt: skip
 
 
@@ -135,7 +136,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid Go."""
     outline = outline_of("a.go", f"package p\n\n{text}\n")
     assert not outline.has_error
-    form = definitions_form(f"package p\n\n{text}\n", outline)
+    form = render(f"package p\n\n{text}\n", outline, shown=range(len(outline.definitions)))
     assert not Parser(GO).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -168,6 +168,7 @@ SKELETONS = [
     ("interface I { int X = f(\n1,\n2); default int g() { return 1; } <T> T h(T t); }", None),
     ("class A { int x = 1, y[] = {\n1,\n2\n}, z; Runnable r = () -> {\n\n\n}; }", None),
     ("class A { synchronized <T extends B & C> T[] f(final @N T t)[] { } }", None),
+    ("class A {\n    int x = // why\n        1\n        + 2\n        + 3;\n}", "class A {\n    int x = null;\n}\n"),
 ]
 
 
@@ -176,7 +177,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid Java; an enumeration's constants belong to its head."""
     outline = outline_of(text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(JAVA).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -265,7 +266,8 @@ def test_bindings() -> None:
 def test_broken_text(text: str) -> None:
     """An outline, whatever the text."""
     graph_of({"A.java": text})
-    assert isinstance(definitions_form(text, outline_of(text)), str)
+    outline = outline_of(text)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
 
 
 PATHS = ["a/A.java", "b/A.java", "a/B.java", "X.java"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -94,6 +94,7 @@ SKELETONS = [
     ),
     ("local x = -- why\n  1\nlocal y = {\n  1,\n  2,\n  3,\n}\n", "local x = -- why\n  1\nlocal y = {nil}\n"),
     ("local x = -- why\n  [[\n  a\n  b]]\nlocal s = [[\na\nb\nc]]\n", None),
+    ("local x = -- why\n  f(\n    1\n  )\n", "local x = nil\n"),
     ("return {\n  name = 'a';\n  f = function() end;\n  { g = function() end },\n}\n", None),
     ("do\n  local function f()\n    return 1\n  end\n  function g() return 2 end\nend\n", None),
 ]
@@ -104,7 +105,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid Lua."""
     outline = outline_of("a.lua", text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMAR).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -174,7 +175,7 @@ def test_broken_text(text: str) -> None:
     """An outline with its places in order, whatever the text."""
     graph_of({"a.lua": text})
     outline = outline_of("a.lua", text)
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
     for d in outline.definitions:
         assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 

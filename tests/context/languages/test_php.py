@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -108,6 +108,10 @@ SKELETONS = [
     ("namespace A { interface B { function f(); } }", "interface B { function f(); }\n"),
     ("namespace A { interface B {\n    function f(); } }", "interface B {\n    function f();\n}\n"),
     ("class A { public int $x = 1, $y = 2; const B = 1, C = 2; }", None),
+    (
+        "$x = // why\n[\n1,\n2];\nclass A {\n    const B = # why\n[\n1,\n2];\n}",
+        "$x = null;\nclass A {\n    const B = null;\n}\n",
+    ),
     ("class A { function f($x = [1], ?B ...$y) { return fn() => 1; } static $z = <<<E\n1\n2\n3\nE; }", None),
     ("if (X) {\n    class A {\n        function f() {}\n    }\n} else {\n    class A {}\n}", None),
 ]
@@ -119,7 +123,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     whole = f"<?php\n{text}"
     outline = outline_of("a.php", whole)
     assert not outline.has_error
-    form = definitions_form(whole, outline)
+    form = render(whole, outline, shown=range(len(outline.definitions)))
     assert not Parser(CODE).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -258,7 +262,7 @@ def test_broken_text(text: str) -> None:
     """An outline with its places in order, whatever the text."""
     graph_of({"a.php": text})
     outline = outline_of("a.php", text)
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
     for d in outline.definitions:
         assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.languages.ruby_imports import underscored
 from repofill.context.outline import Outline
@@ -95,7 +95,9 @@ SKELETONS = [
     ("class A < B; end\n", "class A < B; end\n"),
     ("class A\n  # nothing\nend\n", None),
     ("X = [\n  1,\n  2,\n  3,\n].freeze\nY = 1\n", "X = nil\nY = 1\n"),
-    ("X = <<~E\n  a\nE\ndef f(x = {a: 1}, y: [1])\n  <<~E\n    x\n  E\nend\n", None),
+    ("X = # why\n  [\n    1,\n  ]\nY = \\\n  [\n    1,\n  ]\n", "X = nil\nY = nil\n"),
+    ("X = f(<<~A, <<-B).g\n  a\nA\n  b\n  B\nY = <<~E\n  a\nE\nZ = 1\n", "X = nil\nY = <<~E\n  a\nE\nZ = 1\n"),
+    ("def f(x = {a: 1}, y: [1])\n  <<~E\n    x\n  E\nend\n", None),
     ("if x\n  def a\n    1\n  end\nelse\n  class B\n    def c() 1 end\n  end\nend\n", None),
     (
         "class A\n  def b\n    1\n  end if C\n  D = Class.new(E) do\n    def f\n      1\n    end\n    1\n  end\nend\n",
@@ -109,7 +111,7 @@ def test_skeleton(text: str, expected: str | None) -> None:
     """Valid Ruby."""
     outline = outline_of("a.rb", text)
     assert not outline.has_error
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert not Parser(GRAMMAR).parse(form.encode()).root_node.has_error, form
     assert expected is None or form == expected
 
@@ -249,7 +251,7 @@ def test_broken_text(text: str) -> None:
     """An outline with its places in order, whatever the text."""
     graph_of({"a.rb": text})
     outline = outline_of("a.rb", text)
-    assert isinstance(definitions_form(text, outline), str)
+    assert isinstance(render(text, outline, shown=range(len(outline.definitions))), str)
     for d in outline.definitions:
         assert d.start <= d.signature <= d.body_start <= d.body_end <= d.end
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tree_sitter import Language, Parser
 
-from repofill.context.forms import definitions_form
+from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
 from repofill.context.outline import Outline
 from repofill.context.parse import parse
@@ -49,6 +49,7 @@ SKELETONS = [
     ),
     ("struct U;\nstruct V(u8);\nenum E { A, B(u8) }", "struct U;\nstruct V(u8);\nenum E { A, B(u8) }\n"),
     ("mod m {\n    pub fn f() {\n        1;\n    }\n}", "mod m {\n    pub fn f() { }\n}\n"),
+    ("const X: [u8; 2] = // why\n    [\n    1,\n    2];", "const X: [u8; 2] = ();\n"),
 ]
 
 
@@ -56,7 +57,7 @@ SKELETONS = [
 def test_skeleton(text: str, expected: str) -> None:
     """Valid Rust."""
     outline = outline_of("a.rs", text)
-    form = definitions_form(text, outline)
+    form = render(text, outline, shown=range(len(outline.definitions)))
     assert form == expected
     assert not Parser(RUST).parse(form.encode()).root_node.has_error
 
@@ -130,8 +131,28 @@ def test_resolution(path: str, text: str, imports: str) -> None:
     assert sorted(graph_of({**WORKSPACE, path: text}).imports(path)) == sorted(imports.split())
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("use my_lib::prelude::*;", "*=my-lib/src/lib.rs:prelude L=my-lib/src/lib.rs:L *=my-lib/src/odd/place.rs:*"),
+        ("use my_lib::hidden::*;", "*=my-lib/src/lib.rs:hidden"),
+        (
+            "use crate::within::*;",
+            "*=app/src/lib.rs:within A=app/src/a.rs:A *=app/src/c.rs:*",
+        ),
+    ],
+)
+def test_names_that_a_module_within_a_file_passes_on(text: str, expected: str) -> None:
+    """All of what such a prelude takes from elsewhere is in scope, mentioned or not."""
+    prelude = "pub mod prelude { pub use super::L; pub use crate::odd::*; }\nmod hidden { use super::L; }\n"
+    files = {**WORKSPACE, X: text, "my-lib/src/lib.rs": prelude + WORKSPACE["my-lib/src/lib.rs"]}
+    found = graph_of(files).resolutions[X].bindings
+    assert {f"{b.local}={b.path}:{b.name}" for b in found} == set(expected.split())
+
+
 PATHS = ["Cargo.toml", "src/lib.rs", "src/a.rs", "src/a/b.rs"]
 LINES = ["mod a;", "mod b;", "use crate::a::*;", "pub use self::b::F;", "use super::F;", "pub struct F;"]
+LINES += ["pub mod p { pub use crate::a::F as G; pub use super::*; }", "use crate::p::*;"]
 LINES += ["macro_rules! m { () => {} }", "m!();", "crate::m!();"]
 MANIFEST = '[package]\nname = "x"'
 TEXTS = st.lists(st.sampled_from([*LINES, MANIFEST]), max_size=3, unique=True).map("\n".join)
