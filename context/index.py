@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from repofill.context import matches
+from repofill.context.alike import alike
 from repofill.context.defined import DefinedNames
 from repofill.context.graph import ImportGraph
 from repofill.context.languages.support import Resolution
@@ -139,6 +140,10 @@ class _Snapshot:
         ending = name.rpartition(".")[2]
         here = (other for other in self.known if other.rpartition("/")[0] == folder and other != path)
         return tuple(sorted(other for other in here if other.rpartition(".")[2] == ending))
+
+    def richest(self, words: Iterable[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
+        """Where in which files, one left out, the most of some words stand: from which character to which."""
+        return self.passages.richest(words, most, left_out)
 
     def position(self, path: str) -> int:
         """A file's place in the one dependency order."""
@@ -539,7 +544,14 @@ class WorkspaceIndex:
         previous = tuple(takewhile(lambda chosen: chosen.path != path, previous))
         if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
             now = replace(now, opened={**now.opened, path: _content(path, before + after)})
-        return pack(now, pieces(now, path, before, after), budget_characters, now.position, previous)
+        return pack(
+            now,
+            pieces(now, path, before, after),
+            alike(now, path, before, after),
+            budget_characters,
+            now.position,
+            previous,
+        )
 
     def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:
         """Whether a plan for `path` shows the files as they are, and the imports lead where they led."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from repofill.context.languages import language_of
 from repofill.context.outline import Definition, Outline
@@ -15,6 +15,8 @@ NAME = r"(?:[^\W\d]|\$)[\w$]*"
 _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
 _WORD = re.compile(NAME)
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+"""What names are made of: `Http` and `client` of `_Http_client`."""
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
 
@@ -23,6 +25,12 @@ def bare(path: str, text: str) -> str:
     """Code of a file with blanks instead of what stands ahead of its names."""
     language = language_of(path)
     return text.replace("$", " ") if language is not None and language.name in _SIGILS else text
+
+
+@lru_cache(maxsize=65_536)
+def parts(name: str) -> tuple[str, ...]:
+    """What a name is made of, each part once, without those of one letter: `http`, `client` of `_HttpClient`."""
+    return tuple({part.lower(): None for part in PART.findall(name) if len(part) > 1})
 
 
 class Names:

@@ -13,6 +13,7 @@ from itertools import accumulate, takewhile
 from typing import Literal
 
 from repofill.context.forms import render, shows_value
+from repofill.context.infer import Ref
 from repofill.context.languages import path_comment
 from repofill.context.outline import Outline
 from repofill.context.select import Piece, View
@@ -23,6 +24,9 @@ Form = Literal["whole", "definitions"]
 
 _BODY_WORTH = 0.15
 """What the body of a definition adds to its signature, as a share of its value."""
+_PATTERN_WORTH = 0.25
+"""What the end of the cursor's line, where it stands in a body, is worth beside a definition that is used there. At 2K
+tokens more of it would cost definitions in code that is being written."""
 _LEAST_VALUE = 0.0002
 """Below this probability of use a definition is not worth its tokens: when in doubt, leave it out."""
 _WHOLE_FILE = 1.25
@@ -64,11 +68,13 @@ class Chosen:
 def pack(
     view: View,
     ranked: Sequence[Piece],
+    patterns: Mapping[Ref, float],
     budget_characters: int,
     position: Callable[[str], int],
     previous: Sequence[Chosen] = (),
 ) -> tuple[Chosen, ...]:
-    """The context of the most value within a budget, in the workspace's one dependency order.
+    """The context of the most value within a budget, in the workspace's one dependency order. `patterns` are functions
+    with the probability that how the line at the cursor ends stands in their bodies.
 
     Definitions enter by value per character: first their signatures, then the bodies of those that are worth it. As
     much of the beginning of the `previous` context as is still worth its place stays as it is, so that the KV cache of
@@ -77,15 +83,16 @@ def pack(
     if budget_characters <= 0:
         return ()
     kept = _still_true(view, previous)
-    offered = _Offered(view, {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE}, kept)
+    values = {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE}
+    offered = _Offered(view, values, patterns, kept)
     used = [0, *accumulate(len(chosen.text) for chosen in kept)]
-    values = [
+    filled = [
         _Packing(offered, kept[:count], budget_characters - length).fill()
         for count, length in enumerate(used)
         if length <= budget_characters
     ]
-    worth = _CACHE_WORTH * values[0] / budget_characters
-    count = max(range(len(values)), key=lambda count: (values[count] + worth * used[count], count))
+    worth = _CACHE_WORTH * filled[0] / budget_characters
+    count = max(range(len(filled)), key=lambda count: (filled[count] + worth * used[count], count))
     added = _added(offered, kept[:count], budget_characters - used[count])
     added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
     return (*kept[:count], *added)
@@ -119,31 +126,41 @@ class _Offered:
     """What there is to choose from, with what it costs: signatures and bodies, those of the most value per character
     first."""
 
-    def __init__(self, view: View, values: Mapping[tuple[str, int], float], kept: Sequence[Chosen]) -> None:
-        texts = {path: view.text(path) for path in [*(path for path, _ in values), *(chosen.path for chosen in kept)]}
+    def __init__(
+        self, view: View, values: Mapping[Ref, float], patterns: Mapping[Ref, float], kept: Sequence[Chosen]
+    ) -> None:
+        paths = dict.fromkeys((*(path for path, _ in (*values, *patterns)), *(chosen.path for chosen in kept)))
+        texts = {path: view.text(path) for path in paths}
         self.files = {
             path: _File(path, text, view.names(path).outline, view.digest(path))
             for path, text in texts.items()
             if text and not text.isspace()  # else it has just changed, or there is nothing to show
         }
-        known = {place: value for place, value in values.items() if place[0] in self.files}
+        known = {place: values.get(place, 0.0) for place in (*values, *patterns) if place[0] in self.files}
         self.values = {place: known[place] for place in self._distinct(known, kept)}
+        self.bodies = {
+            place: value * _BODY_WORTH + patterns.get(place, 0.0) * _PATTERN_WORTH
+            for place, value in self.values.items()
+        }
         offers = []
         for (path, number), value in self.values.items():
             file = self.files[path]
-            offers.append((value / file.header(number), False, path, number))
-            if (body := file.body(number)) > 0:
-                offers.append((value * _BODY_WORTH / body, True, path, number))
+            header, body = file.header(number), file.body(number)
+            if value:
+                offers.append((value / header, False, path, number))
+            if body:
+                cost = body if value else header + body
+                offers.append((self.bodies[path, number] / cost, True, path, number))
         offers.sort(key=lambda offer: (-offer[0], offer[1:]))
         self.in_order = [(is_body, path, number) for _, is_body, path, number in offers]
 
-    def _distinct(self, values: Mapping[tuple[str, int], float], kept: Sequence[Chosen]) -> Iterator[tuple[str, int]]:
+    def _distinct(self, values: Mapping[Ref, float], kept: Sequence[Chosen]) -> Iterator[Ref]:
         """Without what belongs to top-level definitions that nearly repeat others: a copy of the file, what was built
         of it. Of those that repeat one another the one stays that stands in the context already, else the most
         valuable."""
         known = (chosen for chosen in kept if chosen.path in self.files)
         there = {(chosen.path, self.files[chosen.path].top(n)) for chosen in known for n in chosen.shown}
-        worth: dict[tuple[str, int], float] = {}
+        worth: dict[Ref, float] = {}
         for (path, number), value in values.items():
             top = path, self.files[path].top(number)
             worth[top] = max(worth.get(top, 0.0), value)
@@ -260,15 +277,13 @@ class _Packing:
 
     def fill(self) -> float:
         """Take what there is room for, best first; returns the value of that and of what was there."""
-        values = self._offered.values
-        value = sum(values.get(key, 0.0) * (1 + _BODY_WORTH * whole) for key, whole in self._there.items())
+        values, bodies = self._offered.values, self._offered.bodies
+        value = sum(values.get(key, 0.0) + bodies.get(key, 0.0) * whole for key, whole in self._there.items())
         for is_body, path, number in self._offered.in_order:
             file, shown = self._offered.files[path], self._shown.get(path, set())
             if self._there.get((path, number), False) or (not is_body and (path, number) in self._there):
                 continue
-            if is_body and number not in shown and (path, number) not in self._there:
-                continue  # its signature was too much already
-            # A body that is added to a signature in the kept part brings the signature along.
+            # A body brings its signature along, also where that stands in the kept part.
             needed = file.missing(number, shown)
             cost = sum(map(file.header, needed)) + (0 if shown else len(file.opening))
             cost += file.body(number) if is_body and number not in self._whole.get(path, ()) else 0
@@ -281,7 +296,7 @@ class _Packing:
                 within = list(file.within(number))
                 self._shown[path].update(within)
                 self._whole.setdefault(path, set()).update((number, *within))
-            value += values[path, number] * (_BODY_WORTH if is_body else 1)
+            value += bodies[path, number] if is_body else values[path, number]
         return value
 
     def rendered(self) -> list[Chosen]:

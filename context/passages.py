@@ -1,5 +1,6 @@
 """Where in a project a text can stand: so that the longest match of a text before the cursor is looked for in a few
-files, not in all of them. Made and asked by `context.index`, searched through by `context.matches`.
+files, not in all of them, and functions like those around it neither. Made and asked by `context.index`, searched
+through by `context.matches`.
 
 Every file is cut into passages, and of each there is a Bloom filter of its short byte sequences (Bloom 1970; the bits
 of a sequence within one word: Putze, Sanders & Singler 2007). A passage that has a needle has all of the needle's
@@ -9,6 +10,7 @@ sequences; which ones that are is a few vectorised looks into the filters of all
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -102,6 +104,39 @@ class Passages:
     start: _Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     words: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     arena: Words = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def richest(self, words: Iterable[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
+        """The `most` passages outside of one file in which the most of some words stand, each as its file's path and
+        from which character to which it reaches. A word counts by its inverse document frequency, as in BM25."""
+        scores = np.zeros(len(self.start))
+        for word in words:
+            holding = self._holding(word.encode("utf-8", "surrogatepass"))
+            scores[holding] += math.log(1 + (len(scores) - len(holding) + 0.5) / (len(holding) + 0.5))
+        at = bisect.bisect_left(self.paths, left_out)
+        if at < len(self.paths) and self.paths[at] == left_out:
+            scores[self.first[at] : self.first[at + 1]] = 0
+        best = [int(number) for number in np.argsort(-scores, kind="stable")[:most] if scores[number] > 0]
+        starts = [(number - int(self.first[self.file[number]])) * _PASSAGE for number in best]
+        files = [self.paths[self.file[number]] for number in best]
+        return [(path, start, start + _PASSAGE) for path, start in zip(files, starts, strict=True)]
+
+    def _holding(self, needle: bytes) -> _Numbers:
+        """The passages that may hold a needle of three bytes or more."""
+        size = max(size for size in _SEQUENCES if size <= len(needle))
+        left = np.arange(len(self.start))
+        for at in range(len(needle) - size, -1, -1):
+            left = self.having(needle[at : at + size], left)
+        return left
+
+    def having(self, sequence: bytes, among: _Numbers) -> _Numbers:
+        """Those of some passages that may hold a sequence of one of the lengths that the filters are made of."""
+        place, first, second = (
+            int(part[0]) for part in _hash(np.array([int.from_bytes(sequence, "little")], np.uint64))
+        )
+        mask = np.uint32(1 << first | 1 << second)
+        word = self.start[among] + ((self.words[among] * np.uint64(place)) >> np.uint64(32)).view(np.int64)
+        kept: _Numbers = among[(self.arena[word] & mask) == mask]
+        return kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +277,7 @@ class Nearby:
 
     def _passes(self, needle: bytes) -> list[_Numbers]:
         """By length the passages that may hold that much of the needle's end."""
-        here = self._passages
-        left = np.arange(len(here.start))
-        start, words = here.start, here.words
+        left = np.arange(len(self._passages.start))
         found = [left]
         for length in range(1, len(needle) + 1):
             step = 1 + (length > _FAR[0]) + 2 * (length > _FAR[1])
@@ -252,11 +285,6 @@ class Nearby:
                 if length < size or length % step or (size < _SEQUENCES[-1] and length > _SEQUENCES[-1]):
                     continue
                 at = len(needle) - length
-                joined = np.array([int.from_bytes(needle[at : at + size], "little")], np.uint64)
-                place, first, second = (int(part[0]) for part in _hash(joined))
-                mask = np.uint32(1 << first | 1 << second)
-                word = start + ((words * np.uint64(place)) >> np.uint64(32)).view(np.int64)
-                kept = (here.arena[word] & mask) == mask
-                left, start, words = left[kept], start[kept], words[kept]
+                left = self._passages.having(needle[at : at + size], left)
             found.append(left)
         return found

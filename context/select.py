@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
-from repofill.context.names import NAME, Names, bare
+from repofill.context.names import NAME, PART, Names, bare, parts
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
@@ -48,7 +48,6 @@ _TEST = re.compile(r"^test_|(?:_tests?|_spec|Tests?|Spec)$")
 _ATTRIBUTE = re.compile(rf"(?<=\.){NAME}")
 _ALONE = re.compile(rf"(?<![\w$.]){NAME}")
 _OPEN_LIST = re.compile(r"[({][\w$\s,.*]*$")
-_HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LINE_WORDS = 8
 _LINE_CHARACTERS = 240
 """Of the cursor's line that are looked at: in one without end, a single long word would take its square."""
@@ -115,6 +114,9 @@ class View(Protocol):
 
     def beside(self, path: str) -> Sequence[str]:
         """Paths of the files in the same folder with the same ending."""
+
+    def richest(self, words: Iterable[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
+        """Where in which files, one left out, the most of some words stand: from which character to which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,7 +305,7 @@ class _Words:
         self.imported = _import_words(before, after)
         self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
         near = (*left[-_NEAR_WORDS:], *right[:_NEAR_WORDS])
-        self._parts = frozenset(part for word in near for part in _parts(word))
+        self._parts = frozenset(part for word in near for part in parts(word))
         self._likeness: dict[str, int] = {}
         self._silent: dict[str, bool] = {}
 
@@ -317,14 +319,14 @@ class _Words:
     def likeness(self, name: str) -> int:
         """The share of a name's parts that the words next to the cursor have, in tenths."""
         if (known := self._likeness.get(name)) is None:
-            parts = _parts(name)
-            known = self._likeness[name] = 10 * sum(part in self._parts for part in parts) // max(len(parts), 1)
+            made_of = parts(name)
+            known = self._likeness[name] = 10 * sum(part in self._parts for part in made_of) // max(len(made_of), 1)
         return known
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
         if owner not in self._owners:
-            humps = _HUMP.findall(owner)
+            humps = PART.findall(owner)
             found = [self._plain.get(name) for name in (_plain(owner), humps[-1].lower() if humps else "")]
             self._owners[owner] = min((distance for distance in found if distance is not None), default=None)
         return self._owners[owner]
@@ -646,12 +648,6 @@ class _Search:
             return owner in self.bases or (bool(self.bases) and reach == "base")
         receiver = _plain(receiver)
         return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))
-
-
-@lru_cache(maxsize=65_536)
-def _parts(name: str) -> tuple[str, ...]:
-    """What a name is made of: `http`, `client` of `_HttpClient`."""
-    return tuple({part.lower(): None for part in _HUMP.findall(name) if len(part) > 1})
 
 
 @lru_cache(maxsize=65_536)

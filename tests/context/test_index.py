@@ -364,10 +364,10 @@ def test_a_branch_switch_orders_anew_a_few_times_alone(tmp_path: Path, monkeypat
 
 def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:
     """Another file's definition of the same name has nothing to say there."""
-    write(tmp_path, README)
+    write(tmp_path, {"settings.py": "LIMIT = 3\n"})
     index = built(tmp_path)
-    text = "def load_data():\n    return 2\n\n\nprint(load_data"
-    assert [c.path for c in index.plan("new.py", "print(load_data", "", 10_000)] == ["utils.py"]
+    text = "LIMIT = 2\n\n\nprint(LIMIT"
+    assert [c.path for c in index.plan("new.py", "print(LIMIT", "", 10_000)] == ["settings.py"]
     index.change("new.py", text)
     assert index.plan("new.py", text, "", 10_000) == ()
 

@@ -3,7 +3,7 @@ windows that do not slide."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -64,6 +64,9 @@ FILES = {
 }
 
 
+NONE: Mapping[str, float] = {}
+
+
 class Files:
     """A workspace of texts."""
 
@@ -95,18 +98,24 @@ class Files:
     def beside(self, path: str) -> Sequence[str]:
         return ()
 
+    def richest(self, words: Iterable[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
+        return ()
 
-def packed(values: Mapping[str, float], budget: int, previous: Sequence[Chosen] = ()) -> tuple[Chosen, ...]:
-    """`values`: "path name" to probability."""
+
+def packed(
+    values: Mapping[str, float], budget: int, previous: Sequence[Chosen] = (), patterns: Mapping[str, float] = NONE
+) -> tuple[Chosen, ...]:
+    """`values` and `patterns`: "path name" to probability."""
     view = Files(FILES)
-    ranked = []
-    for place, value in values.items():
+
+    def ref(place: str) -> tuple[str, int]:
         path, name = place.split()
-        outline = view.names(path).outline
-        assert outline is not None
-        number = next(n for n, d in enumerate(outline.definitions) if d.qualified == name)
-        ranked.append(Piece(path=path, number=number, value=value))
-    return pack(view, ranked, budget, sorted(FILES).index, previous)
+        return path, next(n for n, d in enumerate(view.names(path).definitions) if d.qualified == name)
+
+    refs = ((*ref(place), value) for place, value in values.items())
+    ranked = [Piece(path=path, number=number, value=value) for path, number, value in refs]
+    likely = {ref(place): value for place, value in patterns.items()}
+    return pack(view, ranked, likely, budget, sorted(FILES).index, previous)
 
 
 def test_of_repetitions_the_one_stays_that_is_there() -> None:
@@ -115,8 +124,8 @@ def test_of_repetitions_the_one_stays_that_is_there() -> None:
     assert packed({"f/built/add.py add": 0.8, "e/add.py add": 0.9}, 1000, first) == first
 
 
-def check(values: Mapping[str, float], budget: int, expected: str) -> None:
-    chosen = packed(values, budget)
+def check(values: Mapping[str, float], budget: int, expected: str, patterns: Mapping[str, float] = NONE) -> None:
+    chosen = packed(values, budget, (), patterns)
     assert "".join(c.text for c in chosen) == expected
     assert len(expected) <= budget
 
@@ -175,6 +184,39 @@ def test_pack(values: Mapping[str, float], budget: int, expected: str) -> None:
     check(values, budget, expected)
 
 
+@pytest.mark.parametrize(
+    ("values", "patterns", "budget", "expected"),
+    [
+        # a pattern is its body, and brings its signature along
+        ({}, {"b/table.py size": 0.1}, 90, "# b/table.py\ndef size(n):\n    return SIZES[n] or size(n - 1)\n"),
+        ({}, {"b/table.py size": 0.1}, 60, ""),
+        # within its class
+        (
+            {},
+            {"a/point.py Point.move": 0.1},
+            150,
+            '# a/point.py\nclass Point:\n    """A place."""\n'
+            '    def move(self, by):\n        """Go there."""\n        self.x += by\n        return self\n',
+        ),
+        # what is used is worth more where there is no room for both
+        ({"c/long.py second": 0.5}, {"b/table.py size": 0.1}, 90, "# c/long.py\ndef second():\n    ...\n"),
+        # one that is used as well is shown for either
+        (
+            {"b/table.py size": 0.001, "c/long.py second": 0.01},
+            {"b/table.py size": 0.5},
+            60,
+            "# c/long.py\ndef second():\n    ...\n",
+        ),
+        ({"b/table.py size": 0.01}, {"e/add.py add": 0.5}, 70, f"# e/add.py\n{ADD}"),
+        # nor does it repeat another
+        ({"e/add.py add": 0.5}, {"f/built/add.py add": 0.5}, 1000, f"# e/add.py\n{ADD}"),
+    ],
+)
+def test_patterns(values: Mapping[str, float], patterns: Mapping[str, float], budget: int, expected: str) -> None:
+    """Functions like what is being written, beside the definitions that are used."""
+    check(values, budget, expected, patterns)
+
+
 PLACES = [
     "a/point.py Point",
     "a/point.py Point.move",
@@ -186,18 +228,19 @@ PLACES = [
 VALUES = st.dictionaries(st.sampled_from(PLACES), st.floats(0.001, 1), max_size=5)
 
 
-@given(first=VALUES, second=VALUES, budget=st.integers(0, 3000))
+@given(first=VALUES, second=VALUES, patterns=VALUES, budget=st.integers(0, 3000))
 def test_a_plan_keeps_to_its_budget_and_to_what_was_there(
-    first: dict[str, float], second: dict[str, float], budget: int
+    first: dict[str, float], second: dict[str, float], patterns: dict[str, float], budget: int
 ) -> None:
     """Whatever stood there before; and the same cursor again changes nothing."""
-    before = packed(first, budget)
+    before = packed(first, budget, (), patterns)
     after = packed(second, budget, before)
     for chosen in (before, after):
         assert sum(len(c.text) for c in chosen) <= budget
         assert len({c.text for c in chosen}) == len(chosen)
-    assert packed(first, budget, before)[: len(before)] == before
-    assert packed(second, budget) == packed(dict(reversed(second.items())), budget)
+    assert packed(first, budget, before, patterns)[: len(before)] == before
+    turned = dict(reversed(second.items())), dict(reversed(patterns.items()))
+    assert packed(second, budget, (), patterns) == packed(turned[0], budget, (), turned[1])
 
 
 def test_what_is_new_follows_what_is_kept() -> None:

@@ -107,6 +107,32 @@ def test_what_a_text_has_not_is_mostly_not_read() -> None:
     assert len(read) < 30
 
 
+@pytest.mark.parametrize(
+    ("words", "most", "left_out", "expected"),
+    [
+        (["circle_area"], 9, "", ["a.py 16384", "b.py 0"]),
+        (["circle_area"], 1, "", ["a.py 16384"]),
+        (["circle_area"], 9, "a.py", ["b.py 0"]),
+        # the rarer word counts more, two more than one
+        (["circle_area", "square"], 9, "", ["c.py 0", "a.py 16384", "b.py 0"]),
+        (["circle_area", "square", "root"], 9, "a.py", ["b.py 0", "c.py 0"]),
+        (["nowhere"], 9, "", []),
+        ([], 9, "", []),
+    ],
+)
+def test_richest(words: list[str], most: int, left_out: str, expected: list[str]) -> None:
+    """The passages with most of some words."""
+    index = PassageIndex()
+    texts = {
+        "a.py": "# nothing\n" * 2000 + "circle_area(\n",
+        "b.py": "circle_area, root\n",
+        "c.py": "square\n",
+        "d.py": "",
+    }
+    index.update({path: described(text, 1) for path, text in texts.items()})
+    assert [f"{path} {start}" for path, start, _ in index.passages.richest(words, most, left_out)] == expected
+
+
 def test_beyond_the_bound_nothing_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded, and what is no longer there makes room."""
     monkeypatch.setattr(module, "_MOST_WORDS", 100)
