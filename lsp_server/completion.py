@@ -229,7 +229,7 @@ class Completer:
             )
         return Gathered(
             copies=tuple(copies),
-            written=shown_as(answer.text) if answer else "",
+            written=shown_as(answer.text, inserted=answer.ended == "eos") if answer else "",
             answer=answer,
             scored=scored,
             plan=plan or Plan(),

@@ -23,6 +23,9 @@ _ENDS = _CLOSERS + ",;"
 """What ends an expression that stands ahead of it."""
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
 _WORD = re.compile(r"\w")
+_COMMENT = re.compile(r"#|//|/\*|--\s")
+_CLOSING_LINE = re.compile(r"\s*(?:[)\]}]|(?:end|fi|done|esac)[),;]*\s*$)")
+"""A line that ends a block, in whatever language."""
 _CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
 CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
@@ -53,19 +56,24 @@ def block_indent(before: str, after: str) -> int | None:
     return None if indent_columns(below) > columns else columns
 
 
-def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, max_lines: int = 12) -> str:
+def trim(
+    raw: str, before: str, after: str, *, block_indent: int | None = None, max_lines: int = 12, inserted: bool = False
+) -> str:
     """What of `raw` is shown between `before` and `after` (LF line ends), "" when nothing is left.
 
     One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, never the
-    rest of the cursor's line a second time, no trailing white space.
+    rest of the cursor's line a second time, no trailing white space. Unless `inserted`, `raw` goes on to the end of its
+    line: where code stands behind the cursor that it does not end in, it would be in the place of that.
     """
     lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = lines[:1] if block_indent is None else _block(lines, block_indent, max_lines)
     if any("\0" in line or "\ufffd" in line for line in lines):
         return ""
-    lines = _without_what_follows(lines, after)
-    line = before.rpartition("\n")[2]
-    text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0])
+    above, _, line = before.rpartition("\n")
+    lines = _without_what_follows(lines, line, after)
+    if lines and not line.strip() and not _is_in_place(line + lines[0], above):
+        return ""
+    text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0], inserted)
     if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
     return "" if not text.strip() else text
@@ -102,21 +110,31 @@ def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
     return kept
 
 
-def _without_what_follows(lines: list[str], after: str) -> list[str]:
-    """Cut the suggestion where it begins to repeat the lines below the cursor. One of brackets alone repeats another
-    only where it is indented alike."""
-    below = [line.rstrip() for line in after.split("\n")[1:] if line.strip()][:3]
+def _is_in_place(line: str, above: str) -> bool:
+    """Whether `line` is none that ends a block, or is indented less than the last line above, or as much as that one
+    where that one opens what it closes."""
+    last = above.rstrip().rpartition("\n")[2]
+    room = indent_columns(last) - indent_columns(line)
+    return room > 0 or (room == 0 and left_open(last, "") < len(last)) or not _CLOSING_LINE.match(line)
+
+
+def _without_what_follows(lines: list[str], line: str, after: str) -> list[str]:
+    """Cut the suggestion, which continues `line`, where it begins to repeat the lines below the cursor. One of brackets
+    alone repeats another only where it is indented alike."""
+    below = [text.rstrip() for text in after.split("\n")[1:] if text.strip()][:3]
     if not below:
         return lines
-    following = [line.strip() for line in below]
-    for at, line in enumerate(lines):
-        if at > 0 and line.strip() == following[0] and (_WORD.search(line) or line.rstrip() == below[0]):
+    following = [text.strip() for text in below]
+    for at, text in enumerate(lines):
+        if at > 0 and text.strip() == following[0] and (_WORD.search(text) or text.rstrip() == below[0]):
             return lines[:at]
-    whole = [line.strip() for line in lines if line.strip()]
+    if (line + lines[0]).rstrip() == below[0]:
+        return []
+    whole = [text.strip() for text in lines if text.strip()]
     return [] if whole and whole == following[: len(whole)] and len("".join(whole)) > 3 else lines
 
 
-def _without_rest_of_line(text: str, line: str, rest: str) -> str:
+def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> str:
     """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that."""
     spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
@@ -130,7 +148,9 @@ def _without_rest_of_line(text: str, line: str, rest: str) -> str:
     elif rest[0] in _CLOSERS:
         text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
     else:
-        at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
+        at = text.rfind(rest) if len(rest) >= _TELLING or text.endswith(rest) else -1
+        if at < 0 and not (inserted or _COMMENT.match(rest)):
+            return ""
         text = text if at < 0 else text[:at]
     if rest[0] in _ENDS and (opened := left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
         return text[:opened].rstrip()

@@ -111,7 +111,7 @@ async def test_of_a_large_file_every_option_is_held_against_what_is_near(
     monkeypatch.setattr(completion, "trim", trim)
     engine = make_engine(Settings())
     engine._enter("crashed")
-    before, after = f"{CODE * 1000}{TYPED}", f"\n{CODE * 1000}"
+    before, after = f"{CODE * 1000}{TYPED}", f"\nx = 1\n{CODE * 1000}"
     cursor = Cursor(path="new.py", text=before + after, offset=len(before))
     found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found.copies[0].text == "th, height):"

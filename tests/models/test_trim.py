@@ -46,9 +46,18 @@ def check(raw: str, around: str, expected: str) -> None:
         ("{", "source.subscribe(|)", ""),
         ("b({c: 1}), d(", "a(|);", "b({c: 1}), d"),
         ("'({', x", "f(|)", "'({', x"),
-        ("f(x", "y = |;", "f"),
+        ("f(x;", "y = |;", "f"),
         ("f(x", "y = |", "f(x"),
         ("[", "x = |  # why", "["),
+        # what goes on to the end of its line, where the code behind the cursor does otherwise, would be in its place
+        (" extends Config = Config,", "config| extends Config,", ""),
+        (".on('a', listener)", "emitter|.off('a', listener)", ""),
+        ("./types';", "import { Refs } from '|../refs';", ""),
+        ("node.children:", "for child in | + rest:", ""),
+        ("node.children + rest:", "for child in | + rest:", "node.children"),
+        (",", "kind: FileText|;", ""),
+        ("*/", " |*\n * more", ""),
+        ("value", "x = |  // why", "value"),
         # within a string a bracket is no code
         ('x}")', 'print(f"{|}")', "x"),
         ('x)}"', 'f"{foo(|)}"', "x"),
@@ -69,6 +78,17 @@ def check(raw: str, around: str, expected: str) -> None:
         ("    return x", "def f(x):\n|\n    return x\n", ""),
         ("\n    y = 1\n    z = 2", "def f():|\nz = 2\n", "\n    y = 1"),
         ("return x", "def f(x):\n    |\n    return x\n", ""),
+        ("mport os", "i|\nimport os\n", ""),
+        ("*/", "/**\n |\n */", ""),
+        # what ends a block stands where the block began
+        ("}", "if (x) {\n  return;\n  |\n}\n", ""),
+        ("}", "function f() {\n  if (x) {\n    return;\n  |\n}\n", "}"),
+        ("    })", "f(() => {\n    run(() => {\n        x();\n|\n", "    })"),
+        ("}", "rows, err := query()\n\n|\n", ""),
+        ("end", "  def a\n  end\n  |\n", ""),
+        ("end", "  def a\n    b\n  |\n", "end"),
+        ("]", "x = [\n|", "]"),
+        ("end_of(x)", "a = 1\n|", "end_of(x)"),
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
         # a line is repeated where it is indented alike; a block that was cut leaves no bracket open
