@@ -24,6 +24,7 @@ _ENDS = _CLOSERS + ",;"
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
 _WORD = re.compile(r"\w")
 _COMMENT = re.compile(r"#|//|/\*|--\s")
+_PROSE = re.compile(r"\s*(?:#|//|/?\*|--)")
 _CLOSING_LINE = re.compile(r"\s*(?:[)\]}]|(?:end|fi|done|esac)[),;]*\s*$)")
 """A line that ends a block, in whatever language."""
 _CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
@@ -73,7 +74,10 @@ def trim(
     lines = _without_what_follows(lines, line, after)
     if lines and not line.strip() and not _is_in_place(line + lines[0], above):
         return ""
-    text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0], inserted)
+    text = "\n".join(lines).rstrip()
+    if _stray(text, line) < len(text) and not _PROSE.match(line):
+        text = text[: _stray(text, line, _opened_above(line + text, above))].rstrip()
+    text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
     if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
     return "" if not text.strip() else text
@@ -147,6 +151,7 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
         text = inside[: _unmatched(inside, "", rest[0])]
     elif rest[0] in _CLOSERS:
         text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
+        text = text if rest[0] == "}" else text.rstrip(";")  # a statement ends where no bracket but a block's is open
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING or text.endswith(rest) else -1
         if at < 0 and not (inserted or _COMMENT.match(rest)):
@@ -172,15 +177,45 @@ def _unmatched(text: str, line: str, closer: str) -> int:
     return len(text)
 
 
+def _stray(text: str, line: str, opened: str = "") -> int:
+    """Where in `text`, which continues `line`, a bracket is closed that neither they nor the lines above, with these
+    brackets, have opened; its length when none is."""
+    brackets = [*opened]
+    for token in _STRING_OR_BRACKET.finditer(line + text):
+        if token[0] in _OPENERS:
+            brackets.append(token[0])
+        elif brackets and token[0] == _CLOSERS[_OPENERS.index(brackets[-1])]:
+            brackets.pop()
+        elif token[0] in _CLOSERS and token.start() >= len(line):
+            return token.start() - len(line)
+    return len(text)
+
+
+def _opened_above(line: str, above: str) -> str:
+    """The brackets that are open where `line` begins, outermost first, by the lines above that it is indented under."""
+    opened, under = "", line
+    for header in reversed(above.split("\n")):
+        columns = indent_columns(under) + (under.lstrip()[:1] in _CLOSERS)  # what closes stands where it was opened
+        if header.strip() and indent_columns(header) < columns:
+            opened = "".join(header[at] for at in _left_open(header, "")) + opened
+            under = header
+    return opened
+
+
 def left_open(text: str, line: str) -> int:
     """Where in `text`, which continues `line`, a bracket is opened that it does not close; its length when none is."""
+    return next(iter(_left_open(text, line)), len(text))
+
+
+def _left_open(text: str, line: str) -> list[int]:
+    """Where in `text`, which continues `line`, brackets are opened that it does not close."""
     opened: list[int] = []
     for token in _STRING_OR_BRACKET.finditer(line + text):
         if token.start() >= len(line) and token[0] in _OPENERS:
             opened.append(token.start() - len(line))
         elif token.start() >= len(line) and token[0] in _CLOSERS and opened:
             opened.pop()
-    return opened[0] if opened else len(text)
+    return opened
 
 
 def _unescaped(text: str, quote: str) -> int:

@@ -40,6 +40,20 @@ def check(raw: str, around: str, expected: str) -> None:
         ("a, (b), c", "f(|)", "a, (b), c"),
         ("a, b)", "foo(| b)", "a,"),
         ("a )", "foo(| )", "a"),
+        ("mal;", "add(BigDeci|)", "mal"),
+        ("; i < n; i++", "for (int i = 0|)", "; i < n; i++"),
+        ("g(); }", "if (x) { f(); |}", "g(); "),
+        # nothing is closed that is not open, as the lines above are indented
+        ("r)", "func save(a int) {\n\ttx, er|\n", "r"),
+        ("r)", "func save(\n\ttx, er|\n", "r)"),
+        ("d) {", "class A {\n  f() {\n    if (this.b = c.conflicte|\n", "d) {"),
+        ("d) {", "class A {\n  f() {\n    this.b = c.conflicte|\n", "d"),
+        (")", "f(a, (x) => {\n  g();\n}|\n", ")"),
+        (")", "f(\n  a,\n  (x) => {\n    g();\n  }|\n", ")"),
+        (")", "while (x) {\n  g();\n}|\n", ""),
+        (")", "try:\n    x()\nexcept IndexError|:\n    pass\n", ""),
+        (");", "for (a of b) {\n  c();\n|}\n", ""),
+        ("on) any later version.", " * (at your\n * opti|\n", "on) any later version."),
         # nor does it open what the bracket behind the cursor would close in its place
         ("f(x", "print(|)", "f"),
         ("(source, subscriber) => {", "return operate(|)", "(source, subscriber) =>"),
@@ -158,15 +172,17 @@ def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
     """The longest beginning that does not leave the cursor's bracket, as far as every bracket that it opens is closed,
     white space at its end aside."""
     before, after = inside.split("|")
-    fitting = [end for end in range(len(raw) + 1) if all(depths(raw[:end]))]
-    kept = raw[: fitting[-1]]
+    kept = next(raw[:end] for end in range(len(raw), -1, -1) if is_nested(raw[:end]))
     opened = [at for at, character in enumerate(kept) if character in "([" and not is_closed(kept[at:])]
     assert trim(raw, before, after).rstrip() == kept[: opened[0] if opened else None].rstrip()
 
 
-def depths(text: str) -> list[bool]:
-    """Whether after each character as many round brackets are open as closed, or more."""
-    return [text[:end].count("(") >= text[:end].count(")") for end in range(len(text) + 1)]
+def is_nested(text: str) -> bool:
+    """Whether every bracket that is closed is the last one that was opened."""
+    brackets = "".join(character for character in text if character in "([)]")
+    while (shorter := brackets.replace("()", "").replace("[]", "")) != brackets:
+        brackets = shorter
+    return not set(brackets) & set(")]")
 
 
 @pytest.mark.parametrize(
