@@ -229,7 +229,7 @@ class Completer:
             )
         return Gathered(
             copies=tuple(copies),
-            written=shown_as(answer.text, inserted=answer.ended == "eos") if answer else "",
+            written=shown_as(_whole_lines(answer), inserted=answer.ended == "eos") if answer else "",
             answer=answer,
             scored=scored,
             plan=plan or Plan(),
@@ -312,6 +312,11 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
         if copy.text:
             distinct.setdefault(copy.text, copy)
     return list(distinct.values())
+
+
+def _whole_lines(answer: FillAnswer) -> str:
+    """What the model wrote, without a line that it had no room to end."""
+    return answer.text.rpartition("\n")[0] if answer.ended == "length" else answer.text
 
 
 def rank_gathered(gathered: Gathered) -> list[Ranked]:

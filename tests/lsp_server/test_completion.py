@@ -19,7 +19,7 @@ from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import EngineUnavailable
 from repofill.models.gguf import ModelDescription
-from repofill.models.protocol import FillRequest
+from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
@@ -145,6 +145,32 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     text = f"from shapes import area\n\n{TYPED}"
     await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=len(text)), Settings())
     assert [len(request.context) for request in asked] == [warmed]
+
+
+@pytest.mark.parametrize(
+    ("ended", "written", "shown"),
+    [
+        ("dedent", "edge = 1\n    return edge", "edge = 1\n    return edge"),
+        ("length", "edge = 1\n    return ed", "edge = 1"),
+        ("length", "edge = 1 + 1 + 1 + 1", ""),
+    ],
+)
+async def test_a_line_that_the_model_has_no_room_to_end_is_not_shown(
+    ended: str, written: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill(request: FillRequest) -> FillAnswer:
+        return FillAnswer(
+            text=written, ended=ended, logprob=-1.0, tokens=9, scores=(), prompt_tokens=9, cached_tokens=0
+        )
+
+    monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    text = "def side(shape):\n    "
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
+    assert found is not None
+    assert found.text == shown
 
 
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
