@@ -139,19 +139,21 @@ def _without_what_follows(lines: list[str], line: str, after: str) -> list[str]:
 
 
 def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> str:
-    """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that."""
+    """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that; where
+    it does not get so far, what it ends its own line with."""
     spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
         return text
     if rest[0] in _QUOTES:
-        text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
+        at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
+        text = text[:at] if at < len(text) else text.rstrip(_ENDS)
         return text.rstrip() if spaced else text
     if in_string := _CLOSED_IN_STRING.match(rest):
         inside = text[: _unescaped(text, in_string[1])]
         text = inside[: _unmatched(inside, "", rest[0])]
     elif rest[0] in _CLOSERS:
-        text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
-        text = text if rest[0] == "}" else text.rstrip(";")  # a statement ends where no bracket but a block's is open
+        at = _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])
+        text = text[:at] if at < len(text) else text.rstrip("," if rest[0] == "}" else ",;")
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING or text.endswith(rest) else -1
         if at < 0 and not (inserted or _COMMENT.match(rest)):

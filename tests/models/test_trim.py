@@ -43,6 +43,12 @@ def check(raw: str, around: str, expected: str) -> None:
         ("mal;", "add(BigDeci|)", "mal"),
         ("; i < n; i++", "for (int i = 0|)", "; i < n; i++"),
         ("g(); }", "if (x) { f(); |}", "g(); "),
+        ("g();", "if (x) { f(); |}", "g();"),
+        ("1,", "f(|)", "1"),
+        (",", "f(1|)", ""),
+        ("1,)", "x = (|)", "1,"),
+        (")", 'fail("internal err|")', ""),
+        ("l;", "type: 'nul|'", "l"),
         # nothing is closed that is not open, as the lines above are indented
         ("r)", "func save(a int) {\n\ttx, er|\n", "r"),
         ("r)", "func save(\n\ttx, er|\n", "r)"),
@@ -170,11 +176,11 @@ def test_never_more_than_the_model_wrote(raw: str, before: str, after: str) -> N
 @given(raw=st.text(alphabet="ab()[], ", max_size=40), inside=st.sampled_from(["f(|)", "f(| )", "f(|) + (b)", "f(|):"]))
 def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
     """The longest beginning that does not leave the cursor's bracket, as far as every bracket that it opens is closed,
-    white space at its end aside."""
+    white space and commas at its end aside."""
     before, after = inside.split("|")
     kept = next(raw[:end] for end in range(len(raw), -1, -1) if is_nested(raw[:end]))
     opened = [at for at, character in enumerate(kept) if character in "([" and not is_closed(kept[at:])]
-    assert trim(raw, before, after).rstrip() == kept[: opened[0] if opened else None].rstrip()
+    assert trim(raw, before, after).rstrip(", ") == kept[: opened[0] if opened else None].rstrip(", ")
 
 
 def is_nested(text: str) -> bool:
