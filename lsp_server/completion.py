@@ -42,6 +42,7 @@ _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
 _TIGHTER = 0.98
+_CLOSING = ")]}"
 _PLACE_LINES = 40
 """A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
@@ -372,6 +373,9 @@ def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:
 
 
 def _unwanted(cursor: Cursor) -> bool:
-    """Inside a word, or in a file that is still empty, nobody wants to be interrupted."""
-    following = cursor.text[cursor.offset : cursor.offset + 1]
-    return following.isalnum() or following == "_" or not cursor.text[: cursor.offset].strip()
+    """Inside a word, ahead of what a line consists of, or in a file that is still empty, nobody wants to be
+    interrupted."""
+    before, after = cursor.text[: cursor.offset], cursor.text[cursor.offset :]
+    line, rest = before.rpartition("\n")[2], after.partition("\n")[0].strip()
+    ahead = not line.strip() and rest != "" and rest[0] not in _CLOSING
+    return after[:1].isalnum() or after[:1] == "_" or ahead or not before.strip()

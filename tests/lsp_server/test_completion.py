@@ -14,7 +14,7 @@ import pytest
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
 from repofill.lsp_server import completion
-from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
+from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions, _unwanted
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import EngineUnavailable
@@ -211,3 +211,23 @@ def test_suggestions_over_closers(around: str, closers: str, texts: list[str], e
     assert _closers(cursor) == closers
     likely = [Ranked(option=Option(text=text), confidence=0.9) for text in texts]
     assert [(s.text, s.replaces) for s in _suggestions(likely, cursor, closers)] == expected
+
+
+@pytest.mark.parametrize(
+    ("around", "expected"),
+    [
+        ("x = |\n", False),
+        ("x = |  # why\n", False),
+        ("def f():\n    |\n", False),
+        ("f(\n    |)\n", False),
+        ("x = na|me\n", True),
+        ("x = |_name\n", True),
+        ("\n\n|\n", True),
+        ("def f():\n|    # why\n", True),
+        ('def f():\n    |"""Why."""\n', True),
+        ("def f():\r\n    |@property\r\n", True),
+    ],
+)
+def test_where_nobody_wants_to_be_interrupted(around: str, expected: bool) -> None:
+    before, after = around.split("|")
+    assert _unwanted(Cursor(path="a.py", text=before + after, offset=len(before))) is expected
