@@ -6,6 +6,7 @@ Truncation matters as much as the model (SAFIM, 2024: syntax-aware truncation mo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from repofill.context.matches import indent_columns
 
@@ -144,7 +145,7 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
     spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
         return text
-    if rest[0] in _QUOTES:
+    if rest[0] in _QUOTES and len([*_all_unescaped(line, rest[0])]) % 2:
         at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
         text = text[:at] if at < len(text) else text.rstrip(_ENDS)
         return text.rstrip() if spaced else text
@@ -222,4 +223,9 @@ def _left_open(text: str, line: str) -> list[int]:
 
 def _unescaped(text: str, quote: str) -> int:
     """Where `quote` first stands in `text` without a backslash; its length when it does not."""
-    return next((found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote), len(text))
+    return next(_all_unescaped(text, quote), len(text))
+
+
+def _all_unescaped(text: str, quote: str) -> Iterator[int]:
+    """Wherever `quote` stands in `text` without a backslash."""
+    return (found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote)

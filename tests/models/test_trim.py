@@ -93,6 +93,11 @@ def check(raw: str, around: str, expected: str) -> None:
         ('say \\"x\\""', 'a = "|"', 'say \\"x\\"'),
         ('Says "x"."""', 'def f():\n    """|"""\n    pass', 'Says "x".'),
         ("it's", 'a = "|"', "it's"),
+        ("b', 'c')", "f('a|', 'c')", "b"),
+        # one that begins behind the cursor is code
+        (") {", "add(|'b');", ""),
+        ("x)", 'print(|"")', ""),
+        ('x, "b")', 'print(|"b")', "x, "),
         ("(x):", "if f|:", "(x)"),
         # lines that follow the cursor are not suggested again
         ("    return x", "def f(x):\n|\n    return x\n", ""),
