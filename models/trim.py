@@ -147,7 +147,7 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
         return text
     if rest[0] in _QUOTES and len([*_all_unescaped(line, rest[0])]) % 2:
         at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
-        text = text[:at] if at < len(text) else text.rstrip(_ENDS)
+        text = text[:at] if at < len(text) else text.rstrip(_OPENERS + _ENDS)
         return text.rstrip() if spaced else text
     if in_string := _CLOSED_IN_STRING.match(rest):
         inside = text[: _unescaped(text, in_string[1])]

@@ -49,6 +49,7 @@ def check(raw: str, around: str, expected: str) -> None:
         ("1,)", "x = (|)", "1,"),
         (")", 'fail("internal err|")', ""),
         ("l;", "type: 'nul|'", "l"),
+        ("or(", "expect('TypeErr|')", "or"),
         # nothing is closed that is not open, as the lines above are indented
         ("r)", "func save(a int) {\n\ttx, er|\n", "r"),
         ("r)", "func save(\n\ttx, er|\n", "r)"),
