@@ -32,7 +32,7 @@ _CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
 CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
 _LINE_CHARACTERS = 1000
-"""Of the cursor's line before it, as much is read for open strings."""
+"""Of the cursor's line before it, as much is read."""
 
 _TELLING = 4
 """Characters from which on a repeated rest of the line is no chance."""
@@ -72,6 +72,7 @@ def trim(
     if any("\0" in line or "\ufffd" in line for line in lines):
         return ""
     above, _, line = before.rpartition("\n")
+    line = line[-_LINE_CHARACTERS:]
     lines = _without_what_follows(lines, line, after)
     if lines and not line.strip() and not _is_in_place(line + lines[0], above):
         return ""
@@ -153,14 +154,14 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
         inside = text[: _unescaped(text, in_string[1])]
         text = inside[: _unmatched(inside, "", rest[0])]
     elif rest[0] in _CLOSERS:
-        at = _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])
+        at = _unmatched(text, line, rest[0])
         text = text[:at] if at < len(text) else text.rstrip("," if rest[0] == "}" else ",;")
     else:
         at = text.rfind(rest) if len(rest) >= _TELLING or text.endswith(rest) else -1
         if at < 0 and not (inserted or _COMMENT.match(rest)):
             return ""
         text = text if at < 0 else text[:at]
-    if rest[0] in _ENDS and (opened := left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
+    if rest[0] in _ENDS and (opened := left_open(text, line)) < len(text):
         return text[:opened].rstrip()
     return text.rstrip() if spaced else text
 
