@@ -119,9 +119,16 @@ def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
 def _is_in_place(line: str, above: str) -> bool:
     """Whether `line` is none that ends a block, or is indented less than the last line above, or as much as that one
     where that one opens what it closes."""
-    last = above.rstrip().rpartition("\n")[2]
+    if not _CLOSING_LINE.match(line):
+        return True
+    last = next(_upwards(above), "")
     room = indent_columns(last) - indent_columns(line)
-    return room > 0 or (room == 0 and left_open(last, "") < len(last)) or not _CLOSING_LINE.match(line)
+    return room > 0 or (room == 0 and left_open(last, "") < len(last))
+
+
+def _upwards(above: str) -> Iterator[str]:
+    """The lines whose indentation says something, the last one first: none that is blank or for a preprocessor."""
+    return (line for line in reversed(above.split("\n")) if line.strip() and line[0] != "#")
 
 
 def _without_what_follows(lines: list[str], line: str, after: str) -> list[str]:
@@ -198,9 +205,9 @@ def _stray(text: str, line: str, opened: str = "") -> int:
 def _opened_above(line: str, above: str) -> str:
     """The brackets that are open where `line` begins, outermost first, by the lines above that it is indented under."""
     opened, under = "", line
-    for header in reversed(above.split("\n")):
+    for header in _upwards(above):
         columns = indent_columns(under) + (under.lstrip()[:1] in _CLOSERS)  # what closes stands where it was opened
-        if header.strip() and indent_columns(header) < columns:
+        if indent_columns(header) < columns:
             opened = "".join(header[at] for at in _left_open(header, "")) + opened
             under = header
     return opened

@@ -114,6 +114,7 @@ def check(raw: str, around: str, expected: str) -> None:
         ("end", "  def a\n  end\n  |\n", ""),
         ("end", "  def a\n    b\n  |\n", "end"),
         ("]", "x = [\n|", "]"),
+        ("}", "int f() {\n  g();\n#endif\n|\n", "}"),
         ("end_of(x)", "a = 1\n|", "end_of(x)"),
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
