@@ -45,6 +45,7 @@ _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
 _TIGHTER = 0.98
+_CLOSING = ")]}"
 _PLACE_LINES = 40
 """A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
@@ -237,7 +238,7 @@ class Completer:
             raise EngineUnavailable(self._engine.reason)
         return Gathered(
             copies=tuple(copies),
-            written=shown_as(answer.text) if answer else "",
+            written=shown_as(_whole_lines(answer), inserted=answer.ended == "eos") if answer else "",
             answer=answer,
             scored=scored,
             plan=plan or Plan(),
@@ -329,6 +330,11 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
     return list(distinct.values())
 
 
+def _whole_lines(answer: FillAnswer) -> str:
+    """What the model wrote, without a line that it had no room to end."""
+    return answer.text.rpartition("\n")[0] if answer.ended == "length" else answer.text
+
+
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
@@ -382,6 +388,9 @@ def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:
 
 
 def _unwanted(cursor: Cursor) -> bool:
-    """Inside a word, or in a file that is still empty, nobody wants to be interrupted."""
-    following = cursor.text[cursor.offset : cursor.offset + 1]
-    return following.isalnum() or following == "_" or not cursor.text[: cursor.offset].strip()
+    """Inside a word, ahead of what a line consists of, or in a file that is still empty, nobody wants to be
+    interrupted."""
+    before, after = cursor.text[: cursor.offset], cursor.text[cursor.offset :]
+    line, rest = before.rpartition("\n")[2], after.partition("\n")[0].strip()
+    ahead = not line.strip() and rest != "" and rest[0] not in _CLOSING
+    return after[:1].isalnum() or after[:1] == "_" or ahead or not before.strip()

@@ -60,7 +60,7 @@ async def completion(session: Session, params: types.CompletionParams) -> types.
     """The same for clients without ghost text: one item, first in the list. Its range begins at the word before the
     cursor and its filter text repeats that word, so that no client's filter drops it."""
     document = session.document(params.text_document.uri)
-    nothing = types.CompletionList(is_incomplete=True, items=[])
+    nothing = types.CompletionList(is_incomplete=not session.inline, items=[])  # what is incomplete is asked for anew
     if document is None or session.inline:
         return nothing
     offset = offset_at(document.text, params.position, session.encoding)

@@ -6,6 +6,7 @@ Truncation matters as much as the model (SAFIM, 2024: syntax-aware truncation mo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from repofill.context.matches import indent_columns
 
@@ -23,11 +24,15 @@ _ENDS = _CLOSERS + ",;"
 """What ends an expression that stands ahead of it."""
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
 _WORD = re.compile(r"\w")
+_COMMENT = re.compile(r"#|//|/\*|--\s")
+_PROSE = re.compile(r"\s*(?:#|//|/?\*|--)")
+_CLOSING_LINE = re.compile(r"\s*(?:[)\]}]|(?:end|fi|done|esac)[),;]*\s*$)")
+"""A line that ends a block, in whatever language."""
 _CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
 CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
 _LINE_CHARACTERS = 1000
-"""Of the cursor's line before it, as much is read for open strings."""
+"""Of the cursor's line before it, as much is read."""
 
 _TELLING = 4
 """Characters from which on a repeated rest of the line is no chance."""
@@ -53,19 +58,28 @@ def block_indent(before: str, after: str) -> int | None:
     return None if indent_columns(below) > columns else columns
 
 
-def trim(raw: str, before: str, after: str, *, block_indent: int | None = None, max_lines: int = 12) -> str:
+def trim(
+    raw: str, before: str, after: str, *, block_indent: int | None = None, max_lines: int = 12, inserted: bool = False
+) -> str:
     """What of `raw` is shown between `before` and `after` (LF line ends), "" when nothing is left.
 
     One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, never the
-    rest of the cursor's line a second time, no trailing white space.
+    rest of the cursor's line a second time, no trailing white space. Unless `inserted`, `raw` goes on to the end of its
+    line: where code stands behind the cursor that it does not end in, it would be in the place of that.
     """
     lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = lines[:1] if block_indent is None else _block(lines, block_indent, max_lines)
     if any("\0" in line or "\ufffd" in line for line in lines):
         return ""
-    lines = _without_what_follows(lines, after)
-    line = before.rpartition("\n")[2]
-    text = _without_rest_of_line("\n".join(lines).rstrip(), line, after.partition("\n")[0])
+    above, _, line = before.rpartition("\n")
+    line = line[-_LINE_CHARACTERS:]
+    lines = _without_what_follows(lines, line, after)
+    if lines and not line.strip() and not _is_in_place(line + lines[0], above):
+        return ""
+    text = "\n".join(lines).rstrip()
+    if _stray(text, line) < len(text) and not _PROSE.match(line):
+        text = text[: _stray(text, line, _opened_above(line + text, above))].rstrip()
+    text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
     if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
     return "" if not text.strip() else text
@@ -102,37 +116,59 @@ def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
     return kept
 
 
-def _without_what_follows(lines: list[str], after: str) -> list[str]:
-    """Cut the suggestion where it begins to repeat the lines below the cursor. One of brackets alone repeats another
-    only where it is indented alike."""
-    below = [line.rstrip() for line in after.split("\n")[1:] if line.strip()][:3]
+def _is_in_place(line: str, above: str) -> bool:
+    """Whether `line` is none that ends a block, or is indented less than the last line above, or as much as that one
+    where that one opens what it closes."""
+    if not _CLOSING_LINE.match(line):
+        return True
+    last = next(_upwards(above), "")
+    room = indent_columns(last) - indent_columns(line)
+    return room > 0 or (room == 0 and left_open(last, "") < len(last))
+
+
+def _upwards(above: str) -> Iterator[str]:
+    """The lines whose indentation says something, the last one first: none that is blank or for a preprocessor."""
+    return (line for line in reversed(above.split("\n")) if line.strip() and line[0] != "#")
+
+
+def _without_what_follows(lines: list[str], line: str, after: str) -> list[str]:
+    """Cut the suggestion, which continues `line`, where it begins to repeat the lines below the cursor. One of brackets
+    alone repeats another only where it is indented alike."""
+    below = [text.rstrip() for text in after.split("\n")[1:] if text.strip()][:3]
     if not below:
         return lines
-    following = [line.strip() for line in below]
-    for at, line in enumerate(lines):
-        if at > 0 and line.strip() == following[0] and (_WORD.search(line) or line.rstrip() == below[0]):
+    following = [text.strip() for text in below]
+    for at, text in enumerate(lines):
+        if at > 0 and text.strip() == following[0] and (_WORD.search(text) or text.rstrip() == below[0]):
             return lines[:at]
-    whole = [line.strip() for line in lines if line.strip()]
+    if (line + lines[0]).rstrip() == below[0]:
+        return []
+    whole = [text.strip() for text in lines if text.strip()]
     return [] if whole and whole == following[: len(whole)] and len("".join(whole)) > 3 else lines
 
 
-def _without_rest_of_line(text: str, line: str, rest: str) -> str:
-    """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that."""
+def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> str:
+    """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that; where
+    it does not get so far, what it ends its own line with."""
     spaced, rest = rest[:1].isspace(), rest.strip()
     if not rest:
         return text
-    if rest[0] in _QUOTES:
-        text = text[: _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])]
+    if rest[0] in _QUOTES and len([*_all_unescaped(line, rest[0])]) % 2:
+        at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
+        text = text[:at] if at < len(text) else text.rstrip(_OPENERS + _ENDS)
         return text.rstrip() if spaced else text
     if in_string := _CLOSED_IN_STRING.match(rest):
         inside = text[: _unescaped(text, in_string[1])]
         text = inside[: _unmatched(inside, "", rest[0])]
     elif rest[0] in _CLOSERS:
-        text = text[: _unmatched(text, line[-_LINE_CHARACTERS:], rest[0])]
+        at = _unmatched(text, line, rest[0])
+        text = text[:at] if at < len(text) else text.rstrip("," if rest[0] == "}" else ",;")
     else:
-        at = text.rfind(rest) if len(rest) >= _TELLING else len(text) - len(rest) * text.endswith(rest)
+        at = text.rfind(rest) if len(rest) >= _TELLING or text.endswith(rest) else -1
+        if at < 0 and not (inserted or _COMMENT.match(rest)):
+            return ""
         text = text if at < 0 else text[:at]
-    if rest[0] in _ENDS and (opened := left_open(text, line[-_LINE_CHARACTERS:])) < len(text):
+    if rest[0] in _ENDS and (opened := left_open(text, line)) < len(text):
         return text[:opened].rstrip()
     return text.rstrip() if spaced else text
 
@@ -152,17 +188,52 @@ def _unmatched(text: str, line: str, closer: str) -> int:
     return len(text)
 
 
+def _stray(text: str, line: str, opened: str = "") -> int:
+    """Where in `text`, which continues `line`, a bracket is closed that neither they nor the lines above, with these
+    brackets, have opened; its length when none is."""
+    brackets = [*opened]
+    for token in _STRING_OR_BRACKET.finditer(line + text):
+        if token[0] in _OPENERS:
+            brackets.append(token[0])
+        elif brackets and token[0] == _CLOSERS[_OPENERS.index(brackets[-1])]:
+            brackets.pop()
+        elif token[0] in _CLOSERS and token.start() >= len(line):
+            return token.start() - len(line)
+    return len(text)
+
+
+def _opened_above(line: str, above: str) -> str:
+    """The brackets that are open where `line` begins, outermost first, by the lines above that it is indented under."""
+    opened, under = "", line
+    for header in _upwards(above):
+        columns = indent_columns(under) + (under.lstrip()[:1] in _CLOSERS)  # what closes stands where it was opened
+        if indent_columns(header) < columns:
+            opened = "".join(header[at] for at in _left_open(header, "")) + opened
+            under = header
+    return opened
+
+
 def left_open(text: str, line: str) -> int:
     """Where in `text`, which continues `line`, a bracket is opened that it does not close; its length when none is."""
+    return next(iter(_left_open(text, line)), len(text))
+
+
+def _left_open(text: str, line: str) -> list[int]:
+    """Where in `text`, which continues `line`, brackets are opened that it does not close."""
     opened: list[int] = []
     for token in _STRING_OR_BRACKET.finditer(line + text):
         if token.start() >= len(line) and token[0] in _OPENERS:
             opened.append(token.start() - len(line))
         elif token.start() >= len(line) and token[0] in _CLOSERS and opened:
             opened.pop()
-    return opened[0] if opened else len(text)
+    return opened
 
 
 def _unescaped(text: str, quote: str) -> int:
     """Where `quote` first stands in `text` without a backslash; its length when it does not."""
-    return next((found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote), len(text))
+    return next(_all_unescaped(text, quote), len(text))
+
+
+def _all_unescaped(text: str, quote: str) -> Iterator[int]:
+    """Wherever `quote` stands in `text` without a backslash."""
+    return (found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote)

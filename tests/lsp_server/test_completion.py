@@ -14,12 +14,12 @@ import pytest
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
 from repofill.lsp_server import completion
-from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions
+from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions, _unwanted
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import EngineUnavailable
 from repofill.models.gguf import ModelDescription
-from repofill.models.protocol import FillRequest
+from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
@@ -139,7 +139,7 @@ async def test_of_a_large_file_every_option_is_held_against_what_is_near(
     monkeypatch.setattr(completion, "trim", trim)
     engine = make_engine(Settings())
     engine._enter("crashed")
-    before, after = f"{CODE * 1000}{TYPED}", f"\n{CODE * 1000}"
+    before, after = f"{CODE * 1000}{TYPED}", f"\nx = 1\n{CODE * 1000}"
     cursor = Cursor(path="new.py", text=before + after, offset=len(before))
     found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found.copies[0].text == "th, height):"
@@ -173,6 +173,32 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     text = f"from shapes import area\n\n{TYPED}"
     await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=len(text)), Settings())
     assert [len(request.context) for request in asked] == [warmed]
+
+
+@pytest.mark.parametrize(
+    ("ended", "written", "shown"),
+    [
+        ("dedent", "edge = 1\n    return edge", "edge = 1\n    return edge"),
+        ("length", "edge = 1\n    return ed", "edge = 1"),
+        ("length", "edge = 1 + 1 + 1 + 1", ""),
+    ],
+)
+async def test_a_line_that_the_model_has_no_room_to_end_is_not_shown(
+    ended: str, written: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill(request: FillRequest) -> FillAnswer:
+        return FillAnswer(
+            text=written, ended=ended, logprob=-1.0, tokens=9, scores=(), prompt_tokens=9, cached_tokens=0
+        )
+
+    monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    text = "def side(shape):\n    "
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
+    assert found is not None
+    assert found.text == shown
 
 
 @pytest.mark.parametrize(("other", "own"), [(CODE, ""), ("", CODE)], ids=["shows another file", "shows none"])
@@ -216,3 +242,23 @@ def test_suggestions_over_closers(around: str, closers: str, texts: list[str], e
     assert _closers(cursor) == closers
     likely = [Ranked(option=Option(text=text), confidence=0.9) for text in texts]
     assert [(s.text, s.replaces) for s in _suggestions(likely, cursor, closers)] == expected
+
+
+@pytest.mark.parametrize(
+    ("around", "expected"),
+    [
+        ("x = |\n", False),
+        ("x = |  # why\n", False),
+        ("def f():\n    |\n", False),
+        ("f(\n    |)\n", False),
+        ("x = na|me\n", True),
+        ("x = |_name\n", True),
+        ("\n\n|\n", True),
+        ("def f():\n|    # why\n", True),
+        ('def f():\n    |"""Why."""\n', True),
+        ("def f():\r\n    |@property\r\n", True),
+    ],
+)
+def test_where_nobody_wants_to_be_interrupted(around: str, expected: bool) -> None:
+    before, after = around.split("|")
+    assert _unwanted(Cursor(path="a.py", text=before + after, offset=len(before))) is expected

@@ -108,11 +108,11 @@ class Editor:
         method = types.TEXT_DOCUMENT_INLINE_COMPLETION
         return asyncio.wrap_future(self.client.protocol.send_request(method, self.asking(path)))
 
-    async def menu(self, path: str) -> list[types.CompletionItem]:
+    async def menu(self, path: str) -> types.CompletionList:
         params = types.CompletionParams(text_document=self.document(path), position=self.place(path))
         answer = await asyncio.wait_for(self.client.text_document_completion_async(params), WAIT_S)
         assert isinstance(answer, types.CompletionList)
-        return list(answer.items)
+        return answer
 
     def raw(self, method: str, params: Any, **more: Any) -> None:
         """A message that no library would send."""
@@ -251,9 +251,10 @@ async def test_what_closes_behind_the_cursor_is_replaced_for_a_client_that_wants
             assert (text, where) in [(item.insert_text, item.range) for item in items]
 
 
-async def test_a_client_with_ghost_text_gets_no_menu_items(shared: Editor) -> None:
+async def test_a_client_with_ghost_text_gets_no_menu_items_and_need_not_ask_again(shared: Editor) -> None:
     shared.open("menu.py", TYPED)
-    assert await shared.menu("menu.py") == []
+    menu = await shared.menu("menu.py")
+    assert (menu.is_incomplete, list(menu.items)) == (False, [])
 
 
 async def test_what_the_menu_has_selected_counts_as_typed(shared: Editor) -> None:
@@ -656,7 +657,9 @@ async def test_a_client_without_ghost_text_gets_one_menu_item_that_its_filter_ke
     async with editor(project, tmp_path, inline=False, encoding=types.PositionEncodingKind.Utf8) as one:
         line = "    x = '漢😀'; outline = shape.width * "
         one.open("menu.py", f"def 漢(shape):\n{line}shape.border\n    return x\n\n\ndef 字(shape):\n{line}sha")
-        (item,) = await one.menu("menu.py")
+        menu = await one.menu("menu.py")
+        assert menu.is_incomplete
+        (item,) = menu.items
         assert isinstance(item.text_edit, types.TextEdit)
         assert item.text_edit.new_text == item.filter_text == "shape.border"
         assert item.sort_text is not None
@@ -665,7 +668,7 @@ async def test_a_client_without_ghost_text_gets_one_menu_item_that_its_filter_ke
         start = types.Position(line=end.line, character=end.character - len("sha"))
         assert item.text_edit.range == types.Range(start=start, end=end)
         one.open("notes.md", TYPED, "markdown")  # the workspace's own file counts without the client's settings
-        assert await one.menu("notes.md") == []
+        assert not (await one.menu("notes.md")).items
 
 
 # Its end, and its log

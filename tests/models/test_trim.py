@@ -40,15 +40,45 @@ def check(raw: str, around: str, expected: str) -> None:
         ("a, (b), c", "f(|)", "a, (b), c"),
         ("a, b)", "foo(| b)", "a,"),
         ("a )", "foo(| )", "a"),
+        ("mal;", "add(BigDeci|)", "mal"),
+        ("; i < n; i++", "for (int i = 0|)", "; i < n; i++"),
+        ("g(); }", "if (x) { f(); |}", "g(); "),
+        ("g();", "if (x) { f(); |}", "g();"),
+        ("1,", "f(|)", "1"),
+        (",", "f(1|)", ""),
+        ("1,)", "x = (|)", "1,"),
+        (")", 'fail("internal err|")', ""),
+        ("l;", "type: 'nul|'", "l"),
+        ("or(", "expect('TypeErr|')", "or"),
+        # nothing is closed that is not open, as the lines above are indented
+        ("r)", "func save(a int) {\n\ttx, er|\n", "r"),
+        ("r)", "func save(\n\ttx, er|\n", "r)"),
+        ("d) {", "class A {\n  f() {\n    if (this.b = c.conflicte|\n", "d) {"),
+        ("d) {", "class A {\n  f() {\n    this.b = c.conflicte|\n", "d"),
+        (")", "f(a, (x) => {\n  g();\n}|\n", ")"),
+        (")", "f(\n  a,\n  (x) => {\n    g();\n  }|\n", ")"),
+        (")", "while (x) {\n  g();\n}|\n", ""),
+        (")", "try:\n    x()\nexcept IndexError|:\n    pass\n", ""),
+        (");", "for (a of b) {\n  c();\n|}\n", ""),
+        ("on) any later version.", " * (at your\n * opti|\n", "on) any later version."),
         # nor does it open what the bracket behind the cursor would close in its place
         ("f(x", "print(|)", "f"),
         ("(source, subscriber) => {", "return operate(|)", "(source, subscriber) =>"),
         ("{", "source.subscribe(|)", ""),
         ("b({c: 1}), d(", "a(|);", "b({c: 1}), d"),
         ("'({', x", "f(|)", "'({', x"),
-        ("f(x", "y = |;", "f"),
+        ("f(x;", "y = |;", "f"),
         ("f(x", "y = |", "f(x"),
         ("[", "x = |  # why", "["),
+        # what goes on to the end of its line, where the code behind the cursor does otherwise, would be in its place
+        (" extends Config = Config,", "config| extends Config,", ""),
+        (".on('a', listener)", "emitter|.off('a', listener)", ""),
+        ("./types';", "import { Refs } from '|../refs';", ""),
+        ("node.children:", "for child in | + rest:", ""),
+        ("node.children + rest:", "for child in | + rest:", "node.children"),
+        (",", "kind: FileText|;", ""),
+        ("*/", " |*\n * more", ""),
+        ("value", "x = |  // why", "value"),
         # within a string a bracket is no code
         ('x}")', 'print(f"{|}")', "x"),
         ('x)}"', 'f"{foo(|)}"', "x"),
@@ -64,11 +94,28 @@ def check(raw: str, around: str, expected: str) -> None:
         ('say \\"x\\""', 'a = "|"', 'say \\"x\\"'),
         ('Says "x"."""', 'def f():\n    """|"""\n    pass', 'Says "x".'),
         ("it's", 'a = "|"', "it's"),
+        ("b', 'c')", "f('a|', 'c')", "b"),
+        # one that begins behind the cursor is code
+        (") {", "add(|'b');", ""),
+        ("x)", 'print(|"")', ""),
+        ('x, "b")', 'print(|"b")', "x, "),
         ("(x):", "if f|:", "(x)"),
         # lines that follow the cursor are not suggested again
         ("    return x", "def f(x):\n|\n    return x\n", ""),
         ("\n    y = 1\n    z = 2", "def f():|\nz = 2\n", "\n    y = 1"),
         ("return x", "def f(x):\n    |\n    return x\n", ""),
+        ("mport os", "i|\nimport os\n", ""),
+        ("*/", "/**\n |\n */", ""),
+        # what ends a block stands where the block began
+        ("}", "if (x) {\n  return;\n  |\n}\n", ""),
+        ("}", "function f() {\n  if (x) {\n    return;\n  |\n}\n", "}"),
+        ("    })", "f(() => {\n    run(() => {\n        x();\n|\n", "    })"),
+        ("}", "rows, err := query()\n\n|\n", ""),
+        ("end", "  def a\n  end\n  |\n", ""),
+        ("end", "  def a\n    b\n  |\n", "end"),
+        ("]", "x = [\n|", "]"),
+        ("}", "int f() {\n  g();\n#endif\n|\n", "}"),
+        ("end_of(x)", "a = 1\n|", "end_of(x)"),
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
         # a line is repeated where it is indented alike; a block that was cut leaves no bracket open
@@ -136,17 +183,19 @@ def test_never_more_than_the_model_wrote(raw: str, before: str, after: str) -> N
 @given(raw=st.text(alphabet="ab()[], ", max_size=40), inside=st.sampled_from(["f(|)", "f(| )", "f(|) + (b)", "f(|):"]))
 def test_no_bracket_is_closed_twice(raw: str, inside: str) -> None:
     """The longest beginning that does not leave the cursor's bracket, as far as every bracket that it opens is closed,
-    white space at its end aside."""
+    white space and commas at its end aside."""
     before, after = inside.split("|")
-    fitting = [end for end in range(len(raw) + 1) if all(depths(raw[:end]))]
-    kept = raw[: fitting[-1]]
+    kept = next(raw[:end] for end in range(len(raw), -1, -1) if is_nested(raw[:end]))
     opened = [at for at, character in enumerate(kept) if character in "([" and not is_closed(kept[at:])]
-    assert trim(raw, before, after).rstrip() == kept[: opened[0] if opened else None].rstrip()
+    assert trim(raw, before, after).rstrip(", ") == kept[: opened[0] if opened else None].rstrip(", ")
 
 
-def depths(text: str) -> list[bool]:
-    """Whether after each character as many round brackets are open as closed, or more."""
-    return [text[:end].count("(") >= text[:end].count(")") for end in range(len(text) + 1)]
+def is_nested(text: str) -> bool:
+    """Whether every bracket that is closed is the last one that was opened."""
+    brackets = "".join(character for character in text if character in "([)]")
+    while (shorter := brackets.replace("()", "").replace("[]", "")) != brackets:
+        brackets = shorter
+    return not set(brackets) & set(")]")
 
 
 @pytest.mark.parametrize(
