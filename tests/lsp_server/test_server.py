@@ -405,7 +405,7 @@ async def test_odd_text_and_deleted_files_do_not_matter(shared: Editor) -> None:
     (shared.workspace / "short.py").unlink()
     shared.type("short.py", "p")
     assert REST[1:] in [item.insert_text for item in await shared.inline("short.py")]
-    assert (await shared.context("short.py"))[-2:] == ["utils.py", "model.py"]
+    assert {"utils.py", "model.py"} <= set(await shared.context("short.py"))
 
 
 class Cells(Editor):
