@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,29 +12,33 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
-from repofill.models.rank import FAMILIES, FEATURES, Option, features
+from repofill.models.rank import FAMILIES, FEATURES, Option, bundled_weights, features
 
 _OTHERS_SHARE = 2
 """Of the languages that share their weights so many fewer places are drawn of each package."""
-_L2 = 1.0
+_L2 = 10.0
+"""How strongly the weights are drawn to those that ship, which stand for the cases of earlier runs."""
 _STEPS = 50
 _SMALLEST_STEP = 1e-6
 
 
 def fit(
-    rows: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]
+    rows: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.intp],
+    start: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Weights, shape (features,), of an L2-regularised conditional logit model by Newton's method.
+    """Weights, shape (features,), of a conditional logit model, L2-regularised towards `start`, by Newton's method.
 
     `rows` has shape (options, features), `labels` (options,) holds 0 and 1, at most one 1 per group; `groups`
     (options,) numbers the case that an option belongs to. "None of them" is an option of every group, with score 0.
     """
-    weights = np.zeros(rows.shape[1])
+    weights = start
 
     def loss(weights: npt.NDArray[np.float64]) -> float:
         scores = rows @ weights
         likelihood = (labels * scores).sum() - np.logaddexp(0, _log_sums(scores, groups)).sum()
-        return float(_L2 / 2 * weights @ weights - likelihood)
+        return float(_L2 / 2 * ((weights - start) ** 2).sum() - likelihood)
 
     now = loss(weights)
     for _ in range(_STEPS):
@@ -43,7 +47,7 @@ def fit(
         weighted = rows * probability[:, None]
         mean = np.zeros((groups.max() + 1, rows.shape[1]))
         np.add.at(mean, groups, weighted)
-        gradient = rows.T @ (probability - labels) + _L2 * weights
+        gradient = rows.T @ (probability - labels) + _L2 * (weights - start)
         curvature = weighted.T @ rows - mean.T @ mean + _L2 * np.eye(len(weights))
         step = np.linalg.solve(curvature, gradient)
         while (then := loss(weights - step)) > now and np.abs(step).max() > _SMALLEST_STEP:
@@ -68,15 +72,17 @@ def _log_sums(scores: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> 
 
 
 def weights_by_family(cases: Sequence[Case]) -> dict[str, dict[str, dict[str, float]]]:
-    """Weights of their own for each of FAMILIES, and "" for all other languages together."""
+    """Weights of their own for each of FAMILIES, and "" for all other languages together; of those without a case the
+    ones that ship."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
         groups.setdefault(FAMILIES.get(case.gathered.language, ""), []).append(case)
-    fitted = {family: _weights_from(group) for family, group in sorted(groups.items())}
-    return {"": next(iter(fitted.values())), **fitted}  # if all cases are of known languages, those count everywhere
+    known = bundled_weights().weights
+    fitted = {family: _weights_from(group, known[family]) for family, group in groups.items()}
+    return {family: fitted.get(family) or {kind: dict(of) for kind, of in known[family].items()} for family in known}
 
 
-def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+def _weights_from(cases: Sequence[Case], known: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Weights for options scored by a model, and for copied options when there was no time to score them."""
     scored, copied = [], []
     for case in cases:
@@ -84,17 +90,18 @@ def _weights_from(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
         scored.append((case, options))
         unscored: list[Option] = [replace(o, logprob=None, tokens=0, generated=False) for o in options if o.copy]
         copied.append((case, unscored))
-    return {"scored": _fit_named(scored), "copied": _fit_named(copied)}
+    return {"scored": _fit_named(scored, known["scored"]), "copied": _fit_named(copied, known["copied"])}
 
 
-def _fit_named(groups: Sequence[tuple[Case, list[Option]]]) -> dict[str, float]:
+def _fit_named(groups: Sequence[tuple[Case, list[Option]]], known: Mapping[str, float]) -> dict[str, float]:
     rows = [
         [row[name] for name in FEATURES] for case, options in groups for row in features(options, case.gathered.place)
     ]
     best = [_longest_right(options, case) for case, options in groups]
     labels = [float(o is wanted) for (_, options), wanted in zip(groups, best, strict=True) for o in options]
     numbers = [number for number, (_, options) in enumerate(groups) for _ in options]
-    weights = fit(np.array(rows), np.array(labels), np.array(numbers))
+    start = np.array([known.get(name, 0.0) for name in FEATURES])
+    weights = fit(np.array(rows), np.array(labels), np.array(numbers), start)
     return {name: round(float(weight), 4) for name, weight in zip(FEATURES, weights, strict=True)}
 
 

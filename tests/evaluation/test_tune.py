@@ -20,5 +20,6 @@ def test_the_weights_behind_the_choices_are_found() -> None:
         rows += list(options)
         labels += [float(at == chosen) for at in range(len(options))]
         groups += [group] * len(options)
-    found = fit(np.array(rows), np.array(labels), np.array(groups))
-    assert np.abs(found - weights).max() < 0.1
+    for start in (np.zeros(3), weights + 1):
+        found = fit(np.array(rows), np.array(labels), np.array(groups), start)
+        assert np.abs(found - weights).max() < 0.1
