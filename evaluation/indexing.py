@@ -1,5 +1,5 @@
-"""The index at scale: cold and warm start, one file's change, a plan, memory; beside bare tree-sitter parsing of the
-same files in the same number of processes, in the same run.
+"""The index at scale: cold and warm start, one file's change, a plan, a longest match, memory; beside bare tree-sitter
+parsing of the same files in the same number of processes, in the same run.
 
 Each figure comes from a process of its own, so that memory is that of one way alone.
 """
@@ -112,7 +112,7 @@ def _use(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
     keep_what_is_read()  # as the server does
     generator = random.Random(1)
     paths = index.ordered()
-    plans, changes = [], []
+    plans, matches, changes = [], [], []
     for number in range(_PLANS):
         path = generator.choice(paths)
         text = index.text(path) or ""
@@ -120,15 +120,18 @@ def _use(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
         start = time.perf_counter()
         index.plan(path, text[:at], text[at:], _BUDGET_CHARACTERS)
         plans.append(1000 * (time.perf_counter() - start))
+        start = time.perf_counter()
+        index.copy_candidates(path, text[:at], text[at:])
+        matches.append(1000 * (time.perf_counter() - start))
         if number < _CHANGES:
             index.open(path, text)
             start = time.perf_counter()
             index.open(path, f"{text[:at]}\nvalue = {number}\n{text[at:]}")
             changes.append(1000 * (time.perf_counter() - start))
             index.close(path)
-    for name, times in (("a plan", sorted(plans)), ("one file's change", sorted(changes))):
-        yield f"{name}, median ms", times[len(times) // 2]
-        yield f"{name}, p99 ms", times[int(len(times) * 0.99)]
+    for name, times in (("a plan", plans), ("a longest match", matches), ("one file's change", changes)):
+        yield f"{name}, median ms", sorted(times)[len(times) // 2]
+        yield f"{name}, p99 ms", sorted(times)[int(len(times) * 0.99)]
     yield "megabytes", _megabytes()
 
 
