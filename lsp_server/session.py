@@ -30,7 +30,7 @@ from repofill.lsp_server.documents import Document, Encoding, edited
 from repofill.lsp_server.log import log_path, log_to_file
 from repofill.lsp_server.memory import keep_what_is_read
 from repofill.lsp_server.notebooks import Notebooks, path_of_cells
-from repofill.lsp_server.settings import Settings, layered
+from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
 
@@ -134,11 +134,19 @@ class Session:
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root, Store.of_workspace(root))
-            watcher = WorkspaceWatcher(root, index.refresh, partial(self._say_from_thread, asyncio.get_running_loop()))
+            loop = asyncio.get_running_loop()
+            take_over, say = partial(self._changed_on_disk, loop, index), partial(self._say_from_thread, loop)
+            watcher = WorkspaceWatcher(root, take_over, say)
             folder = self._folders[root] = Folder(root, index, watcher)
             self.run(self._build(folder))
         for document in self._documents.values():
             self._show(document)
+
+    def _changed_on_disk(self, loop: asyncio.AbstractEventLoop, index: WorkspaceIndex, batch: frozenset[str]) -> None:
+        """Called in a watcher's thread."""
+        if FILE_NAME in batch:
+            loop.call_soon_threadsafe(self.configure)
+        index.refresh(batch)
 
     def remove_folders(self, roots: Iterable[str]) -> None:
         """Forget the folders at these URIs; their open documents are completed by themselves from now on."""

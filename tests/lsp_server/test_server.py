@@ -626,6 +626,18 @@ async def test_the_settings_of_a_folder_count_while_it_is_there(project: Path, t
             assert (await one.inline("notes.md") == []) == bool(added)
 
 
+async def test_a_settings_file_counts_as_soon_as_it_is_written(project: Path, tmp_path: Path) -> None:
+    async with editor(project, tmp_path) as one:
+        one.open("notes.md", f"{FILES['shapes.py']}\n\n{TYPED}", "markdown")
+        assert await one.inline("notes.md") != []
+        (project / "repofill.toml").write_text("suggest.disabled_languages = ['markdown']\n")
+
+        async def silent() -> bool:
+            return await one.inline("notes.md") == []
+
+        await one.until(silent)
+
+
 async def test_another_model_is_loaded_once_the_one_before_is_gone(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path) as one:
         one.open("new.py", TYPED)
