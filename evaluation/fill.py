@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import get_args
 
@@ -17,7 +18,7 @@ from rich.progress import track
 from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
-from repofill.evaluation.holes import Alike, Hole, sample
+from repofill.evaluation.holes import Alike, Hole, cut_added, sample
 from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered
 from repofill.lsp_server.settings import Settings
 from repofill.models.rank import Ranked
@@ -63,6 +64,23 @@ async def gather_cases(
     return cases
 
 
+async def gather_additions(
+    completer: Completer, releases: Iterable[tuple[Path, Path]], per_release: int, settings: Settings, seed: int = 1
+) -> list[Case]:
+    """`per_release` holes in what each later release, the second folder, added to the earlier one, the first, which is
+    the workspace. Raises BenchmarkError."""
+    cases = []
+    for earlier, later in releases:
+        index = WorkspaceIndex(earlier)
+        index.build()
+        paths = [path for path in index.ordered() if (later / path).is_file()]
+        old = {path: (index.text(path) or "").replace("\r\n", "\n") for path in paths}
+        new = {path: (later / path).read_text("utf-8", "replace").replace("\r\n", "\n") for path in paths}
+        holes = list(islice(cut_added(old, new, seed), per_release))
+        cases += await gather_at(completer, index, holes, settings, alike="additions", description=later.name)
+    return cases
+
+
 async def gather_at(
     completer: Completer,
     index: WorkspaceIndex,
@@ -72,13 +90,14 @@ async def gather_at(
     alike: Alike = "lines",
     description: str,
 ) -> list[Case]:
-    """These holes, each in finished code and in writing order, in the workspace of `index`. Raises BenchmarkError."""
+    """These holes, each in finished code and, but for additions to it, in writing order, in the workspace of `index`.
+    Raises BenchmarkError."""
     settings = unhurried(settings, blocks=alike == "blocks")
     cases = []
     # File by file, so that holes of one file find their context in the cache.
     in_order = sorted(holes, key=lambda hole: (hole.path, hole.offset))
     for hole in track(in_order, description=description, transient=True):
-        for order, shown in (("finished", hole), ("writing", hole.in_writing_order())):
+        for order, shown in (("finished", hole), ("writing", hole.in_writing_order()))[: 1 + (alike != "additions")]:
             index.open(shown.path, shown.text)
             cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
             gathered = await completer.gather(index, cursor, settings)
@@ -109,7 +128,7 @@ def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
         for order in ("finished", "writing"):
             chosen = [case for case in cases if (case.order, case.alike) == (order, alike)]
             if chosen:
-                result[f"{order}, {alike} alike"] = _figures(chosen)
+                result[alike if alike == "additions" else f"{order}, {alike} alike"] = _figures(chosen)
     return result
 
 

@@ -1,5 +1,5 @@
-"""Holes in real code: places where the rest of a line is cut out, so that a completion can be compared with it. Pure
-but for reading files."""
+"""Holes in real code: places where the rest of a line is cut out, or has not been written yet, so that a completion can
+be compared with it. Pure but for reading files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import islice
 from typing import Literal
 
@@ -19,9 +20,9 @@ _WHOLE_LINE = re.compile(r"\S.*\n")
 Where = Literal["rest of line", "whole line"]
 """Whether a hole begins at a random column, or behind the line's indentation."""
 
-Alike = Literal["lines", "characters", "blocks"]
-"""What is drawn with equal probability: a line, a character, which makes long lines more frequent, or what is indented
-below a line that opens a block."""
+Alike = Literal["lines", "characters", "blocks", "additions"]
+"""What is drawn with equal probability: a line, a character, which makes long lines more frequent, what is indented
+below a line that opens a block, or a line that a release added to the one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,32 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         end = at + len("\n".join(lines[number + 1 : below]).rstrip())
         if first.strip() and start < end and block_indent(text[:start], text[end:]) is not None:
             yield start, end
+
+
+def cut_added(earlier: Mapping[str, str], later: Mapping[str, str], seed: int) -> Iterator[Hole]:
+    """Holes up to a line's end in the lines that `later` texts have and `earlier` ones of the same path have not, each
+    line once, in the text as it was when the line was written, if people write from top to bottom: above it that of
+    `later`, below it that of `earlier`."""
+    generator = random.Random(seed)
+    lines = {
+        path: (earlier[path].split("\n"), later[path].split("\n")) for path in sorted(earlier.keys() & later.keys())
+    }
+    added = [(path, at, below) for path, (old, new) in lines.items() for at, below in _added(old, new)]
+    generator.shuffle(added)
+    for path, at, below in added:
+        old, new = lines[path]
+        line = new[at]
+        column = generator.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
+        before = "\n".join([*new[:at], line[:column]])
+        text = "\n".join([before, *old[below:]])
+        yield Hole(path=path, text=text, offset=len(before), target=line[column:].rstrip())
+
+
+def _added(old: list[str], new: list[str]) -> Iterator[tuple[int, int]]:
+    """The numbers of the lines that are new and not blank, each with that of the old line that follows."""
+    for what, _, below, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if what in ("insert", "replace"):
+            yield from ((at, below) for at in range(start, end) if new[at].strip())
 
 
 def cut(

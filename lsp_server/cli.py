@@ -331,7 +331,8 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _bench_fill(options: argparse.Namespace) -> None:
-    fill.show(fill.report(_cases(options, _folders(options, packages.REPORTED), options.holes)), as_json=options.json)
+    cases = _cases(options, _folders(options, packages.REPORTED), options.holes)
+    fill.show(fill.report(cases + _additions(options, packages.REPORTED)), as_json=options.json)
 
 
 def _bench_model(options: argparse.Namespace) -> None:
@@ -409,7 +410,7 @@ def _bench_index(options: argparse.Namespace) -> None:
 
 def _bench_tune(options: argparse.Namespace) -> None:
     folders = _folders(options, packages.TUNED)
-    cases = _cases(options, folders, options.holes)
+    cases = _cases(options, folders, options.holes) + _additions(options, packages.TUNED)
     if not options.workspace:
         for name in (name for name in LANGUAGES if name != "python"):
             others = [fetch() for fetch in LANGUAGES[name].development]
@@ -421,6 +422,15 @@ def _bench_tune(options: argparse.Namespace) -> None:
 def _cases(options: argparse.Namespace, folders: Sequence[Path], holes: int) -> list[fill.Case]:
     settings = _settings(options)
     return asyncio.run(_with_engine(settings, lambda completer: fill.gather_cases(completer, folders, holes, settings)))
+
+
+def _additions(options: argparse.Namespace, names: Sequence[str]) -> list[fill.Case]:
+    """Of these packages' releases; none of a workspace."""
+    settings = _settings(options)
+    releases = [] if options.workspace else [(packages.fetch(packages.EARLIER[n]), packages.fetch(n)) for n in names]
+    return asyncio.run(
+        _with_engine(settings, lambda c: fill.gather_additions(c, releases, options.holes // 2, settings))
+    )
 
 
 def _folders(options: argparse.Namespace, names: Sequence[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.holes import Alike, Hole, Where, cut_blocks, sample
+from repofill.evaluation.holes import Alike, Hole, Where, cut_added, cut_blocks, sample
 
 LINES = st.lists(st.sampled_from(["", "   ", "a = 1", "    return a  ", "\tb", "\f"]), min_size=8, max_size=14)
 
@@ -55,6 +55,24 @@ def test_lines_or_characters_are_drawn_alike() -> None:
             "y" in hole.text[hole.text.rfind("\n", 0, hole.offset) + 1 : hole.offset] + hole.target for hole in found
         )
         assert abs(long / len(found) - expected) < 0.05
+
+
+@given(old=LINES, new=LINES)
+def test_what_was_added_is_written_from_top_to_bottom(old: list[str], new: list[str]) -> None:
+    """Above a hole stands the new text, below it an end of the old one; every line that only the new one has comes."""
+    found = list(cut_added({"a.py": "\n".join(old), "gone.py": "x"}, {"a.py": "\n".join(new), "more.py": "y"}, 1))
+    for hole in found:
+        before, after = hole.text[: hole.offset], hole.text[hole.offset :]
+        number = before.count("\n")
+        assert before.split("\n")[:-1] == new[:number]
+        assert (before.split("\n")[-1] + hole.target).rstrip() == new[number].rstrip()
+        below = after.split("\n")[1:]
+        assert below == old[len(old) - len(below) :]
+        assert hole.target.strip()
+    wanted = {line.rstrip() for line in new if line.strip()} - {line.rstrip() for line in old}
+    written = {(hole.text[: hole.offset].split("\n")[-1] + hole.target).rstrip() for hole in found}
+    assert wanted <= written
+    assert old != new or not found
 
 
 def test_blocks() -> None:
