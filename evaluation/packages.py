@@ -22,20 +22,6 @@ REPORTED = (
 TUNED = ("starlette==1.10.0", "textual==8.2.8", "networkx==3.6.1", "tornado==6.6.1")
 """The ranking's weights are fitted on these."""
 
-EARLIER = {
-    "prompt_toolkit==3.0.53": "prompt_toolkit==3.0.48",
-    "trio==0.35.0": "trio==0.30.0",
-    "werkzeug==3.1.9": "werkzeug==3.0.6",
-    "httpx==0.28.1": "httpx==0.27.2",
-    "pygls==2.1.1": "pygls==2.0.0",
-    "watchdog==7.1.0": "watchdog==5.0.3",
-    "starlette==1.10.0": "starlette==0.46.2",
-    "textual==8.2.8": "textual==6.0.0",
-    "networkx==3.6.1": "networkx==3.4.2",
-    "tornado==6.6.1": "tornado==6.4.2",
-}
-"""For each of these a release before it: what was added in between, somebody has really typed."""
-
 
 class FetchError(Exception):
     """A package could not be fetched; the message says what to do, in one line."""

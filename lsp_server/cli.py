@@ -35,6 +35,7 @@ from repofill.evaluation import (
     keystrokes,
     packages,
     recall,
+    releases,
     selection,
     stability,
     tune,
@@ -332,7 +333,7 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _bench_fill(options: argparse.Namespace) -> None:
     cases = _cases(options, _folders(options, packages.REPORTED), options.holes)
-    fill.show(fill.report(cases + _additions(options, packages.REPORTED)), as_json=options.json)
+    fill.show(fill.report(cases + _additions(options, releases.REPORTED)), as_json=options.json)
 
 
 def _bench_model(options: argparse.Namespace) -> None:
@@ -410,7 +411,7 @@ def _bench_index(options: argparse.Namespace) -> None:
 
 def _bench_tune(options: argparse.Namespace) -> None:
     folders = _folders(options, packages.TUNED)
-    cases = _cases(options, folders, options.holes) + _additions(options, packages.TUNED)
+    cases = _cases(options, folders, options.holes) + _additions(options, releases.TUNED)
     if not options.workspace:
         for name in (name for name in LANGUAGES if name != "python"):
             others = [fetch() for fetch in LANGUAGES[name].development]
@@ -424,13 +425,14 @@ def _cases(options: argparse.Namespace, folders: Sequence[Path], holes: int) -> 
     return asyncio.run(_with_engine(settings, lambda completer: fill.gather_cases(completer, folders, holes, settings)))
 
 
-def _additions(options: argparse.Namespace, names: Sequence[str]) -> list[fill.Case]:
-    """Of these packages' releases; none of a workspace."""
-    settings = _settings(options)
-    releases = [] if options.workspace else [(packages.fetch(packages.EARLIER[n]), packages.fetch(n)) for n in names]
-    return asyncio.run(
-        _with_engine(settings, lambda c: fill.gather_additions(c, releases, options.holes // 2, settings))
-    )
+def _additions(
+    options: argparse.Namespace, pairs: Sequence[tuple[releases.Release, releases.Release]]
+) -> list[fill.Case]:
+    """What these releases added to the ones before; nothing where a workspace is measured on."""
+    if options.workspace:
+        return []
+    settings, folders = _settings(options), [(earlier(), later()) for earlier, later in pairs]
+    return asyncio.run(_with_engine(settings, lambda c: fill.gather_additions(c, folders, options.holes, settings)))
 
 
 def _folders(options: argparse.Namespace, names: Sequence[str]) -> list[Path]:
