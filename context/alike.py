@@ -11,7 +11,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from repofill.context.infer import Ref
 from repofill.context.names import NAME, PART
@@ -23,7 +22,7 @@ _LONGEST = 2_000
 """Characters of them on either side, at most."""
 _WORDS = 32
 """The nearest ones that passages are looked for with."""
-_LETTERS = 4
+_LETTERS = 5
 """Of a word at least, for that."""
 _PASSAGES = 4
 _FUNCTIONS = 8
@@ -50,9 +49,9 @@ def alike(view: View, path: str, before: str, after: str) -> dict[Ref, float]:
     below = "\n".join(after[:_LONGEST].split("\n")[: _LINES + 1])
     around = [d.name for d in names.definitions if d.start <= len(before) <= d.end]
     words = [*around[::-1], *_by_distance(_WORD.findall(above)[::-1], _WORD.findall(below))]
-    searched = dict.fromkeys(word for word in words if len(word) >= _LETTERS)
+    searched = list(dict.fromkeys(word for word in words if len(word) >= _LETTERS))[:_WORDS]
     found: dict[Ref, str] = {}
-    for other, start, end in view.richest(islice(searched, _WORDS), _PASSAGES, path):
+    for other, start, end in view.richest(searched, _PASSAGES, path):
         its, text = view.names(other), view.text(other) or ""
         if its.language == names.language:
             for number, definition in enumerate(its.definitions):

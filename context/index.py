@@ -141,7 +141,7 @@ class _Snapshot:
         here = (other for other in self.known if other.rpartition("/")[0] == folder and other != path)
         return tuple(sorted(other for other in here if other.rpartition(".")[2] == ending))
 
-    def richest(self, words: Iterable[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
+    def richest(self, words: Sequence[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
         """Where in which files, one left out, the most of some words stand: from which character to which."""
         return self.passages.richest(words, most, left_out)
 

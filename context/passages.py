@@ -10,7 +10,6 @@ sequences; which ones that are is a few vectorised looks into the filters of all
 from __future__ import annotations
 
 import bisect
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +29,10 @@ _MOST_WORDS = 24_000_000
 _SPARE = 1.2
 _RECENT = 16
 """Files modified last are searched first."""
+_VAIN = 32
+"""Passages looked into for a needle that they have not: what is then still to be found is far away, or rare."""
+_NEAR = 1_024
+"""Passages before and behind a file, in the order of their paths, that are searched for words."""
 _FAR = (8, 16)
 """So far from the needle's end every second, and every fourth sequence is looked for: by then few passages are left, or
 the needle is everywhere."""
@@ -105,37 +108,35 @@ class Passages:
     words: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     arena: Words = field(default_factory=lambda: np.zeros(0, np.uint32))
 
-    def richest(self, words: Iterable[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
-        """The `most` passages outside of one file in which the most of some words stand, each as its file's path and
-        from which character to which it reaches. A word counts by its inverse document frequency, as in BM25."""
-        scores = np.zeros(len(self.start))
-        for word in words:
-            holding = self._holding(word.encode("utf-8", "surrogatepass"))
-            scores[holding] += math.log(1 + (len(scores) - len(holding) + 0.5) / (len(holding) + 0.5))
-        at = bisect.bisect_left(self.paths, left_out)
-        if at < len(self.paths) and self.paths[at] == left_out:
-            scores[self.first[at] : self.first[at + 1]] = 0
-        best = [int(number) for number in np.argsort(-scores, kind="stable")[:most] if scores[number] > 0]
-        starts = [(number - int(self.first[self.file[number]])) * _PASSAGE for number in best]
-        files = [self.paths[self.file[number]] for number in best]
-        return [(path, start, start + _PASSAGE) for path, start in zip(files, starts, strict=True)]
+    def richest(self, words: Sequence[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
+        """The `most` passages near a file, but not in it, in which the most of some words stand, of five letters or
+        more: each as its file's path and from which character to which it reaches. A word counts by its inverse
+        document frequency, as in BM25."""
+        number = bisect.bisect_left(self.paths, left_out)
+        start = max(int(self.first[min(number, len(self.first) - 1)]) - _NEAR // 2, 0)
+        near = np.arange(start, min(start + _NEAR, len(self.start)))
+        if number < len(self.paths) and self.paths[number] == left_out:
+            near = near[self.file[near] != number]
+        holding = self._holding(words, near)
+        having = holding.sum(axis=1)
+        scores = np.log(1 + (len(near) - having + 0.5) / (having + 0.5)) @ holding
+        best = [int(near[at]) for at in np.argsort(-scores, kind="stable")[:most] if scores[at] > 0]
+        starts = [(passage - int(self.first[self.file[passage]])) * _PASSAGE for passage in best]
+        files = [self.paths[self.file[passage]] for passage in best]
+        return [(path, at, at + _PASSAGE) for path, at in zip(files, starts, strict=True)]
 
-    def _holding(self, needle: bytes) -> _Numbers:
-        """The passages that may hold a needle of three bytes or more."""
-        size = max(size for size in _SEQUENCES if size <= len(needle))
-        left = np.arange(len(self.start))
-        for at in range(len(needle) - size, -1, -1):
-            left = self.having(needle[at : at + size], left)
-        return left
-
-    def having(self, sequence: bytes, among: _Numbers) -> _Numbers:
-        """Those of some passages that may hold a sequence of one of the lengths that the filters are made of."""
-        place, first, second = (
-            int(part[0]) for part in _hash(np.array([int.from_bytes(sequence, "little")], np.uint64))
-        )
-        mask = np.uint32(1 << first | 1 << second)
-        word = self.start[among] + ((self.words[among] * np.uint64(place)) >> np.uint64(32)).view(np.int64)
-        kept: _Numbers = among[(self.arena[word] & mask) == mask]
+    def _holding(self, words: Sequence[str], passages: _Numbers) -> NDArray[np.bool_]:
+        """Whether a word, first axis, may stand in a passage, second axis: by its first, middle and last sequence."""
+        size = _SEQUENCES[-1]
+        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        joined = [
+            [int.from_bytes(word[at : at + size], "little") for at in (0, (len(word) - size) // 2, len(word) - size)]
+            for word in encoded
+        ]
+        place, first, second = _hash(np.array(joined, np.uint64).reshape(-1, 3, 1))
+        mask = (np.uint64(1) << first | np.uint64(1) << second).astype(np.uint32)
+        word = self.start[passages] + ((self.words[passages] * place) >> np.uint64(32)).view(np.int64)
+        kept: NDArray[np.bool_] = ((self.arena[word] & mask) == mask).all(axis=1)
         return kept
 
 
@@ -234,19 +235,22 @@ class Nearby:
 
     def occurrences(self, needle: str) -> Iterator[tuple[int, str, int]]:
         """The first places that end with `needle`: the file's number, its text and the offset."""
-        seen = 0
+        seen = vain = 0
         for file, number in self._in_order(needle):
             text = self._text(file)
             if text is None:
                 continue
             end = number * _PASSAGE + _PASSAGE + len(needle) - 1
             at = text.find(needle, number * _PASSAGE, end)
+            vain += at < 0
             while at >= 0:
                 yield file, text, at + len(needle)
                 seen += 1
                 if seen == OCCURRENCES:
                     return
                 at = text.find(needle, at + 1, end)
+            if vain == _VAIN:
+                return
 
     def _text(self, file: int) -> str | None:
         if file not in self._texts:
@@ -277,7 +281,9 @@ class Nearby:
 
     def _passes(self, needle: bytes) -> list[_Numbers]:
         """By length the passages that may hold that much of the needle's end."""
-        left = np.arange(len(self._passages.start))
+        here = self._passages
+        left = np.arange(len(here.start))
+        start, words = here.start, here.words
         found = [left]
         for length in range(1, len(needle) + 1):
             step = 1 + (length > _FAR[0]) + 2 * (length > _FAR[1])
@@ -285,6 +291,11 @@ class Nearby:
                 if length < size or length % step or (size < _SEQUENCES[-1] and length > _SEQUENCES[-1]):
                     continue
                 at = len(needle) - length
-                left = self._passages.having(needle[at : at + size], left)
+                joined = np.array([int.from_bytes(needle[at : at + size], "little")], np.uint64)
+                place, first, second = (int(part[0]) for part in _hash(joined))
+                mask = np.uint32(1 << first | 1 << second)
+                word = start + ((words * np.uint64(place)) >> np.uint64(32)).view(np.int64)
+                kept = (here.arena[word] & mask) == mask
+                left, start, words = left[kept], start[kept], words[kept]
             found.append(left)
         return found

@@ -115,7 +115,7 @@ class View(Protocol):
     def beside(self, path: str) -> Sequence[str]:
         """Paths of the files in the same folder with the same ending."""
 
-    def richest(self, words: Iterable[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
+    def richest(self, words: Sequence[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
         """Where in which files, one left out, the most of some words stand: from which character to which."""
 
 

@@ -3,7 +3,7 @@ windows that do not slide."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -98,7 +98,7 @@ class Files:
     def beside(self, path: str) -> Sequence[str]:
         return ()
 
-    def richest(self, words: Iterable[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
+    def richest(self, words: Sequence[str], most: int, left_out: str) -> Sequence[tuple[str, int, int]]:
         return ()
 
 

@@ -115,7 +115,7 @@ def test_what_a_text_has_not_is_mostly_not_read() -> None:
         (["circle_area"], 9, "a.py", ["b.py 0"]),
         # the rarer word counts more, two more than one
         (["circle_area", "square"], 9, "", ["c.py 0", "a.py 16384", "b.py 0"]),
-        (["circle_area", "square", "root"], 9, "a.py", ["b.py 0", "c.py 0"]),
+        (["circle_area", "square", "roots"], 9, "a.py", ["b.py 0", "c.py 0"]),
         (["nowhere"], 9, "", []),
         ([], 9, "", []),
     ],
@@ -125,12 +125,23 @@ def test_richest(words: list[str], most: int, left_out: str, expected: list[str]
     index = PassageIndex()
     texts = {
         "a.py": "# nothing\n" * 2000 + "circle_area(\n",
-        "b.py": "circle_area, root\n",
+        "b.py": "circle_area, roots\n",
         "c.py": "square\n",
         "d.py": "",
     }
     index.update({path: described(text, 1) for path, text in texts.items()})
     assert [f"{path} {start}" for path, start, _ in index.passages.richest(words, most, left_out)] == expected
+
+
+def test_what_is_looked_for_in_vain_is_given_up() -> None:
+    """Passages that have all parts of a needle, but not itself, are read until it is clear that this leads nowhere."""
+    index, read = PassageIndex(), []
+    texts = {f"m{n}.py": f"value_{n} = alpha_bet + pha_beta\n" for n in range(100)}
+    texts |= {"a.py": "alpha_beta = 1\n", "z.py": "alpha_beta = 2\n"}
+    index.update({path: described(text, 0) for path, text in texts.items()})
+    source = Nearby(index.passages, "a.py", lambda _: False, lambda path, digest: read.append(path) or digest.decode())
+    assert [text for _, text, _ in source.occurrences("alpha_beta")] == [texts["a.py"]]
+    assert 20 < len(read) < 60
 
 
 def test_beyond_the_bound_nothing_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
