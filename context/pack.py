@@ -37,7 +37,7 @@ _LINE_CHARACTERS = 6
 _SIMILAR = 0.7
 """From this Jaccard similarity of their words on, definitions of one name and signature enter once."""
 _COMPARED_CHARACTERS = 2_000
-_CACHE_WORTH = 0.6
+_CACHE_WORTH = 0.7
 """What keeping all of the previous context is worth, as a share of the value of the best context: every token of it
 that changes must be evaluated anew before the user sees anything."""
 
