@@ -39,8 +39,8 @@ def alike(view: View, path: str, before: str, after: str) -> dict[Ref, float]:
     """Functions of other files in the same language, each with the probability that how the line at the cursor ends
     stands in it, the likeliest first.
 
-    That is about the square of its likeness: of 1,859 functions at 160 places of four Python packages 1.8% had the
-    line's end where that was below 0.15, 3.3, 8.6, 7.2 and 13.3% of those up to 0.2, 0.25, 0.3 and 0.35.
+    That is about six times the cube of its likeness: at 313 places of four Python packages the line's end stood in 3%
+    of the functions with a likeness from 0.1 to 0.2, in 4, 11 and 27% of those up to 0.25, 0.3 and 0.4, in 67% above.
     """
     names = view.names(path)
     if names.outline is None:
@@ -59,7 +59,7 @@ def alike(view: View, path: str, before: str, after: str) -> dict[Ref, float]:
                     found[other, number] = text[definition.start : min(definition.end, definition.start + _FUNCTION)]
     likeness = bm25(" ".join(words), list(found.values()))
     best = sorted(zip(found, likeness, strict=True), key=lambda scored: (-scored[1], scored[0]))[:_FUNCTIONS]
-    return {ref: share**2 for ref, share in best if share >= _LEAST}
+    return {ref: min(6 * share**3, 1.0) for ref, share in best if share >= _LEAST}
 
 
 def _by_distance(above: Sequence[str], below: Sequence[str]) -> list[str]:
@@ -77,8 +77,7 @@ def bm25(query: str, texts: Sequence[str]) -> list[float]:
     weights = {}
     for part in _counts(query):
         having = sum(part in counts for counts in counted)
-        if having:
-            weights[part] = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+        weights[part] = math.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
     most = sum(weights.values()) or 1
     return [
         sum(

@@ -24,7 +24,7 @@ Form = Literal["whole", "definitions"]
 
 _BODY_WORTH = 0.15
 """What the body of a definition adds to its signature, as a share of its value."""
-_PATTERN_WORTH = 0.25
+_PATTERN_WORTH = 0.5
 """What the end of the cursor's line, where it stands in a body, is worth beside a definition that is used there. At 2K
 tokens more of it would cost definitions in code that is being written."""
 _LEAST_VALUE = 0.0002
