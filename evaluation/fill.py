@@ -97,7 +97,10 @@ async def gather_at(
     # File by file, so that holes of one file find their context in the cache.
     in_order = sorted(holes, key=lambda hole: (hole.path, hole.offset))
     for hole in track(in_order, description=description, transient=True):
-        for order, shown in (("finished", hole), ("writing", hole.in_writing_order()))[: 1 + (alike != "additions")]:
+        orders = {"finished": hole}
+        if alike != "additions":
+            orders["writing"] = hole.in_writing_order()
+        for order, shown in orders.items():
             index.open(shown.path, shown.text)
             cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
             gathered = await completer.gather(index, cursor, settings)

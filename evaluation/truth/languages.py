@@ -32,7 +32,8 @@ def _crate(name: str, version: str) -> Callable[[], Path]:
     return lambda: debian.binary(f"librust-{name}-dev={version}") / folder
 
 
-_BUILT = ("dist", "lib", "cjs", "esm", "build")
+BUILT = ("dist", "lib", "cjs", "esm", "build")
+"""Folders of npm packages with what is built of their sources."""
 
 LANGUAGES = {
     "python": Measured(
@@ -47,12 +48,12 @@ LANGUAGES = {
         reported=(
             partial(npm.package, "rxjs", "7.8.2", "dist"),
             partial(npm.package, "zod", "4.6.7", "[!ps]*"),  # what is built of src lies around it
-            partial(npm.package, "@reduxjs/toolkit", "2.14.0", *_BUILT),
-            partial(npm.package, "@trpc/server", "11.25.2", *_BUILT),
+            partial(npm.package, "@reduxjs/toolkit", "2.14.0", *BUILT),
+            partial(npm.package, "@trpc/server", "11.25.2", *BUILT),
         ),
         development=(
-            partial(npm.package, "mobx", "7.1.3", *_BUILT),
-            partial(npm.package, "@tanstack/query-core", "5.108.0", *_BUILT),
+            partial(npm.package, "mobx", "7.1.3", *BUILT),
+            partial(npm.package, "@tanstack/query-core", "5.108.0", *BUILT),
         ),
     ),
     "javascript": Measured(

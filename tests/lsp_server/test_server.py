@@ -340,7 +340,8 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
 
 async def test_the_plan_shows_dependencies_first_and_sees_the_disk_change(shared: Editor) -> None:
     shared.open("user.py", "import model\nimport generated\n")
-    assert (await shared.context("user.py"))[-2:] == ["utils.py", "model.py"]
+    kept = "shapes.py"  # of the file before
+    assert [path for path in await shared.context("user.py") if path != kept] == ["utils.py", "model.py"]
     await shared.command("repofill.reindex")
     (shared.workspace / "generated.py").write_text("def made():\n    return 1\n")
 
@@ -392,7 +393,8 @@ async def test_files_with_secrets_get_nothing_and_show_nowhere(shared: Editor) -
         assert await shared.inline(path) == []
         assert await shared.context(path) == []
     shared.open("uses.py", "import credentials\nimport model\n")
-    assert (await shared.context("uses.py"))[-2:] == ["utils.py", "model.py"]
+    kept = "shapes.py"  # of the file before
+    assert [path for path in await shared.context("uses.py") if path != kept] == ["utils.py", "model.py"]
     assert {".env", "credentials.py"}.isdisjoint(await shared.context("uses.py"))
 
 
@@ -405,7 +407,8 @@ async def test_odd_text_and_deleted_files_do_not_matter(shared: Editor) -> None:
     (shared.workspace / "short.py").unlink()
     shared.type("short.py", "p")
     assert REST[1:] in [item.insert_text for item in await shared.inline("short.py")]
-    assert {"utils.py", "model.py"} <= set(await shared.context("short.py"))
+    imported = [path for path in await shared.context("short.py") if path in ("utils.py", "model.py")]
+    assert imported == ["utils.py", "model.py"]  # among files with functions like the one that is typed
 
 
 class Cells(Editor):
