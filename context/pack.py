@@ -55,13 +55,15 @@ class ContextFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What a context shows of one file: the numbers of its definitions as skeletons and with their bodies. `text` is
-    the result with its path comment, `digest` identifies the file's text that it was made from."""
+    the result with its path comment, `cost` its characters or, where those are more, the ones that were reckoned
+    with, so that the same plan costs as much the next time. `digest` identifies the file's text it was made from."""
 
     path: str
     shown: frozenset[int]
     whole: frozenset[int]
     form: Form
     text: str
+    cost: float
     digest: bytes | None
 
 
@@ -85,7 +87,7 @@ def pack(
     kept = _still_true(view, previous)
     values = {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE}
     offered = _Offered(view, values, patterns, kept)
-    used = [0, *accumulate(len(chosen.text) for chosen in kept)]
+    used = [0.0, *accumulate(chosen.cost for chosen in kept)]
     filled = [
         _Packing(offered, kept[:count], budget_characters - length).fill()
         for count, length in enumerate(used)
@@ -116,7 +118,7 @@ def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> list[Chos
         packing = _Packing(offered, start, allowed)
         packing.fill()
         added = packing.rendered()
-        over = sum(len(chosen.text) for chosen in added) - left
+        over = sum(chosen.cost for chosen in added) - left
         if over <= 0:
             return added
         allowed = max(allowed - over, allowed / 2)
@@ -244,8 +246,9 @@ class _File:
             number = parents[number]
         return missing
 
-    def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], left: float) -> Chosen:
-        """Some of its definitions, or the whole file where that costs little more and there is so much left."""
+    def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], spent: float, left: float) -> Chosen:
+        """Some of its definitions, for which `spent` was reckoned, or the whole file where that costs little more and
+        there is so much left."""
         some = "" if self.outline is None else render(self.source, self.outline, shown=shown, whole=whole)
         more = len(self.source) - len(some)
         form: Form = "definitions"
@@ -254,12 +257,14 @@ class _File:
         ):
             form, some = "whole", self.source.strip("\n") + "\n"
             shown = whole = frozenset(range(len(self.outline.definitions) if self.outline is not None else 1))
+        text = self.opening + some
         return Chosen(
             path=self.path,
             shown=frozenset(shown),
             whole=frozenset(whole),
             form=form,
-            text=self.opening + some,
+            text=text,
+            cost=max(len(text), spent),
             digest=self.digest,
         )
 
@@ -304,9 +309,10 @@ class _Packing:
         chosen = []
         kept = {path for path, _ in self._there}
         for path in sorted(self._shown):
-            file = self._offered.files[path]
-            made = file.chosen(self._shown[path], self._whole.get(path, set()), 0 if path in kept else self._left)
-            self._left -= max(len(made.text) - self._spent[path], 0)
+            file, spent = self._offered.files[path], self._spent[path]
+            left = 0 if path in kept else self._left
+            made = file.chosen(self._shown[path], self._whole.get(path, set()), spent, left)
+            self._left -= made.cost - spent
             chosen.append(made)
         return chosen
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from repofill.context.languages.support import Resolution
@@ -229,6 +229,12 @@ VALUES = st.dictionaries(st.sampled_from(PLACES), st.floats(0.001, 1), max_size=
 
 
 @given(first=VALUES, second=VALUES, patterns=VALUES, budget=st.integers(0, 3000))
+@example(  # more room left than was reckoned with
+    first={"a/point.py Point.move": 1.0, "c/long.py first": 0.5, "d/documented.ts add": 0.5, "b/table.py SIZES": 0.75},
+    second={},
+    patterns={"a/point.py Point": 1.0, "a/point.py Point.move": 1.0, "d/documented.ts add": 0.5},
+    budget=97,
+)
 def test_a_plan_keeps_to_its_budget_and_to_what_was_there(
     first: dict[str, float], second: dict[str, float], patterns: dict[str, float], budget: int
 ) -> None:
