@@ -108,7 +108,7 @@ def _changes_often(run: bytes) -> bool:
     """Whether `run` has digits, or is capitals alone, or changes case more often than the names programmers give."""
     if _DIGIT.search(run):
         return True
-    return not run.islower() and ((run.isalpha() and run.isupper()) or 4 * len(PIECE.findall(run)) > len(run))
+    return not run.islower() and ((run.isalpha() and run.isupper()) or 5 * len(PIECE.findall(run)) > len(run))
 
 
 def _end(data: bytes, mark: bytes, start: int, limit: int) -> int:

@@ -11,7 +11,7 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from repofill.context.index import WorkspaceIndex
@@ -505,6 +505,8 @@ def test_properties(text: str) -> None:
 
 
 @given(st.sampled_from(sorted(TOKENS)), st.integers(), st.text(max_size=20), st.text(max_size=20))
+@example("another service", -15_392_712_660_453_896_192, "", "")  # no digits
+@example("huggingface", 95, "", "")  # nor many changes of case
 def test_a_token_does_not_depend_on_its_surroundings(name: str, seed: int, before: str, after: str) -> None:
     known, _, secret = made(TOKENS[name], seed).rpartition("§")
     assert secret not in redact(f'{before} "{known}{secret}" {after}')
