@@ -19,8 +19,9 @@ from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
 from repofill.evaluation.holes import Alike, Hole, cut_added, sample
-from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered
+from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered, sure_enough
 from repofill.lsp_server.settings import Settings
+from repofill.models.beginning import begins
 from repofill.models.rank import Ranked
 
 LEVELS = (0.25, 0.5, 0.75)
@@ -164,10 +165,29 @@ def _figures(cases: Sequence[Case]) -> dict[str, float]:
         "among candidates": percent(any(right(r.option.text, c) for r in c.ranked) for c in cases),
         "together, targets of 4+ letters": exact_match(words)["together"],
     }
+    if all(case.alike != "blocks" for case in cases):
+        figures |= _as_typed(cases)
     for level in LEVELS:
         shown = [case for case in cases if case.ranked and case.ranked[0].confidence >= level]
         figures[f"shown at {level}"] = 100 * len(shown) / len(cases)
         figures[f"precision at {level}"] = exact_match(shown)["together"]
+    return figures
+
+
+def _as_typed(cases: Sequence[Case]) -> dict[str, float]:
+    """What the default confidence shows, whole lines alone and beginnings of others, too: in percent of the cases; how
+    many of these are right in all that they insert; and the characters that need not be typed."""
+    least = Settings().suggest.min_confidence
+    sure = [next((r.option.text for r in sure_enough(case.gathered, least)), "") for case in cases]
+    whole = [best(case) if case.ranked and case.ranked[0].confidence >= least else "" for case in cases]
+    targets = [case.hole.target for case in cases]
+    figures = {}
+    for name, texts in (("whole lines", whole), ("and beginnings", sure)):
+        shown = [(text.rstrip(), target) for text, target in zip(texts, targets, strict=True) if text]
+        saved = [len(text) for text, target in shown if begins(text, target)]
+        figures[f"{name}: shown"] = 100 * len(shown) / len(cases)
+        figures[f"{name}: right"] = 100 * len(saved) / max(len(shown), 1)
+        figures[f"{name}: characters saved"] = 100 * sum(saved) / sum(map(len, targets))
     return figures
 
 

@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
+from repofill.models.beginning import FEATURES as OF_BEGINNING
+from repofill.models.beginning import beginnings, begins
+from repofill.models.beginning import features as of_beginning
 from repofill.models.rank import FAMILIES, FEATURES, Option, bundled_weights, features
 
 _OTHERS_SHARE = 2
@@ -110,7 +113,21 @@ def _longest_right(options: Sequence[Option], case: Case) -> Option | None:
     return max((option for option in options if right(option.text, case)), key=lambda o: len(o.text), default=None)
 
 
+def beginning_weights(cases: Sequence[Case]) -> dict[str, float]:
+    """Weights of `models.beginning`: with one option a group the same model is plain logistic regression."""
+    rows, labels = [], []
+    for case in (case for case in cases if case.alike != "blocks"):
+        for text in beginnings(case.ranked, case.gathered.place):
+            row = of_beginning(text, case.ranked, case.gathered.place)
+            rows.append([row[name] for name in OF_BEGINNING])
+            labels.append(float(begins(text, case.hole.target)))
+    start = np.array([bundled_weights().beginning.get(name, 0.0) for name in OF_BEGINNING])
+    weights = fit(np.array(rows), np.array(labels), np.arange(len(rows)), start)
+    return {name: round(float(weight), 4) for name, weight in zip(OF_BEGINNING, weights, strict=True)}
+
+
 def write(cases: Sequence[Case], packages: Sequence[str], model: str, out: Path) -> None:
     """Fit and write `out` in the form of `models/bundled/rank.json`."""
     content = {"fitted_on": list(packages), "model": model, "cases": len(cases), "weights": weights_by_family(cases)}
+    content["beginning"] = beginning_weights(cases)
     out.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

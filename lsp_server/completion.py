@@ -22,6 +22,7 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
+from repofill.models.beginning import SURE, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.engine import Engine, EngineUnavailable
@@ -92,8 +93,8 @@ class _Planned:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """Text to insert at the cursor, in the place of so many characters behind it. `confidence` is the probability that
-    it is exactly right; `source` is "project" for text copied from the project, "model" for text the model wrote,
-    "both" where they agree."""
+    it is exactly right or, of the beginning of a line, that the line begins so; `source` is "project" for text copied
+    from the project, "model" for text the model wrote, "both" where they agree."""
 
     text: str
     confidence: float
@@ -176,11 +177,10 @@ class Completer:
             return None
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings)
-        least = 0.0 if explicit else settings.suggest.min_confidence
-        likely = [r for r in rank_gathered(gathered) if r.confidence >= least]
+        sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
         answer = gathered.answer
         return Completion(
-            items=_suggestions(likely, cursor, closers)[: settings.suggest.max_items],
+            items=_suggestions(sure, cursor, closers)[: settings.suggest.max_items],
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
@@ -335,6 +335,17 @@ def _whole_lines(answer: FillAnswer) -> str:
     return answer.text.rpartition("\n")[0] if answer.ended == "length" else answer.text
 
 
+def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
+    """The options at a cursor that are right with a probability of at least `least`, the most probable first; where
+    there is none, the beginning of a line that is sure all the same."""
+    ranked = rank_gathered(gathered)
+    likely = [r for r in ranked if r.confidence >= least]
+    if likely or not gathered.scored:
+        return likely
+    beginning = sure_beginning(ranked, gathered.place, max(least, SURE))
+    return [beginning] if beginning is not None else []
+
+
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor, the most probable first."""
     answer, written = gathered.answer, gathered.written
@@ -365,10 +376,10 @@ def _closers(cursor: Cursor) -> str:
     return match[0] if match is not None and block_indent(before, after) is None else ""
 
 
-def _suggestions(likely: Iterable[Ranked], cursor: Cursor, closers: str) -> tuple[Suggestion, ...]:
+def _suggestions(sure: Iterable[Ranked], cursor: Cursor, closers: str) -> tuple[Suggestion, ...]:
     """Options as they are inserted: of those that leave the same text the first, none that changes nothing."""
     distinct: dict[str, Suggestion] = {}
-    for suggestion in (_suggestion(ranked, cursor, closers) for ranked in likely):
+    for suggestion in (_suggestion(ranked, cursor, closers) for ranked in sure):
         distinct.setdefault(suggestion.text + closers[suggestion.replaces :], suggestion)
     distinct.pop(closers, None)
     return tuple(distinct.values())

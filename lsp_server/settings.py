@@ -55,9 +55,7 @@ class SuggestSettings:
     deadline_ms: int = _setting(500, "Milliseconds until an answer, with what there is by then.", least=20, most=60_000)
     max_lines: int = _setting(12, "Lines of a suggestion where the cursor opens a block; 1 for single lines.", least=1)
     max_items: int = _setting(3, "Suggestions to cycle through.", least=1, most=10)
-    min_confidence: float = _setting(
-        0.25, "Probability of being exactly right below which nothing is shown.", least=0, most=1
-    )
+    min_confidence: float = _setting(0.25, "Probability of being right below which nothing is shown.", least=0, most=1)
     disabled_languages: tuple[str, ...] = _setting((), "Language ids, as the editor names them, without suggestions.")
 
 

@@ -158,14 +158,15 @@ def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate],
 
 class Weights(NamedTuple):
     """What was fitted with the model of this name: weights by family, "" for the languages that it was not trained on;
-    "scored" for options with a log-probability, "copied" without."""
+    "scored" for options with a log-probability, "copied" without. `beginning` are those of `models.beginning`."""
 
     model: str
     weights: Mapping[str, Mapping[str, Mapping[str, float]]]
+    beginning: Mapping[str, float]
 
 
 @lru_cache(maxsize=1)
 def bundled_weights() -> Weights:
     """The weights that ship with the bundled model."""
     content = json.loads(resources.files("repofill.models.bundled").joinpath("rank.json").read_text("utf-8"))
-    return Weights(model=content["model"], weights=content["weights"])
+    return Weights(model=content["model"], weights=content["weights"], beginning=content["beginning"])

@@ -218,6 +218,11 @@ def left_open(text: str, line: str) -> int:
     return next(iter(_left_open(text, line)), len(text))
 
 
+def is_closed(text: str, line: str) -> bool:
+    """Whether `text`, which continues `line`, leaves no bracket and no quote open that it opens."""
+    return left_open(text, line) == len(text) and all(len([*_all_unescaped(text, q)]) % 2 == 0 for q in "\"'`")
+
+
 def _left_open(text: str, line: str) -> list[int]:
     """Where in `text`, which continues `line`, brackets are opened that it does not close."""
     opened: list[int] = []

@@ -24,6 +24,7 @@ from repofill.models.rank import Option, Ranked
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
 TYPED = "def area(wid"
+NAMES = ("apple", "banana", "cherry", "damson", "elder", "fig", "grape", "hazel")
 UNHURRIED = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=60_000))
 
 
@@ -144,6 +145,25 @@ async def test_of_a_large_file_every_option_is_held_against_what_is_near(
     found = await Completer(engine).gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found.copies[0].text == "th, height):"
     assert 0 < max(seen) < len(after)
+
+
+async def test_where_no_whole_line_is_sure_its_beginning_is_shown(tmp_path: Path) -> None:
+    lines = [f'    registry.register("{name}", make_{name}, {at})\n' for at, name in enumerate(NAMES)]
+    text = "def fill(registry):\n" + "".join(lines) + "    regis"
+    index = WorkspaceIndex(tmp_path)
+    engine = make_engine(Settings())
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    try:
+        found = await Completer(engine).complete(index, cursor, UNHURRIED)
+        assert found is not None
+        assert [item.text for item in found.items] == ["try.register"]
+        assert found.items[0].confidence >= 0.6
+        strict = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=1.0))
+        found = await Completer(engine).complete(index, cursor, strict)
+        assert found is not None
+        assert found.items == ()
+    finally:
+        await engine.close()
 
 
 @pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])

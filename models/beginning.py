@@ -1,0 +1,82 @@
+"""How far a line is sure where no whole one is. Pure; called by the completion path.
+
+That the author's text begins in some way is more probable than the options that begin so are together: what is none of
+them may begin so, too. A logistic model says how probable; its weights are fitted by `repofill bench tune` beside those
+of `models.rank`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+
+from repofill.models.place import Place
+from repofill.models.rank import Option, Ranked, bundled_weights
+from repofill.models.trim import is_closed
+
+SURE = 0.6
+"""So probable must a beginning be at least: as often right as whole lines are from the default confidence on."""
+FEATURES = ("bias", "options", "share", "count", "match", "length", "in_word")
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_OPTIONS = 6
+"""The most probable ones, whose beginnings are looked at."""
+_SHORTEST = 3
+"""Characters that are worth a key."""
+
+
+def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) -> Ranked | None:
+    """The longest beginning of the options at a place, the most probable first, that is right with a probability of at
+    least `least`; None where there is none."""
+    weights = bundled_weights().beginning
+    best = None
+    for text in beginnings(ranked, place):
+        if len(text) >= _SHORTEST and (best is None or len(text) > len(best.option.text)):
+            row = features(text, ranked, place)
+            probability = 1 / (1 + math.exp(-sum(weights[name] * value for name, value in row.items())))
+            if probability >= least:
+                best = Ranked(option=_option(text, ranked), confidence=probability)
+    return best
+
+
+def beginnings(ranked: Sequence[Ranked], place: Place) -> Iterator[str]:
+    """Where the best options, those of one line, can be cut: behind a word or a sign, where no bracket or quote that
+    they have opened is left open. Each once."""
+    found: dict[str, None] = {}
+    for text in (r.option.text for r in ranked[:_OPTIONS] if "\n" not in r.option.text):
+        for token in _TOKEN.finditer(text):
+            if is_closed(text[: token.end()], place.line):
+                found[text[: token.end()]] = None
+    return iter(found)
+
+
+def begins(text: str, whole: str) -> bool:
+    """Whether `whole` begins with `text`, and not in the middle of a word."""
+    return whole.startswith(text) and not (_is_word(text[-1:]) and _is_word(whole[len(text) : len(text) + 1]))
+
+
+def features(text: str, ranked: Sequence[Ranked], place: Place) -> dict[str, float]:
+    """What is weighed of a beginning: the probability of the options that begin so, their share of that of all options,
+    their number, their longest match, its length, and whether it ends a word that has begun at the cursor."""
+    agreeing = [r for r in ranked if begins(text, r.option.text)]
+    probability = sum(r.confidence for r in agreeing)
+    return {
+        "bias": 1.0,
+        "options": math.log((probability + 0.01) / (1.01 - probability)),
+        "share": math.log(probability / max(sum(r.confidence for r in ranked), 1e-9) + 0.02),
+        "count": math.log(max(len(agreeing), 1)),
+        "match": math.log1p(max((r.option.copy.match_length for r in agreeing if r.option.copy), default=0)) / 3,
+        "length": math.log(len(text)),
+        "in_word": float(_is_word(place.line[-1:])),
+    }
+
+
+def _option(text: str, ranked: Sequence[Ranked]) -> Option:
+    agreeing = [r.option for r in ranked if begins(text, r.option.text)]
+    copy = next((option.copy for option in agreeing if option.copy is not None), None)
+    return Option(text=text, copy=copy, generated=any(option.generated for option in agreeing))
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
