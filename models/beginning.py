@@ -9,35 +9,47 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from repofill.models.place import Place
 from repofill.models.rank import Option, Ranked, bundled_weights
 from repofill.models.trim import is_closed
 
-SURE = 0.6
+SURE = 0.55
 """So probable must a beginning be at least: as often right as whole lines are from the default confidence on."""
 FEATURES = ("bias", "options", "share", "count", "match", "length", "in_word")
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(r"\w+")
 _OPTIONS = 6
 """The most probable ones, whose beginnings are looked at."""
 _SHORTEST = 3
 """Characters that are worth a key."""
+_WRONG = 8
+"""What a wrong one costs, in characters that a right one saves."""
 
 
 def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) -> Ranked | None:
-    """The longest beginning of the options at a place, the most probable first, that is right with a probability of at
-    least `least`; None where there is none."""
-    weights = bundled_weights().beginning
-    best = None
-    for text in beginnings(ranked, place):
-        if len(text) >= _SHORTEST and (best is None or len(text) > len(best.option.text)):
-            row = features(text, ranked, place)
-            probability = 1 / (1 + math.exp(-sum(weights[name] * value for name, value in row.items())))
-            if probability >= least:
-                best = Ranked(option=_option(text, ranked), confidence=probability)
+    """Of the beginnings of the options at a place, the most probable first, the one to gain most by that is right with
+    a probability of at least `least`; None where there is none."""
+    best, gain = None, -math.inf
+    for text in filter(partial(_is_worth_it, place=place), beginnings(ranked, place)):
+        probability = _probability(features(text, ranked, place))
+        gained = probability * len(text) - (1 - probability) * _WRONG
+        if probability >= least and gained > gain:
+            best, gain = Ranked(option=_option(text, ranked), confidence=probability), gained
     return best
+
+
+def _is_worth_it(text: str, place: Place) -> bool:
+    """Not so short, nor on a new line one word alone: `return`, `self`."""
+    return len(text) >= _SHORTEST and (bool(place.line.strip()) or len(_WORD.findall(text)) > 1)
+
+
+def _probability(row: Mapping[str, float]) -> float:
+    weights = bundled_weights().beginning
+    return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in row.items())))
 
 
 def beginnings(ranked: Sequence[Ranked], place: Place) -> Iterator[str]:

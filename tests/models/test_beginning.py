@@ -42,7 +42,7 @@ ERRORS = [("rror, FeatureRequestError)", 0.14, 40), ("rror, JsonRpcError)", 0.13
     [
         # what they have in common
         ("send(e", ERRORS, "rror,"),
-        # with one of them surer, more of it
+        # with some of them surer, more of it
         ("send(e", [("rror, Feature.a", 0.24, 60), ("rror, Feature.b", 0.24, 60), ("x", 0.01, 3)], "rror, Feature."),
         # where they differ from the first word on, or none is likely, nothing
         ("send(e", [("rror", 0.1, 8), ("vent", 0.1, 8), ("xc", 0.1, 8)], ""),
@@ -50,6 +50,11 @@ ERRORS = [("rror, FeatureRequestError)", 0.14, 40), ("rror, JsonRpcError)", 0.13
         ("send(e", [], ""),
         # not so little that typing it takes no longer
         ("send(e", [("x, FeatureRequestError)", 0.2, 40), ("x, JsonRpcError)", 0.2, 40)], ""),
+        # nor a sign that may well be another
+        ("x.", [("width: int", 0.13, 40), ("width = 1", 0.12, 40), ("width: str", 0.02, 40)], "width"),
+        # on a new line not one word alone
+        ("    ", [("return width", 0.2, 40), ("return height", 0.2, 40)], ""),
+        ("    ", [("return self.width", 0.2, 40), ("return self.height", 0.2, 40)], "return self."),
         # nothing that would have to be closed: neither a bracket nor a quote
         ("self.", [("assertEqual(a, b)", 0.2, 40), ("assertEqual(c, d)", 0.2, 40)], "assertEqual"),
         ("print", [('("some text")', 0.2, 40), ('("some words")', 0.2, 40)], ""),
