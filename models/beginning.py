@@ -24,8 +24,10 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w+")
 _OPTIONS = 6
 """The most probable ones, whose beginnings are looked at."""
-_SHORTEST = 3
-"""Characters that are worth a key."""
+_SHORTEST, _LONGEST = 3, 80
+"""Characters that are worth a key, and that are looked at."""
+_LINE_CHARACTERS = 200
+"""Of the line ahead of the cursor, in which a string may have begun."""
 _WRONG = 8
 """What a wrong one costs, in characters that a right one saves."""
 
@@ -55,12 +57,12 @@ def _probability(row: Mapping[str, float]) -> float:
 def beginnings(ranked: Sequence[Ranked], place: Place) -> Iterator[str]:
     """Where the best options, those of one line, can be cut: behind a word or a sign, where no bracket or quote that
     they have opened is left open. Each once."""
+    line = place.line[-_LINE_CHARACTERS:]
     found: dict[str, None] = {}
     for text in (r.option.text for r in ranked[:_OPTIONS] if "\n" not in r.option.text):
-        for token in _TOKEN.finditer(text):
-            if is_closed(text[: token.end()], place.line):
-                found[text[: token.end()]] = None
-    return iter(found)
+        ends = (token.end() for token in _TOKEN.finditer(text[: _LONGEST + 1]))
+        found.update(dict.fromkeys(text[:end] for end in ends if end <= _LONGEST))
+    return (text for text in found if is_closed(text, line))
 
 
 def begins(text: str, whole: str) -> bool:
