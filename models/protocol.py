@@ -16,9 +16,12 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME_BYTES = 64 << 20
 _HEAD_BYTES = 4
+
+Steps = tuple[tuple[int, float], ...]
+"""Of every beginning of a text, token by token: its characters, its natural log-probability."""
 
 
 class ProtocolError(Exception):
@@ -61,6 +64,7 @@ class CandidateScore:
 
     logprob: float
     tokens: int
+    steps: Steps = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class FillAnswer:
     scores: tuple[CandidateScore | None, ...]
     prompt_tokens: int
     cached_tokens: int
+    steps: Steps = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 
