@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchdog.events import (
@@ -83,7 +85,7 @@ class WorkspaceWatcher:
         if self._stopped or not self._root.is_dir():
             return
         try:
-            self._observe(Observer())
+            self._observe(_system_observer(self._lost))
         except OSError as error:
             self._poll(error)
         else:
@@ -151,6 +153,11 @@ class WorkspaceWatcher:
                 self._ignore = IgnoreRules(self._root)
             self._add(path, event.is_directory)
 
+    def _lost(self) -> None:
+        """Nobody knows what has changed: everything is looked at."""
+        self._ignore = IgnoreRules(self._root)
+        self._add("", is_directory=True)
+
     def _add(self, path: str, is_directory: bool) -> None:
         now = time.monotonic()
         with self._lock:
@@ -195,6 +202,42 @@ class _Handler(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         self._note(event)
+
+
+def _system_observer(on_loss: Callable[[], None]) -> BaseObserver:
+    """An observer by the system's own notifications. `on_loss` is called, on a thread of its, when some did not arrive.
+
+    Linux drops what comes too fast, and watchdog tells nobody; of folders that were moved out of the tree and made anew
+    watchdog loses track, and an error of it would end the thread that reads.
+    """
+    if sys.platform != "linux":
+        return Observer()
+    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
+    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+    class Notifications(InotifyFD):
+        def handle_event(self, event: InotifyEvent) -> None:
+            lost = event.is_queue_overflow
+            try:
+                super().handle_event(event)
+            except Exception:
+                _log.exception("a notification of a change on disk went wrong")
+                lost = True
+            if lost:
+                on_loss()
+
+    class SystemObserver(InotifyObserver):
+        def __init__(self) -> None:
+            self._inotify_fd = Notifications()
+            self._inotify_fd.start()
+            BaseObserver.__init__(self, InotifyEmitter, inotify_fd=self._inotify_fd)
+
+        def on_thread_stop(self) -> None:
+            with suppress(KeyError):  # of a folder it has lost track of
+                super().on_thread_stop()
+            self._inotify_fd.stop()
+
+    return SystemObserver()
 
 
 def _refusal(folder: Path) -> OSError | None:

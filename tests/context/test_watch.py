@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -246,6 +247,71 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     batches.wait_for("a.py", "")
     watcher.stop()
     WorkspaceWatcher(tmp_path / "root", batches.take).start()
+    assert threads_end(before)
+
+
+# Where notifications do not arrive
+
+FULL = """
+import sys
+from pathlib import Path
+from repofill.context.watch import WorkspaceWatcher
+
+watcher = WorkspaceWatcher(Path(sys.argv[1]), lambda batch: print(sorted(batch), flush=True))
+watcher.start()
+print("watching", flush=True)
+sys.stdin.read()
+watcher.stop()
+"""
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+
+
+@pytest.mark.skipif(not QUEUE.exists() or int(QUEUE.read_text()) > 100_000, reason="inotify has a queue, here too long")
+def test_more_changes_than_the_system_remembers(tmp_path: Path) -> None:
+    """Then everything is looked at, though all that was seen was of no interest."""
+    command = [sys.executable, "-c", FULL, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        impatience = threading.Timer(PATIENCE_S, child.kill)
+        impatience.start()
+        try:
+            assert child.stdout.readline() == "watching\n"
+            child.send_signal(signal.SIGSTOP)
+            for _ in range(int(QUEUE.read_text())):  # each is two of them
+                (tmp_path / "a.log").touch()
+                (tmp_path / "a.log").unlink()
+            write(tmp_path, "new/a.py")
+            child.send_signal(signal.SIGCONT)
+            assert child.stdout.readline() == "['']\n"
+            write(tmp_path, "new/b.py")
+            assert child.stdout.readline() == "['new/b.py']\n"
+            child.stdin.close()
+            assert child.wait(PATIENCE_S) == 0
+        finally:
+            impatience.cancel()
+            child.kill()
+
+
+def test_a_folder_that_left_the_tree_and_was_made_anew(tmp_path: Path) -> None:
+    """When both have vanished, changes are still delivered, and no thread stays behind."""
+    before = set(threading.enumerate())
+    root, trash = tmp_path / "root", tmp_path / "trash"
+    write(root, "p/a.py")
+    batches = Batches()
+    watcher = WorkspaceWatcher(root, batches.take)
+    watcher.start()
+    (root / "p").rename(trash)
+    write(root, "gone.py")
+    batches.wait_for("p", "gone.py")
+    write(root, "p/b.py")
+    batches.wait_for("p/b.py")
+    for folder in (root / "p", trash):
+        shutil.rmtree(folder)
+        time.sleep(watch.QUIET_S)
+    write(root, "last.py")
+    batches.wait_for("last.py")
+    watcher.stop()
     assert threads_end(before)
 
 
