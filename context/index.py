@@ -627,9 +627,14 @@ def _depth(folder: str) -> int:
 
 
 def relative_path(root: Path, file: Path) -> str | None:
-    """`file` as a workspace path, or None when it lies outside of `root`."""
+    """`file` as a workspace path, or None when it lies outside of `root`. Behind a link it is the real file's, where
+    that is in the workspace, too, and the link's own name is not that of a secret."""
+    own, real = (_within(root, file, name) for name in (os.path.abspath, os.path.realpath))
+    return own if real is None or is_secret(file.as_posix()) else real
+
+
+def _within(root: Path, file: Path, name: Callable[[Path], str]) -> str | None:
     try:
-        relative = Path(os.path.abspath(file)).relative_to(os.path.abspath(root))
-    except ValueError:
+        return Path(name(file)).relative_to(name(root)).as_posix()
+    except ValueError:  # outside, or no name that a file could have
         return None
-    return relative.as_posix()

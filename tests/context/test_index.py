@@ -214,9 +214,41 @@ def test_incremental_equals_fresh(tmp_path: Path, seed: int) -> None:
 
 
 def test_relative_path(tmp_path: Path) -> None:
-    """Inside: the path; outside: None."""
-    assert relative_path(tmp_path, tmp_path / "a" / "b.py") == "a/b.py"
-    assert relative_path(tmp_path, tmp_path.parent / "b.py") is None
+    """Inside: the path; outside: None. Behind links: that of the real file, but no secret loses its name."""
+    root = tmp_path / "root"
+    write(root, {"a/b.py": "value = one\n"})
+    write(tmp_path, {"outside/c.py": "value = two\n"})
+    for name, target in {"c.py": "a/b.py", "d": "a", "out": "../outside", ".env": "a/b.py", "e.py": "e.py"}.items():
+        (root / name).symlink_to(target)
+    (tmp_path / "way").symlink_to("root")
+    for path, known in {
+        "root/a/b.py": "a/b.py",
+        "root/a/new.py": "a/new.py",
+        "root/c.py": "a/b.py",
+        "root/d/b.py": "a/b.py",
+        "root/d/new.py": "a/new.py",
+        "root/out/c.py": "out/c.py",
+        "root/.env": ".env",
+        "root/e.py": "e.py",
+        "root/\0.py": "\0.py",
+        "way/c.py": "a/b.py",
+        "way/.env": None,
+        "outside/c.py": None,
+    }.items():
+        assert relative_path(root, tmp_path / path) == known
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    """It is known once, also where the editor opens it by its other name."""
+    write(tmp_path, README)
+    (tmp_path / "also.py").symlink_to("utils.py")
+    index = built(tmp_path)
+    assert index.ordered() == ["utils.py", "model.py", "main.py"]
+    path = relative_path(tmp_path, tmp_path / "also.py") or ""
+    index.open(path, "LIMIT = compute(third)\n")
+    assert index.ordered() == built(tmp_path).ordered()
+    assert index.copy_candidates(path, "LIMIT = compute(", "") == ()
+    assert [c.text for c in index.copy_candidates("main.py", "LIMIT = compute(", "")] == ["third)"]
 
 
 def test_writers_on_many_threads_end_with_the_newest_texts(tmp_path: Path) -> None:
