@@ -288,11 +288,12 @@ class WorkspaceIndex:
             if is_new := not self._on_disk:
                 known = self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys((known.keys() | configs) - stamps.keys())
+            missing = (known.keys() | configs) - stamps.keys()
+            gone = dict.fromkeys(path for path in missing if self._on_disk.get(path) in (None, known.get(path)))
+            self._store.write([], gone)
             self._take_over(_News(gone, {}, gone))
             if is_new:
                 same = self._take_from_store(same)
-        self._store.write([], gone)
         report(len(same))
         self._read_all(self._nearest_first(path for path in stamps if path not in same), report)
 
@@ -445,12 +446,16 @@ class WorkspaceIndex:
         return None if self._stopped or self._rules.ignores(path) else read(self.root, path)
 
     def _keep(self, rows: Mapping[str, Row | None]) -> None:
-        """Take over what was read from disk."""
+        """Take over what was read from disk; what has changed since, which another thread may know, is read again."""
         with self._writing:
+            rows = {path: row if self._is_current(path, row) else self._read(path) for path, row in rows.items()}
             self._store.write(
                 (row for row in rows.values() if row is not None), [path for path, row in rows.items() if row is None]
             )
             self._take_over(_news(rows))
+
+    def _is_current(self, path: str, row: Row | None) -> bool:
+        return path not in self._on_disk if row is None else row.of_memory().stamp == stamp_of(self.root, path)
 
     def _take_over(self, news: _News, typed: Mapping[str, str] = _NONE, closed: Collection[str] = ()) -> None:
         """Publish what is new of files on disk and in the editor, whose text wins."""

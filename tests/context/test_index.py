@@ -6,9 +6,11 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -319,6 +321,37 @@ def test_what_comes_while_everything_is_looked_at_is_not_gone(tmp_path: Path, mo
     monkeypatch.setattr(index_module, "scan", scanned)
     index.build()
     assert index.dependencies("app.ts") == ["packages/new/new.ts"]
+
+
+@pytest.mark.parametrize("before", ["value = one\n", None])
+@pytest.mark.parametrize("after", ["value = three\n", None])
+def test_what_comes_while_files_are_read_or_looked_for_is_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str | None
+) -> None:
+    """Whoever began earlier and ends later knows less."""
+
+    def put(text: str | None) -> None:
+        if text is None:
+            (tmp_path / "a.py").unlink(missing_ok=True)
+        else:
+            write(tmp_path, {"a.py": text})
+
+    def late(slow: Callable[..., Iterator[Any]], index: WorkspaceIndex, *arguments: Any) -> Iterator[Any]:
+        with monkeypatch.context() as quick:
+            quick.setattr(index_module, slow.__name__, slow)
+            found = list(slow(*arguments))
+            put(after)
+            index.refresh(["a.py"])
+        yield from found
+
+    for slow in (reader.read_many, scan.scan):
+        put("value = two\n")
+        index = built(tmp_path)
+        put(before)
+        with monkeypatch.context() as patched:
+            patched.setattr(index_module, slow.__name__, partial(late, slow, index))
+            index.refresh(["a.py"]) if slow is reader.read_many else index.build()
+        assert index.text("a.py") == after
 
 
 @pytest.mark.parametrize("gone", ["a\udcff", "a\nb", "a\0b"])
