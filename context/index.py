@@ -477,15 +477,14 @@ class WorkspaceIndex:
                 opened[path] = _content(path, shown)
                 current[path], symbols[path] = describe(shown), symbols_of(opened[path][1].outline)
         changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
-        configs = {path: self._config(path, typed.get(path)) for path in {*news.known, *typed} if is_config(path)}
+        configs = {path: self._config(path) for path in news.known if is_config(path)}
         if changed or configs or news.filters or opened.keys() != now.opened.keys():
             of_changed = {path: None if known is None else symbols[path] for path, known in changed.items()}
             self._graph.update(_Interfaces(of_changed), configs)
             self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
-    def _config(self, path: str, typed: str | None) -> str | None:
-        if typed is not None:
-            return typed
+    def _config(self, path: str) -> str | None:
+        """As it was saved: what is typed into it means nothing yet, and mostly is no JSON or TOML."""
         return None if self._rules.ignores(path) else read_config(self.root, path)
 
     def _publish(

@@ -167,6 +167,21 @@ def test_a_configuration_file_that_vanishes_with_its_folder(tmp_path: Path, igno
     assert index.dependencies("app.ts") == ["packages/b/core.ts"]
 
 
+def test_a_configuration_file_counts_once_it_is_saved(tmp_path: Path) -> None:
+    """The editor shows it, half written."""
+    config = {"package.json": '{"imports": {"#core": "./core.ts"}}'}
+    write(tmp_path, {**config, "core.ts": "export const one = 1\n", "app.ts": "import { one } from '#core'\n"})
+    index = built(tmp_path)
+    index.open("package.json", '{"imports": {"#co')
+    assert index.dependencies("app.ts") == ["core.ts"]
+    write(tmp_path, {"package.json": "{}"})
+    index.refresh(["package.json"])
+    assert index.dependencies("app.ts") == []
+    write(tmp_path, config)
+    index.close("package.json")
+    assert index.dependencies("app.ts") == ["core.ts"]
+
+
 def test_secrets_never_enter(tmp_path: Path) -> None:
     """Neither from disk nor from the editor."""
     write(tmp_path, {"a.py": "value = one\n", ".env.py": "KEY = 'hunter2'\n", "credentials.py": "KEY = 'hunter2'\n"})
