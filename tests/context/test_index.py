@@ -128,6 +128,46 @@ def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path
     assert [c.text for c in index.copy_candidates("a.py", query, "")] == []  # the editor has just opened it
 
 
+SHAPES = """class Shape:
+    def area(self, factor):
+        outline = self.width * self.height
+        return outline * factor
+
+    def scaled(self, factor):
+        return Shape(self.width * factor, self.height * factor)
+
+
+def total(shapes):
+    return sum(shape.area(2) for shape in shapes)
+"""
+
+
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize(
+    ("copy", "text", "shown"),
+    [
+        ("build/lib/shapes.py", SHAPES.replace("area(2)", "area(3)"), False),
+        ("build/lib/shapes.py", SHAPES.replace("Shape", "Form").replace("factor", "ratio"), True),
+        ("round.py", SHAPES, True),
+    ],
+)
+def test_a_copy_of_the_file_that_is_edited_has_nothing_to_say(
+    tmp_path: Path, copy: str, text: str, shown: bool, opened: bool
+) -> None:
+    """What was built of it, as it was then; another file does show it. Another file of the same name is no copy."""
+    write(tmp_path, {"src/shapes.py": SHAPES, copy: text, "main.py": "import shapes\n"})
+    index = built(tmp_path)
+    if opened:
+        index.open(copy, text)
+    before, _, after = SHAPES.partition("area(2)")
+    context = index.plan("main.py", "Shape.area(total(", "", 10_000)
+    assert "total" in "".join(c.text for c in context)
+    for previous in ((), context):
+        plan = index.plan("src/shapes.py", before, after, 10_000, previous)
+        assert (copy in [c.path for c in plan]) == shown
+    assert bool(index.copy_candidates("src/shapes.py", before, after)) == shown
+
+
 def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     """A moved directory arrives as one path and takes its files along."""
     write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "value = one\n", "main.py": "from pkg import a\n"})
