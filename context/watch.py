@@ -53,7 +53,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
 
 class WorkspaceWatcher:
     """Watches `root` and delivers debounced batches of changed paths, relative to it: source, configuration and ignore
-    files and directories, unless they are ignored.
+    files and directories, unless they are ignored, and the file `also` in any case.
 
     A directory that appeared, moved or vanished is delivered as the directory's own path, `root` as "". When the
     operating system refuses more watches it polls instead; `notice` then holds the one sentence to show,
@@ -65,11 +65,13 @@ class WorkspaceWatcher:
         root: Path,
         on_change: Callable[[frozenset[str]], None],
         on_notice: Callable[[str], object] = _log.warning,
+        also: str = "",
     ) -> None:
         self.notice: str | None = None
         self._on_notice = on_notice
         self._root = Path(os.path.abspath(root))
         self._on_change = on_change
+        self._also = also
         self._ignore = IgnoreRules(self._root)
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
@@ -138,11 +140,8 @@ class WorkspaceWatcher:
         except ValueError:
             return None
         is_ignore_file = os.path.basename(path) in IGNORE_FILES
-        if not (is_directory or is_ignore_file or is_source(path) or is_config(path)) or self._ignore.ignores(
-            path, is_directory
-        ):
-            return None
-        return path
+        counts = is_directory or is_ignore_file or is_source(path) or is_config(path)
+        return path if path == self._also or (counts and not self._ignore.ignores(path, is_directory)) else None
 
     def _note(self, event: FileSystemEvent) -> None:
         for name in (event.src_path, event.dest_path):

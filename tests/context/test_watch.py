@@ -56,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def start() -> Batches:
         batches = Batches()
-        watchers.append(WorkspaceWatcher(tmp_path, batches.take))
+        watchers.append(WorkspaceWatcher(tmp_path, batches.take, also="settings"))
         watchers[-1].start()
         assert watchers[-1].notice is None
         return batches
@@ -134,6 +134,12 @@ def test_ignore_files(tmp_path: Path, start: Start) -> None:
     write(tmp_path, ".gitignore", text="out\n*_x.py\n")
     check(tmp_path, start, "out/a.py", lambda root: write(root, "out/a.py", "out/b.py", "a_x.py", "a.py"), "a.py")
     check(tmp_path, start, "", ignoring_less, ".gitignore out/c.py")
+
+
+def test_a_file_that_counts_in_any_case(tmp_path: Path, start: Start) -> None:
+    """Whatever it is, at the top."""
+    write(tmp_path, ".gitignore", text="settings\n")
+    check(tmp_path, start, "settings", lambda root: write(root, "settings", "sub/settings"), "settings sub")
 
 
 def test_a_folder_takes_its_ignore_file_along(tmp_path: Path, start: Start) -> None:

@@ -629,6 +629,37 @@ async def test_the_settings_of_a_folder_count_while_it_is_there(project: Path, t
             assert (await one.inline("notes.md") == []) == bool(added)
 
 
+async def test_every_folder_has_settings_of_its_own(project: Path, tmp_path: Path) -> None:
+    """As far as they are about its documents; a file that git ignores counts as well, as soon as it is written."""
+    other = make_project(tmp_path / "other")
+    (other / ".gitignore").write_text("repofill.toml\n")
+    text = f"from model import Classifier\n\n\n{FILES['shapes.py']}\n\n{TYPED}"
+    folder = types.WorkspaceFolder(uri=other.as_uri(), name="other")
+    event = types.WorkspaceFoldersChangeEvent(added=[folder], removed=[])
+    async with editor(project, tmp_path) as one:
+        one.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event=event))
+        two = Editor(one.client, other, one.encoding)
+        await one.ready()
+        for there in (one, two):
+            there.open("new.py", text)
+            assert await there.inline("new.py") != []
+            assert await there.context("new.py") != []
+        (other / "repofill.toml").write_text("suggest.max_items = 1\ncontext.budget_tokens = 1\n")
+
+        async def nothing_of_other_files() -> bool:
+            return await two.context("new.py") == []
+
+        await two.until(nothing_of_other_files)
+        assert await one.context("new.py") != []
+        (other / "repofill.toml").write_text("suggest.enabled = false\n")
+
+        async def silent() -> bool:
+            return await two.inline("new.py") == []
+
+        await two.until(silent)
+        assert await one.inline("new.py") != []
+
+
 async def test_a_settings_file_counts_as_soon_as_it_is_written(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path) as one:
         one.open("notes.md", f"{FILES['shapes.py']}\n\n{TYPED}", "markdown")
