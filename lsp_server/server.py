@@ -134,7 +134,8 @@ def _register_life(server: Server) -> None:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
         ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        roots = list(ls.workspace.folders) or [uri for uri in (ls.workspace.root_uri,) if uri]
+        folders = [folder.uri for folder in ls.workspace.folders.values()]  # its keys have lost their escapes
+        roots = folders or [uri for uri in (ls.workspace.root_uri,) if uri]
         ls.session.add_folders(roots)
         if not await _pull_settings(ls):
             ls.session.configure()

@@ -691,6 +691,16 @@ async def test_another_model_is_loaded_once_the_one_before_is_gone(project: Path
         assert REST in [item.insert_text for item in await one.inline("new.py")]
 
 
+@pytest.mark.parametrize("folders", [True, False])
+async def test_a_folder_whose_name_a_uri_must_escape(tmp_path: Path, folders: bool) -> None:
+    project = make_project(tmp_path / "c# 100%?")
+    (project / "new #2%20.py").write_text("import model\n")
+    async with editor(project, tmp_path, folders=folders) as one:
+        assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
+        one.open("new #2%20.py", "import model\n")
+        assert await one.context("new #2%20.py") == ["utils.py", "model.py"]
+
+
 async def test_a_client_that_knows_no_workspace_folders_has_its_root(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path, folders=False) as one:
         assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
