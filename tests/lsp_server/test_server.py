@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from pytest_lsp import LanguageClient
 from pytest_lsp.client import make_test_lsp_client
 
 from repofill.lsp_server.documents import position_at
-from repofill.lsp_server.server import bundled_model
+from repofill.lsp_server.server import build_server, bundled_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -596,6 +598,20 @@ async def test_a_missing_model_is_said_once_and_requests_are_answered(project: P
         (tmp_path / "absent.gguf").write_bytes(bundled_model().read_bytes())
         assert "height + shape.border_thickness" in [item.insert_text for item in await one.inline("new.py")]
         assert (await one.status())["engine"]["state"] == "ready"
+
+
+async def test_nothing_is_kept_of_a_notification() -> None:
+    """Of every keystroke, that would be."""
+    protocol = build_server().protocol
+    trace = types.SetTraceNotification(params=types.SetTraceParams(value=types.TraceValue.Off))
+
+    def kept() -> int:
+        return sum(isinstance(one, Future) for one in gc.get_objects())
+
+    before = kept()
+    for _ in range(100):
+        protocol.handle_message(trace)
+    assert kept() <= before
 
 
 # Settings and clients
