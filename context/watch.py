@@ -70,6 +70,7 @@ class WorkspaceWatcher:
         self.notice: str | None = None
         self._on_notice = on_notice
         self._root = Path(os.path.abspath(root))
+        self._watched = Path(os.path.realpath(root))  # of a link the system would watch the link
         self._on_change = on_change
         self._also = also
         self._ignore = IgnoreRules(self._root)
@@ -104,14 +105,14 @@ class WorkspaceWatcher:
 
     def _observe(self, observer: BaseObserver) -> None:
         self._observer = observer
-        observer.schedule(_Handler(self._note), str(self._root), recursive=True, event_filter=_EVENTS)
+        observer.schedule(_Handler(self._note), str(self._watched), recursive=True, event_filter=_EVENTS)
         observer.start()
         if self._stopped:  # meanwhile
             _end(observer)
 
     def _poll_if_refused(self) -> bool:
         """An observer leaves out the directories that it gets no watch for, and says nothing."""
-        error = _refusal(self._root)
+        error = _refusal(self._watched)
         if error is not None:
             self._poll(error)
         return error is not None
@@ -136,7 +137,7 @@ class WorkspaceWatcher:
     def _counts(self, name: str | bytes, is_directory: bool) -> str | None:
         """The workspace path of what an event or a listing names, None if it is of no interest."""
         try:
-            path = "/".join(Path(os.fsdecode(name)).relative_to(self._root).parts)
+            path = "/".join(Path(os.fsdecode(name)).relative_to(self._watched).parts)
         except ValueError:
             return None
         is_ignore_file = os.path.basename(path) in IGNORE_FILES

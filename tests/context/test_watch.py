@@ -242,6 +242,18 @@ def test_stopped_before_and_while_it_starts(tmp_path: Path) -> None:
         assert threads_end(before)
 
 
+def test_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """Changes in it arrive, by whatever way they are made."""
+    write(tmp_path, "real/sub/a.py")
+    (tmp_path / "link").symlink_to("real")
+    batches = Batches()
+    watcher = WorkspaceWatcher(tmp_path / "link", batches.take)
+    watcher.start()
+    write(tmp_path, "link/b.py", "real/c.py", "link/sub/d.py")
+    batches.wait_for("b.py", "c.py", "sub/d.py")
+    watcher.stop()
+
+
 def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     """Before or while it is watched: no error, and no thread stays behind."""
     before = set(threading.enumerate())
