@@ -24,6 +24,7 @@ from repofill.context import matches
 from repofill.context.alike import alike
 from repofill.context.defined import DefinedNames
 from repofill.context.graph import ImportGraph
+from repofill.context.languages import language_of
 from repofill.context.languages.support import Resolution
 from repofill.context.names import NOTHING, Names
 from repofill.context.order import dependency_order
@@ -54,6 +55,10 @@ _AROUND = 2_000
 
 _FIRST_BATCH = 64
 _COPY_ONE_FILE = 400_000
+_COPIED = 0.7
+"""From this Jaccard similarity of their lines on, a file of the same name is a copy of the one that is being edited."""
+_COPIES = 64
+"""Files of one name that are compared; a name of more is what people call things."""
 _MOST_CHARACTERS = 4_000_000
 """Of an open file: a longer one would be parsed for seconds whenever typing pauses."""
 _TEXT_CHARACTERS = 8_000_000
@@ -81,7 +86,7 @@ class IndexStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Snapshot:
     """What the index knows, as a whole; never changed, only replaced. The `View` of selection and packing. `opened` are
-    the files that the editor shows; `closed` gets the others."""
+    the files that the editor shows; `closed` gets the others. `copies` are those of the file that a plan is for."""
 
     known: Mapping[str, Known] = field(default_factory=dict)
     opened: Mapping[str, _Content] = field(default_factory=dict)
@@ -91,6 +96,7 @@ class _Snapshot:
     generation: int = -1
     passages: Passages = field(default_factory=Passages)
     stats: IndexStats = IndexStats()
+    copies: frozenset[str] = frozenset()
     closed: _Closed
 
     def names(self, path: str) -> Names:
@@ -142,12 +148,24 @@ class _Snapshot:
         return tuple(sorted(other for other in here if other.rpartition(".")[2] == ending))
 
     def richest(self, words: Sequence[str], most: int, left_out: str) -> list[tuple[str, int, int]]:
-        """Where in which files, one left out, the most of some words stand: from which character to which."""
-        return self.passages.richest(words, most, left_out)
+        """Where in which files, one and its copies left out, the most of some words stand: from which character to
+        which."""
+        found = self.passages.richest(words, most * (1 + len(self.copies)), left_out)
+        return [place for place in found if place[0] not in self.copies][:most]
 
     def position(self, path: str) -> int:
         """A file's place in the one dependency order."""
         return self.positions.get(path, 0)
+
+    def copies_of(self, path: str, text: str) -> frozenset[str]:
+        """Files of code that nearly repeat a text which the editor shows: what was built of it, another checkout."""
+        language = language_of(path)
+        if language is None or language.support is None:
+            return frozenset()  # data that is like other data is no copy
+        named = (other for other in self.defining(f"/{_module_name(path)}", _COPIES) if other != path)
+        near = [other for other in named if len(text) <= 2 * self.known[other].characters <= 4 * len(text)]
+        lines = _lines(text) if near else frozenset()
+        return frozenset(other for other in near if _similar(lines, _lines(self.text(other) or "")))
 
 
 class _Recent(Generic[_Value]):
@@ -288,11 +306,12 @@ class WorkspaceIndex:
             if is_new := not self._on_disk:
                 known = self._store.known()
             same = {path: kept for path, kept in known.items() if stamps.get(path) == kept.stamp}
-            gone = dict.fromkeys((known.keys() | configs) - stamps.keys())
+            missing = (known.keys() | configs) - stamps.keys()
+            gone = dict.fromkeys(path for path in missing if self._on_disk.get(path) in (None, known.get(path)))
+            self._store.write([], gone)
             self._take_over(_News(gone, {}, gone))
             if is_new:
                 same = self._take_from_store(same)
-        self._store.write([], gone)
         report(len(same))
         self._read_all(self._nearest_first(path for path in stamps if path not in same), report)
 
@@ -445,12 +464,16 @@ class WorkspaceIndex:
         return None if self._stopped or self._rules.ignores(path) else read(self.root, path)
 
     def _keep(self, rows: Mapping[str, Row | None]) -> None:
-        """Take over what was read from disk."""
+        """Take over what was read from disk; what has changed since, which another thread may know, is read again."""
         with self._writing:
+            rows = {path: row if self._is_current(path, row) else self._read(path) for path, row in rows.items()}
             self._store.write(
                 (row for row in rows.values() if row is not None), [path for path, row in rows.items() if row is None]
             )
             self._take_over(_news(rows))
+
+    def _is_current(self, path: str, row: Row | None) -> bool:
+        return path not in self._on_disk if row is None else row.of_memory().stamp == stamp_of(self.root, path)
 
     def _take_over(self, news: _News, typed: Mapping[str, str] = _NONE, closed: Collection[str] = ()) -> None:
         """Publish what is new of files on disk and in the editor, whose text wins."""
@@ -472,15 +495,14 @@ class WorkspaceIndex:
                 opened[path] = _content(path, shown)
                 current[path], symbols[path] = describe(shown), symbols_of(opened[path][1].outline)
         changed = {path: known for path, known in current.items() if _digest(known) != now.digest(path)}
-        configs = {path: self._config(path, typed.get(path)) for path in {*news.known, *typed} if is_config(path)}
+        configs = {path: self._config(path) for path in news.known if is_config(path)}
         if changed or configs or news.filters or opened.keys() != now.opened.keys():
             of_changed = {path: None if known is None else symbols[path] for path, known in changed.items()}
             self._graph.update(_Interfaces(of_changed), configs)
             self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
-    def _config(self, path: str, typed: str | None) -> str | None:
-        if typed is not None:
-            return typed
+    def _config(self, path: str) -> str | None:
+        """As it was saved: what is typed into it means nothing yet, and mostly is no JSON or TOML."""
         return None if self._rules.ignores(path) else read_config(self.root, path)
 
     def _publish(
@@ -541,12 +563,13 @@ class WorkspaceIndex:
         """What of other files the prompt for a cursor between `before` and `after` in `path` shows, in prompt order. As
         much of the `previous` context as is worth it stays at its beginning, up to where that shows this file."""
         now = self._now
-        previous = tuple(takewhile(lambda chosen: chosen.path != path, previous))
+        now = replace(now, copies=now.copies_of(path, before + after))
+        previous = tuple(takewhile(lambda chosen: chosen.path not in {path, *now.copies}, previous))
         if path not in now.known:  # opened a moment ago: its own names would pass for those of other files
             now = replace(now, opened={**now.opened, path: _content(path, before + after)})
         return pack(
             now,
-            pieces(now, path, before, after),
+            [piece for piece in pieces(now, path, before, after) if piece.path not in now.copies],
             alike(now, path, before, after),
             budget_characters,
             now.position,
@@ -572,7 +595,8 @@ class WorkspaceIndex:
     ) -> tuple[matches.Candidate, ...]:
         """How the text before the cursor goes on elsewhere: in this file, in the open ones, in the whole project."""
         now = self._now
-        others = [text for name, (text, _) in now.opened.items() if name != path and len(text) <= _COPY_ONE_FILE]
+        itself = {path, *now.copies_of(path or "", before + after)}
+        others = [text for name, (text, _) in now.opened.items() if name not in itself and len(text) <= _COPY_ONE_FILE]
         before, after = before[-_COPY_ONE_FILE:], after[:_COPY_ONE_FILE]
         found = matches.candidates(
             before,
@@ -582,7 +606,10 @@ class WorkspaceIndex:
                 matches.Text(text=after, origin="after"),
                 *(matches.Text(text=text, origin="open") for text in reversed(others)),
                 Nearby(
-                    now.passages, path or "", {*now.opened, path}.__contains__, partial(self._closed.text, keep=False)
+                    now.passages,
+                    path or "",
+                    {*now.opened, *itself}.__contains__,
+                    partial(self._closed.text, keep=False),
                 ),
             ],
             limit=limit,
@@ -602,6 +629,14 @@ def _digest(known: Known | None) -> bytes | None:
 
 def _characters(known: Known | None) -> int:
     return 0 if known is None else known.characters
+
+
+def _lines(text: str) -> frozenset[str]:
+    return frozenset(filter(None, map(str.strip, text.split("\n"))))
+
+
+def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
+    return len(one & other) >= _COPIED * len(one | other)
 
 
 def _names(path: str, symbols: Symbols | None) -> tuple[str, ...]:
@@ -627,9 +662,14 @@ def _depth(folder: str) -> int:
 
 
 def relative_path(root: Path, file: Path) -> str | None:
-    """`file` as a workspace path, or None when it lies outside of `root`."""
+    """`file` as a workspace path, or None when it lies outside of `root`. Behind a link it is the real file's, where
+    that is in the workspace, too, and the link's own name is not that of a secret."""
+    own, real = (_within(root, file, name) for name in (os.path.abspath, os.path.realpath))
+    return own if real is None or is_secret(file.as_posix()) else real
+
+
+def _within(root: Path, file: Path, name: Callable[[Path], str]) -> str | None:
     try:
-        relative = Path(os.path.abspath(file)).relative_to(os.path.abspath(root))
-    except ValueError:
+        return Path(name(file)).relative_to(name(root)).as_posix()
+    except ValueError:  # outside, or no name that a file could have
         return None
-    return relative.as_posix()

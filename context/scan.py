@@ -196,14 +196,17 @@ def scan(root: Path, under: str = "", without: Container[str] = ()) -> Iterator[
 
 def read_source(root: Path, path: str) -> str | None:
     """The text of a source file, or None when it does not count: of no known language, secret, outside of the
-    workspace, over MAX_BYTES, binary, not UTF-8, generated, minified, or rejected by the training filter."""
+    workspace, a link to another source file, over MAX_BYTES, binary, not UTF-8, generated, minified, or rejected by the
+    training filter."""
     if not is_source(path):
         return None
     try:
         file = root / path
         target = file.resolve()
-        target.relative_to(root.resolve())
-        if is_secret(target.as_posix()) or not file.is_file() or file.stat().st_size > MAX_BYTES:
+        real = target.relative_to(root.resolve()).as_posix()
+        if is_secret(target.as_posix()) or (real != path and is_source(real)):
+            return None
+        if not file.is_file() or file.stat().st_size > MAX_BYTES:
             return None
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, ValueError, RuntimeError):  # not UTF-8 and not within `root` are ValueErrors, a loop of links is

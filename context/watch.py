@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchdog.events import (
@@ -51,7 +53,7 @@ _EVENTS: list[type[FileSystemEvent]] = [
 
 class WorkspaceWatcher:
     """Watches `root` and delivers debounced batches of changed paths, relative to it: source, configuration and ignore
-    files and directories, unless they are ignored.
+    files and directories, unless they are ignored, and the file `also` in any case.
 
     A directory that appeared, moved or vanished is delivered as the directory's own path, `root` as "". When the
     operating system refuses more watches it polls instead; `notice` then holds the one sentence to show,
@@ -63,11 +65,14 @@ class WorkspaceWatcher:
         root: Path,
         on_change: Callable[[frozenset[str]], None],
         on_notice: Callable[[str], object] = _log.warning,
+        also: str = "",
     ) -> None:
         self.notice: str | None = None
         self._on_notice = on_notice
         self._root = Path(os.path.abspath(root))
+        self._watched = Path(os.path.realpath(root))  # of a link the system would watch the link
         self._on_change = on_change
+        self._also = also
         self._ignore = IgnoreRules(self._root)
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
@@ -83,7 +88,7 @@ class WorkspaceWatcher:
         if self._stopped or not self._root.is_dir():
             return
         try:
-            self._observe(Observer())
+            self._observe(_system_observer(self._lost))
         except OSError as error:
             self._poll(error)
         else:
@@ -100,14 +105,14 @@ class WorkspaceWatcher:
 
     def _observe(self, observer: BaseObserver) -> None:
         self._observer = observer
-        observer.schedule(_Handler(self._note), str(self._root), recursive=True, event_filter=_EVENTS)
+        observer.schedule(_Handler(self._note), str(self._watched), recursive=True, event_filter=_EVENTS)
         observer.start()
         if self._stopped:  # meanwhile
             _end(observer)
 
     def _poll_if_refused(self) -> bool:
         """An observer leaves out the directories that it gets no watch for, and says nothing."""
-        error = _refusal(self._root)
+        error = _refusal(self._watched)
         if error is not None:
             self._poll(error)
         return error is not None
@@ -132,15 +137,12 @@ class WorkspaceWatcher:
     def _counts(self, name: str | bytes, is_directory: bool) -> str | None:
         """The workspace path of what an event or a listing names, None if it is of no interest."""
         try:
-            path = "/".join(Path(os.fsdecode(name)).relative_to(self._root).parts)
+            path = "/".join(Path(os.fsdecode(name)).relative_to(self._watched).parts)
         except ValueError:
             return None
         is_ignore_file = os.path.basename(path) in IGNORE_FILES
-        if not (is_directory or is_ignore_file or is_source(path) or is_config(path)) or self._ignore.ignores(
-            path, is_directory
-        ):
-            return None
-        return path
+        counts = is_directory or is_ignore_file or is_source(path) or is_config(path)
+        return path if path == self._also or (counts and not self._ignore.ignores(path, is_directory)) else None
 
     def _note(self, event: FileSystemEvent) -> None:
         for name in (event.src_path, event.dest_path):
@@ -150,6 +152,11 @@ class WorkspaceWatcher:
             if os.path.basename(path) in IGNORE_FILES:
                 self._ignore = IgnoreRules(self._root)
             self._add(path, event.is_directory)
+
+    def _lost(self) -> None:
+        """Nobody knows what has changed: everything is looked at."""
+        self._ignore = IgnoreRules(self._root)
+        self._add("", is_directory=True)
 
     def _add(self, path: str, is_directory: bool) -> None:
         now = time.monotonic()
@@ -195,6 +202,42 @@ class _Handler(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         self._note(event)
+
+
+def _system_observer(on_loss: Callable[[], None]) -> BaseObserver:
+    """An observer by the system's own notifications. `on_loss` is called, on a thread of its, when some did not arrive.
+
+    Linux drops what comes too fast, and watchdog tells nobody; of folders that were moved out of the tree and made anew
+    watchdog loses track, and an error of it would end the thread that reads.
+    """
+    if sys.platform != "linux":
+        return Observer()
+    from watchdog.observers.inotify import InotifyEmitter, InotifyObserver
+    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+    class Notifications(InotifyFD):
+        def handle_event(self, event: InotifyEvent) -> None:
+            lost = event.is_queue_overflow
+            try:
+                super().handle_event(event)
+            except Exception:
+                _log.exception("a notification of a change on disk went wrong")
+                lost = True
+            if lost:
+                on_loss()
+
+    class SystemObserver(InotifyObserver):
+        def __init__(self) -> None:
+            self._inotify_fd = Notifications()
+            self._inotify_fd.start()
+            BaseObserver.__init__(self, InotifyEmitter, inotify_fd=self._inotify_fd)
+
+        def on_thread_stop(self) -> None:
+            with suppress(KeyError):  # of a folder it has lost track of
+                super().on_thread_stop()
+            self._inotify_fd.stop()
+
+    return SystemObserver()
 
 
 def _refusal(folder: Path) -> OSError | None:

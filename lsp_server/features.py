@@ -101,14 +101,15 @@ async def answered(
 ) -> Completion | None:
     """The completion of `text` at `offset`, or None: also when the document has moved on meanwhile."""
     index, path = session.locate(document.uri)
-    suggest = session.settings.suggest
+    settings = session.settings_at(document.uri)
+    suggest = settings.suggest
     if not suggest.enabled or document.language_id in suggest.disabled_languages or index.is_secret(path):
         return None
     session.asked()
     cursor = session.cursor(document, text, offset)
     try:
         completion = await session.completer.complete(
-            index, cursor, session.settings, explicit=explicit, over_closers=over_closers
+            index, cursor, settings, explicit=explicit, over_closers=over_closers
         )
     except ModelFileError as error:
         session.trouble = str(error)
@@ -138,7 +139,7 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
         there = types.Position(line=position["line"], character=position["character"])
         cursor = session.cursor(document, document.text, offset_at(document.text, there, session.encoding))
         try:
-            plan = await session.completer.plan(index, cursor, session.settings)
+            plan = await session.completer.plan(index, cursor, session.settings_at(uri))
         except (ModelFileError, EngineUnavailable) as error:
             session.say(str(error))
     return {**plan_figures(plan), "last": completion_figures(session.last) if session.last else None}

@@ -16,6 +16,7 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 
 from repofill.lsp_server import features
 from repofill.lsp_server.documents import Document
@@ -27,6 +28,15 @@ from repofill.models.gguf import ModelFileError, read_description
 from repofill.models.protocol import EngineOptions
 
 _log = logging.getLogger(__name__)
+
+
+class _Protocol(LanguageServerProtocol):
+    """pygls' own, which never lets go of the outcome of a notification: two kilobytes for every keystroke."""
+
+    def _check_handler_result(self, future: Any) -> None:
+        super()._check_handler_result(future)
+        for number in [number for number, kept in self._request_futures.items() if kept.done()]:
+            del self._request_futures[number]
 
 
 class Server(LanguageServer):
@@ -112,6 +122,7 @@ def build_server() -> Server:
         notebook_document_sync=types.NotebookDocumentSyncOptions(
             notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")]
         ),
+        protocol_cls=_Protocol,
     )
     _register_life(server)
     _register_documents(server)
@@ -134,7 +145,8 @@ def _register_life(server: Server) -> None:
     @server.feature(types.INITIALIZED)
     async def initialized(ls: Server, params: types.InitializedParams) -> None:
         ls.session.encoding = ls.workspace.position_encoding or types.PositionEncodingKind.Utf16
-        roots = list(ls.workspace.folders) or [uri for uri in (ls.workspace.root_uri,) if uri]
+        folders = [folder.uri for folder in ls.workspace.folders.values()]  # its keys have lost their escapes
+        roots = folders or [uri for uri in (ls.workspace.root_uri,) if uri]
         ls.session.add_folders(roots)
         if not await _pull_settings(ls):
             ls.session.configure()

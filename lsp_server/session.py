@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,11 +57,12 @@ class Client(Protocol):
 
 @dataclass(slots=True)
 class Folder:
-    """A workspace folder with its index. `ready` once everything has been read."""
+    """A workspace folder with its index, and the settings for its documents. `ready` once everything has been read."""
 
     root: Path
     index: WorkspaceIndex
     watcher: WorkspaceWatcher
+    settings: Settings
     ready: bool = False
 
 
@@ -98,11 +99,15 @@ class Session:
 
     def configure(self, where: str = "", layer: object = None) -> None:
         """Take over one layer of settings; a layer of the same name is replaced. Without one, read the files alone
-        anew. Changed model settings load it anew."""
+        anew. Changed model settings load it anew; the first folder's count, for there is one model for all."""
         if where:
             self._layers[where] = layer
-        root = next(iter(self._folders), None)
-        settings, problems = layered(root, *(("the editor's settings", layer) for layer in self._layers.values()))
+        layers = [("the editor's settings", layer) for layer in self._layers.values()]
+        settings, problems = layered(next(iter(self._folders), None), *layers)
+        for folder in self._folders.values():
+            of_folder, wrong = layered(folder.root, *layers)
+            folder.settings = replace(of_folder, model=settings.model)
+            problems += wrong
         for problem in problems:
             self.say(problem)
         if settings.log != self.settings.log:
@@ -114,6 +119,11 @@ class Session:
             self.completer = Completer(self.engine)
             self.trouble = ""
             self.run(self._warm())
+
+    def settings_at(self, uri: str) -> Settings:
+        """The settings of the folder that a document belongs to."""
+        index, _ = self.locate(uri)
+        return next((f.settings for f in self._folders.values() if f.index is index), self.settings)
 
     def say(self, message: str) -> None:
         """Tell the user something once."""
@@ -136,15 +146,15 @@ class Session:
             index = WorkspaceIndex(root, Store.of_workspace(root))
             loop = asyncio.get_running_loop()
             take_over, say = partial(self._changed_on_disk, loop, index), partial(self._say_from_thread, loop)
-            watcher = WorkspaceWatcher(root, take_over, say)
-            folder = self._folders[root] = Folder(root, index, watcher)
+            watcher = WorkspaceWatcher(root, take_over, say, also=FILE_NAME)
+            folder = self._folders[root] = Folder(root, index, watcher, self.settings)
             self.run(self._build(folder))
         for document in self._documents.values():
             self._show(document)
 
     def _changed_on_disk(self, loop: asyncio.AbstractEventLoop, index: WorkspaceIndex, batch: frozenset[str]) -> None:
         """Called in a watcher's thread."""
-        if FILE_NAME in batch:
+        if not batch.isdisjoint({FILE_NAME, ""}):
             loop.call_soon_threadsafe(self.configure)
         index.refresh(batch)
 
@@ -301,7 +311,7 @@ class Session:
     async def _warm(self) -> None:
         """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
         document = self._documents.get(self._newest)
-        if document is None or not self.settings.suggest.enabled:
+        if document is None or not (settings := self.settings_at(document.uri)).suggest.enabled:
             return
         index, path = self.locate(document.uri)
         if index.is_secret(path):
@@ -309,7 +319,7 @@ class Session:
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
             await self.settled(document.uri)
-            await self.completer.warm(index, self.cursor(document, document.text, 0), self.settings)
+            await self.completer.warm(index, self.cursor(document, document.text, 0), settings)
         except ModelFileError as error:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:

@@ -6,9 +6,11 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +128,46 @@ def test_copies_come_from_the_project_and_never_from_a_stale_text(tmp_path: Path
     assert [c.text for c in index.copy_candidates("a.py", query, "")] == []  # the editor has just opened it
 
 
+SHAPES = """class Shape:
+    def area(self, factor):
+        outline = self.width * self.height
+        return outline * factor
+
+    def scaled(self, factor):
+        return Shape(self.width * factor, self.height * factor)
+
+
+def total(shapes):
+    return sum(shape.area(2) for shape in shapes)
+"""
+
+
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize(
+    ("copy", "text", "shown"),
+    [
+        ("build/lib/shapes.py", SHAPES.replace("area(2)", "area(3)"), False),
+        ("build/lib/shapes.py", SHAPES.replace("Shape", "Form").replace("factor", "ratio"), True),
+        ("round.py", SHAPES, True),
+    ],
+)
+def test_a_copy_of_the_file_that_is_edited_has_nothing_to_say(
+    tmp_path: Path, copy: str, text: str, shown: bool, opened: bool
+) -> None:
+    """What was built of it, as it was then; another file does show it. Another file of the same name is no copy."""
+    write(tmp_path, {"src/shapes.py": SHAPES, copy: text, "main.py": "import shapes\n"})
+    index = built(tmp_path)
+    if opened:
+        index.open(copy, text)
+    before, _, after = SHAPES.partition("area(2)")
+    context = index.plan("main.py", "Shape.area(total(", "", 10_000)
+    assert "total" in "".join(c.text for c in context)
+    for previous in ((), context):
+        plan = index.plan("src/shapes.py", before, after, 10_000, previous)
+        assert (copy in [c.path for c in plan]) == shown
+    assert bool(index.copy_candidates("src/shapes.py", before, after)) == shown
+
+
 def test_a_directory_that_appears_or_vanishes(tmp_path: Path) -> None:
     """A moved directory arrives as one path and takes its files along."""
     write(tmp_path, {"pkg/__init__.py": "", "pkg/a.py": "value = one\n", "main.py": "from pkg import a\n"})
@@ -163,6 +205,21 @@ def test_a_configuration_file_that_vanishes_with_its_folder(tmp_path: Path, igno
         shutil.rmtree(tmp_path / "packages" / "a-copy")
     index.refresh([".gitignore" if ignored else "packages/a-copy"])
     assert index.dependencies("app.ts") == ["packages/b/core.ts"]
+
+
+def test_a_configuration_file_counts_once_it_is_saved(tmp_path: Path) -> None:
+    """The editor shows it, half written."""
+    config = {"package.json": '{"imports": {"#core": "./core.ts"}}'}
+    write(tmp_path, {**config, "core.ts": "export const one = 1\n", "app.ts": "import { one } from '#core'\n"})
+    index = built(tmp_path)
+    index.open("package.json", '{"imports": {"#co')
+    assert index.dependencies("app.ts") == ["core.ts"]
+    write(tmp_path, {"package.json": "{}"})
+    index.refresh(["package.json"])
+    assert index.dependencies("app.ts") == []
+    write(tmp_path, config)
+    index.close("package.json")
+    assert index.dependencies("app.ts") == ["core.ts"]
 
 
 def test_secrets_never_enter(tmp_path: Path) -> None:
@@ -214,9 +271,41 @@ def test_incremental_equals_fresh(tmp_path: Path, seed: int) -> None:
 
 
 def test_relative_path(tmp_path: Path) -> None:
-    """Inside: the path; outside: None."""
-    assert relative_path(tmp_path, tmp_path / "a" / "b.py") == "a/b.py"
-    assert relative_path(tmp_path, tmp_path.parent / "b.py") is None
+    """Inside: the path; outside: None. Behind links: that of the real file, but no secret loses its name."""
+    root = tmp_path / "root"
+    write(root, {"a/b.py": "value = one\n"})
+    write(tmp_path, {"outside/c.py": "value = two\n"})
+    for name, target in {"c.py": "a/b.py", "d": "a", "out": "../outside", ".env": "a/b.py", "e.py": "e.py"}.items():
+        (root / name).symlink_to(target)
+    (tmp_path / "way").symlink_to("root")
+    for path, known in {
+        "root/a/b.py": "a/b.py",
+        "root/a/new.py": "a/new.py",
+        "root/c.py": "a/b.py",
+        "root/d/b.py": "a/b.py",
+        "root/d/new.py": "a/new.py",
+        "root/out/c.py": "out/c.py",
+        "root/.env": ".env",
+        "root/e.py": "e.py",
+        "root/\0.py": "\0.py",
+        "way/c.py": "a/b.py",
+        "way/.env": None,
+        "outside/c.py": None,
+    }.items():
+        assert relative_path(root, tmp_path / path) == known
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    """It is known once, also where the editor opens it by its other name."""
+    write(tmp_path, README)
+    (tmp_path / "also.py").symlink_to("utils.py")
+    index = built(tmp_path)
+    assert index.ordered() == ["utils.py", "model.py", "main.py"]
+    path = relative_path(tmp_path, tmp_path / "also.py") or ""
+    index.open(path, "LIMIT = compute(third)\n")
+    assert index.ordered() == built(tmp_path).ordered()
+    assert index.copy_candidates(path, "LIMIT = compute(", "") == ()
+    assert [c.text for c in index.copy_candidates("main.py", "LIMIT = compute(", "")] == ["third)"]
 
 
 def test_writers_on_many_threads_end_with_the_newest_texts(tmp_path: Path) -> None:
@@ -287,6 +376,37 @@ def test_what_comes_while_everything_is_looked_at_is_not_gone(tmp_path: Path, mo
     monkeypatch.setattr(index_module, "scan", scanned)
     index.build()
     assert index.dependencies("app.ts") == ["packages/new/new.ts"]
+
+
+@pytest.mark.parametrize("before", ["value = one\n", None])
+@pytest.mark.parametrize("after", ["value = three\n", None])
+def test_what_comes_while_files_are_read_or_looked_for_is_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str | None
+) -> None:
+    """Whoever began earlier and ends later knows less."""
+
+    def put(text: str | None) -> None:
+        if text is None:
+            (tmp_path / "a.py").unlink(missing_ok=True)
+        else:
+            write(tmp_path, {"a.py": text})
+
+    def late(slow: Callable[..., Iterator[Any]], index: WorkspaceIndex, *arguments: Any) -> Iterator[Any]:
+        with monkeypatch.context() as quick:
+            quick.setattr(index_module, slow.__name__, slow)
+            found = list(slow(*arguments))
+            put(after)
+            index.refresh(["a.py"])
+        yield from found
+
+    for slow in (reader.read_many, scan.scan):
+        put("value = two\n")
+        index = built(tmp_path)
+        put(before)
+        with monkeypatch.context() as patched:
+            patched.setattr(index_module, slow.__name__, partial(late, slow, index))
+            index.refresh(["a.py"]) if slow is reader.read_many else index.build()
+        assert index.text("a.py") == after
 
 
 @pytest.mark.parametrize("gone", ["a\udcff", "a\nb", "a\0b"])

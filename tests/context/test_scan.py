@@ -315,11 +315,14 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissio
 
 @needs_posix
 def test_links(tmp_path: Path) -> None:
-    """Links to files inside count; none leads out of the workspace, to a directory, or around in a circle."""
+    """None is a second file beside the one it leads to; none leads out of the workspace, to a directory, or around in a
+    circle. A file without a name of its own that would count has its link's."""
     root = tmp_path / "root"
     write(tmp_path, {"root/a.py": TEXT, "root/sub/b.py": TEXT, "outside/c.py": TEXT, "outside/deep/d.py": TEXT})
+    write(root, {"tool": TEXT})
     for name, target in {
         "inside.py": "sub/b.py",
+        "named.py": "tool",
         "out.py": "../outside/c.py",
         "absolute.py": str(tmp_path / "outside" / "c.py"),
         "gone.py": "nowhere.py",
@@ -334,8 +337,8 @@ def test_links(tmp_path: Path) -> None:
     }.items():
         (root / name).symlink_to(target)
     found = list(scan(root))
-    assert found == ["a.py", "absolute.py", "inside.py", "out.py", "sub/b.py"]
-    assert {path for path in found if read_source(root, path)} == {"a.py", "inside.py", "sub/b.py"}
+    assert found == ["a.py", "absolute.py", "inside.py", "named.py", "out.py", "sub/b.py"]
+    assert {path for path in found if read_source(root, path)} == {"a.py", "named.py", "sub/b.py"}
     for folder in ["folder", "folder/deep", "same", "sub/up", "sub/up/sub", "whole", "whole/etc", "..", "../outside"]:
         assert list(scan(root, folder)) == []
     for path in [

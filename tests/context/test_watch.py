@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -55,7 +56,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def start() -> Batches:
         batches = Batches()
-        watchers.append(WorkspaceWatcher(tmp_path, batches.take))
+        watchers.append(WorkspaceWatcher(tmp_path, batches.take, also="settings"))
         watchers[-1].start()
         assert watchers[-1].notice is None
         return batches
@@ -133,6 +134,12 @@ def test_ignore_files(tmp_path: Path, start: Start) -> None:
     write(tmp_path, ".gitignore", text="out\n*_x.py\n")
     check(tmp_path, start, "out/a.py", lambda root: write(root, "out/a.py", "out/b.py", "a_x.py", "a.py"), "a.py")
     check(tmp_path, start, "", ignoring_less, ".gitignore out/c.py")
+
+
+def test_a_file_that_counts_in_any_case(tmp_path: Path, start: Start) -> None:
+    """Whatever it is, at the top."""
+    write(tmp_path, ".gitignore", text="settings\n")
+    check(tmp_path, start, "settings", lambda root: write(root, "settings", "sub/settings"), "settings sub")
 
 
 def test_a_folder_takes_its_ignore_file_along(tmp_path: Path, start: Start) -> None:
@@ -235,6 +242,18 @@ def test_stopped_before_and_while_it_starts(tmp_path: Path) -> None:
         assert threads_end(before)
 
 
+def test_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """Changes in it arrive, by whatever way they are made."""
+    write(tmp_path, "real/sub/a.py")
+    (tmp_path / "link").symlink_to("real")
+    batches = Batches()
+    watcher = WorkspaceWatcher(tmp_path / "link", batches.take)
+    watcher.start()
+    write(tmp_path, "link/b.py", "real/c.py", "link/sub/d.py")
+    batches.wait_for("b.py", "c.py", "sub/d.py")
+    watcher.stop()
+
+
 def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     """Before or while it is watched: no error, and no thread stays behind."""
     before = set(threading.enumerate())
@@ -246,6 +265,71 @@ def test_a_folder_that_vanishes(tmp_path: Path) -> None:
     batches.wait_for("a.py", "")
     watcher.stop()
     WorkspaceWatcher(tmp_path / "root", batches.take).start()
+    assert threads_end(before)
+
+
+# Where notifications do not arrive
+
+FULL = """
+import sys
+from pathlib import Path
+from repofill.context.watch import WorkspaceWatcher
+
+watcher = WorkspaceWatcher(Path(sys.argv[1]), lambda batch: print(sorted(batch), flush=True))
+watcher.start()
+print("watching", flush=True)
+sys.stdin.read()
+watcher.stop()
+"""
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+
+
+@pytest.mark.skipif(not QUEUE.exists() or int(QUEUE.read_text()) > 100_000, reason="inotify has a queue, here too long")
+def test_more_changes_than_the_system_remembers(tmp_path: Path) -> None:
+    """Then everything is looked at, though all that was seen was of no interest."""
+    command = [sys.executable, "-c", FULL, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        impatience = threading.Timer(PATIENCE_S, child.kill)
+        impatience.start()
+        try:
+            assert child.stdout.readline() == "watching\n"
+            child.send_signal(signal.SIGSTOP)
+            for _ in range(int(QUEUE.read_text())):  # each is two of them
+                (tmp_path / "a.log").touch()
+                (tmp_path / "a.log").unlink()
+            write(tmp_path, "new/a.py")
+            child.send_signal(signal.SIGCONT)
+            assert child.stdout.readline() == "['']\n"
+            write(tmp_path, "new/b.py")
+            assert child.stdout.readline() == "['new/b.py']\n"
+            child.stdin.close()
+            assert child.wait(PATIENCE_S) == 0
+        finally:
+            impatience.cancel()
+            child.kill()
+
+
+def test_a_folder_that_left_the_tree_and_was_made_anew(tmp_path: Path) -> None:
+    """When both have vanished, changes are still delivered, and no thread stays behind."""
+    before = set(threading.enumerate())
+    root, trash = tmp_path / "root", tmp_path / "trash"
+    write(root, "p/a.py")
+    batches = Batches()
+    watcher = WorkspaceWatcher(root, batches.take)
+    watcher.start()
+    (root / "p").rename(trash)
+    write(root, "gone.py")
+    batches.wait_for("p", "gone.py")
+    write(root, "p/b.py")
+    batches.wait_for("p/b.py")
+    for folder in (root / "p", trash):
+        shutil.rmtree(folder)
+        time.sleep(watch.QUIET_S)
+    write(root, "last.py")
+    batches.wait_for("last.py")
+    watcher.stop()
     assert threads_end(before)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from pytest_lsp import LanguageClient
 from pytest_lsp.client import make_test_lsp_client
 
 from repofill.lsp_server.documents import position_at
-from repofill.lsp_server.server import bundled_model
+from repofill.lsp_server.server import build_server, bundled_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -598,6 +600,20 @@ async def test_a_missing_model_is_said_once_and_requests_are_answered(project: P
         assert (await one.status())["engine"]["state"] == "ready"
 
 
+async def test_nothing_is_kept_of_a_notification() -> None:
+    """Of every keystroke, that would be."""
+    protocol = build_server().protocol
+    trace = types.SetTraceNotification(params=types.SetTraceParams(value=types.TraceValue.Off))
+
+    def kept() -> int:
+        return sum(isinstance(one, Future) for one in gc.get_objects())
+
+    before = kept()
+    for _ in range(100):
+        protocol.handle_message(trace)
+    assert kept() <= before
+
+
 # Settings and clients
 
 
@@ -629,6 +645,37 @@ async def test_the_settings_of_a_folder_count_while_it_is_there(project: Path, t
             assert (await one.inline("notes.md") == []) == bool(added)
 
 
+async def test_every_folder_has_settings_of_its_own(project: Path, tmp_path: Path) -> None:
+    """As far as they are about its documents; a file that git ignores counts as well, as soon as it is written."""
+    other = make_project(tmp_path / "other")
+    (other / ".gitignore").write_text("repofill.toml\n")
+    text = f"from model import Classifier\n\n\n{FILES['shapes.py']}\n\n{TYPED}"
+    folder = types.WorkspaceFolder(uri=other.as_uri(), name="other")
+    event = types.WorkspaceFoldersChangeEvent(added=[folder], removed=[])
+    async with editor(project, tmp_path) as one:
+        one.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event=event))
+        two = Editor(one.client, other, one.encoding)
+        await one.ready()
+        for there in (one, two):
+            there.open("new.py", text)
+            assert await there.inline("new.py") != []
+            assert await there.context("new.py") != []
+        (other / "repofill.toml").write_text("suggest.max_items = 1\ncontext.budget_tokens = 1\n")
+
+        async def nothing_of_other_files() -> bool:
+            return await two.context("new.py") == []
+
+        await two.until(nothing_of_other_files)
+        assert await one.context("new.py") != []
+        (other / "repofill.toml").write_text("suggest.enabled = false\n")
+
+        async def silent() -> bool:
+            return await two.inline("new.py") == []
+
+        await two.until(silent)
+        assert await one.inline("new.py") != []
+
+
 async def test_a_settings_file_counts_as_soon_as_it_is_written(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path) as one:
         one.open("notes.md", f"{FILES['shapes.py']}\n\n{TYPED}", "markdown")
@@ -658,6 +705,16 @@ async def test_another_model_is_loaded_once_the_one_before_is_gone(project: Path
         await one.until(replaced)
         assert not Path(f"/proc/{first}").exists()
         assert REST in [item.insert_text for item in await one.inline("new.py")]
+
+
+@pytest.mark.parametrize("folders", [True, False])
+async def test_a_folder_whose_name_a_uri_must_escape(tmp_path: Path, folders: bool) -> None:
+    project = make_project(tmp_path / "c# 100%?")
+    (project / "new #2%20.py").write_text("import model\n")
+    async with editor(project, tmp_path, folders=folders) as one:
+        assert [Path(folder["root"]) for folder in (await one.status())["folders"]] == [project]
+        one.open("new #2%20.py", "import model\n")
+        assert await one.context("new #2%20.py") == ["utils.py", "model.py"]
 
 
 async def test_a_client_that_knows_no_workspace_folders_has_its_root(project: Path, tmp_path: Path) -> None:
