@@ -564,6 +564,23 @@ def test_status_of_a_server_that_hangs(edit: Edit) -> None:
     nvim.stays(lambda: len(nvim.call("nvim_list_wins")) == 2, "one page")
 
 
+def test_page_for_one_who_types(edit: Edit) -> None:
+    """It opens beside the text, which goes on; where nothing else is on the screen, its key closes it all the same."""
+    nvim = edit("x")
+    (server,) = nvim.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
+    os.kill(server, signal.SIGSTOP)
+    nvim.press("<Cmd>Repofill status<CR>ab")
+    os.kill(server, signal.SIGCONT)
+    nvim.until(lambda: len(nvim.call("nvim_list_wins")) == 2, "the page")
+    nvim.press("cd")
+    assert nvim.buffer == ["xabcd"]
+    nvim.press("<Esc>")
+    nvim.command("set hidden | wincmd j | only")
+    assert nvim.buffer[0] == "suggestions here: on"
+    nvim.press("q")
+    assert nvim.buffer == ["xabcd"]
+
+
 def test_one_window_for_all_pages(edit: Edit) -> None:
     """However often it is called, and from where; what is said is about the file that was left last."""
     nvim = edit(name="first.txt")
