@@ -194,6 +194,42 @@ def test_drawn_as_it_will_stand(edit: Edit, script: Script, before: str, suggest
     assert nvim.screen.lines()[0] == shown
 
 
+def test_repeated(edit: Edit, script: Script) -> None:
+    """What was accepted is part of what was inserted: for ".", for a count, and in a block."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit()
+    nvim.press("alp")
+    nvim.until_ghost("habet soup")
+    nvim.press("<M-Right>")
+    nvim.until_ghost(" soup")
+    nvim.press("<Tab>!<Esc>o<Esc>")
+    nvim.press("2Aal")
+    nvim.until_ghost("phabet soup")
+    nvim.press("<Tab>!<Esc>")
+    assert nvim.buffer == ["alphabet soup!", "alphabet soup!alphabet soup!"]
+    nvim.press("Sa")
+    nvim.until_ghost("lphabet soup")
+    nvim.press("<Tab>!<Esc>k.")
+    assert nvim.buffer == ["alphabet soup!"] * 2
+    nvim.press("0<C-v>jIal")
+    nvim.until_ghost("phabet soup")
+    nvim.press("<Tab> <Esc>")
+    assert nvim.buffer == ["alphabet soup alphabet soup!"] * 2
+
+
+def test_recorded(edit: Edit, script: Script) -> None:
+    """A macro is recorded without suggestions, and does the same when it is played."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit()
+    nvim.until_ghost("alphabet soup")
+    nvim.press("<Esc>qaoalp")
+    nvim.stays(lambda: not nvim.ghost, "none is shown", for_s=0.2)
+    nvim.press("<M-]><Tab>!<Esc>q@aSalp")
+    nvim.until_ghost("habet soup")
+    nvim.press("<Esc>u")
+    assert nvim.buffer == ["", "alp\t!", "alp\t!"]
+
+
 def test_asking_by_hand(edit: Edit, script: Script) -> None:
     """The key for the next candidate asks where none is shown, and says that the user did."""
     script.set(answers=[[], ["one", "two", "three"]])
