@@ -44,7 +44,7 @@ local function watch(group)
   on("InsertLeave", { group = group, callback = vim.schedule_wrap(server.show_said) })
   on("ColorScheme", { group = group, callback = highlight })
   neighbours.watch_menus(group, ghost.redraw)
-  server.watch_progress(group)
+  server.watch(group)
 end
 
 ---@param bufnr integer? where suggestions may be possible now
