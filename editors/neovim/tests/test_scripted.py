@@ -465,6 +465,32 @@ def test_named_late(start: Start, script: Script, tmp_path: Path) -> None:
     nvim.until_ghost("ghost")
 
 
+@pytest.mark.parametrize("rename", ["file new.txt", "saveas new.txt", "call nvim_buf_set_name(0, 'new.txt')"])
+def test_renamed(edit: Edit, script: Script, tmp_path: Path, rename: str) -> None:
+    """A buffer is known by its new name at once, and by no other; by the old one where the new one is taken."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit("alpha")
+    nvim.until_ghost("bet soup")
+    nvim.press("<Esc>")
+    nvim.command(f"cd {tmp_path} | badd taken.txt | call bufload('taken.txt')")
+    nvim.command("silent! file taken.txt")
+    nvim.press("ab")
+    nvim.until_ghost("et soup")
+    nvim.press("<Esc>")
+    nvim.command(rename)
+    nvim.press("ae")
+    nvim.until_ghost("t soup")
+    nvim.press("<Esc>")
+    nvim.command("write!")
+    nvim.press("at")
+    nvim.until_ghost(" soup")
+    old = (tmp_path / "a.txt").as_uri()
+    assert {note["uri"] for note in script.noted("close")} == {old}
+    nvim.press("<Esc>")
+    nvim.command("bwipeout! %")
+    nvim.until(lambda: script.noted("close")[-1]["uri"] == old.replace("a.txt", "new.txt"), "the new one closed")
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [

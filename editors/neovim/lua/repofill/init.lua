@@ -23,6 +23,9 @@ local function watch(group)
     group = group,
     callback = function(event)
       if vim.api.nvim_buf_is_loaded(event.buf) then -- BufAdd tells of names in the buffer list, too
+        if event.event == "BufFilePost" then
+          server.forget(event.buf)
+        end
         server.attach(event.buf)
       end
     end,

@@ -350,6 +350,16 @@ function M.attach(bufnr)
   end
 end
 
+--- Closes a buffer for the server under the name that it was attached by: vim.lsp waits with that until it is written.
+---@param bufnr integer
+function M.forget(bufnr)
+  local client, place = M.client_of(bufnr), places[bufnr]
+  if client and place then
+    call(client, "notify", "textDocument/didClose", { textDocument = { uri = place.uri } })
+    vim.lsp.buf_detach_client(bufnr, client.id)
+  end
+end
+
 --- Ends the server, if there is one, and starts it anew for all buffers.
 function M.restart()
   local client = M.client()
