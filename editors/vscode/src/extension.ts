@@ -15,6 +15,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(offered, started, new StatusItem(started), ...registerCommands(context, started, offered, opened));
   context.subscriptions.push(
     vscode.window.onDidChangeWindowState(() => void started.follow()),
+    vscode.workspace.onDidChangeWorkspaceFolders(() => {
+      started.refreshSoon();
+    }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("repofill.server")) {
         void started.restart();

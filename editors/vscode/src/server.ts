@@ -216,7 +216,12 @@ export class Server implements vscode.Disposable {
         this.suggest(document, position, context, token, (cancellation) =>
           Promise.resolve(next(document, position, context, cancellation)),
         ),
-      workspace: { configuration: () => [this.settings()] },
+      workspace: {
+        configuration: () => {
+          this.refreshSoon(); // by then the server goes by them
+          return [this.settings()];
+        },
+      },
     };
   }
 
@@ -290,7 +295,8 @@ export class Server implements vscode.Disposable {
     });
   }
 
-  private refreshSoon(delayMs = REFRESH_MS): void {
+  /** Asks the server how it is in a while, if not before. */
+  refreshSoon(delayMs = REFRESH_MS): void {
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = undefined;
       this.refresh();

@@ -144,6 +144,22 @@ function tests(): void {
     await end();
   });
 
+  test("what changed settings have mended is shown without another request", async () => {
+    install("modelless");
+    await activate(context);
+    await shows(/error/);
+    await shows(/sparkle/, "workspace.onDidChangeConfiguration", { affectsConfiguration: (name: string) => name === "repofill" });
+    await end();
+  });
+
+  test("folders that come or go are shown without another request", async () => {
+    install();
+    await activate(context);
+    await shows(/1 ms/);
+    await shows(/2 ms/, "workspace.onDidChangeWorkspaceFolders");
+    await end();
+  });
+
   test("is disposed of before the server starts", async () => {
     install();
     const activated = activate(context);
