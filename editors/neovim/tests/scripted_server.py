@@ -5,7 +5,7 @@ Run by the tests in the place of repofill: only so can an answer come late, twic
     scripted_server.py FILE    FILE is JSON, read anew for every request:
         {"answers": [[insertText, …]] one list for each request, the last for all others,
          "delay_ms": [least, most], "seed": any,
-         "log": path of a file; every request, cancel, answer and command is appended to it as one line of JSON,
+         "log": path of a file; every request, cancel, answer, command and close is appended to it as one line of JSON,
          "continue": text; the answer is the rest of `text` after what stands in the line before the cursor,
          "random": true for answers made of random text}
 """
@@ -53,10 +53,14 @@ class Server:
                 "executeCommandProvider": {"commands": ["repofill.status", "repofill.accepted"]},
             }
             self.write({"id": id, "result": {"capabilities": capabilities}})
-        elif method in ("textDocument/didOpen", "textDocument/didChange"):
-            document = params["textDocument"]
-            text = document["text"] if method.endswith("Open") else params["contentChanges"][-1]["text"]
-            self.lines[document["uri"]] = text.split("\n")
+        elif method == "textDocument/didOpen":
+            self.lines[params["textDocument"]["uri"]] = params["textDocument"]["text"].split("\n")
+        elif method == "textDocument/didChange":
+            if params["textDocument"]["uri"] in self.lines:
+                self.lines[params["textDocument"]["uri"]] = params["contentChanges"][-1]["text"].split("\n")
+        elif method == "textDocument/didClose":
+            if self.lines.pop(params["textDocument"]["uri"], None) is not None:
+                self.note("close", uri=params["textDocument"]["uri"])
         elif method == "textDocument/inlineCompletion":
             self.running[id] = asyncio.get_running_loop().create_task(self.answer(id, params))
         elif method == "workspace/executeCommand":

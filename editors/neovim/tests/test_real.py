@@ -414,7 +414,7 @@ def test_help(start: Start, project: Path) -> None:
 
 
 def test_several_projects(start: Start, project: Path, tmp_path: Path) -> None:
-    """Files of another project join the same server: one model for all."""
+    """Files of another project join the same server, one model for all; the last one takes its project along."""
     nvim, _ = opened(start, project)
     nvim.until_ghost()
     other = tmp_path / "other"
@@ -423,5 +423,19 @@ def test_several_projects(start: Start, project: Path, tmp_path: Path) -> None:
     (other / "b.py").write_text("x = 1\n")
     nvim.press("<Esc>")
     nvim.command(f"edit! {other / 'b.py'}")
-    nvim.until(lambda: len(status(nvim)["folders"]) == 2, "two folders")
+
+    def folders() -> set[Path]:
+        return {Path(folder["root"]) for folder in status(nvim)["folders"]}
+
+    nvim.until(lambda: folders() == {project, other}, "two folders")
     assert nvim.lua("return #vim.lsp.get_clients()") == 1
+    nvim.command(f"edit {other / 'c.py'}")
+    nvim.command("bwipeout b.py | buffer a.py")
+    assert folders() == {project, other}
+    nvim.command("bwipeout c.py")
+    nvim.until(lambda: folders() == {project}, "one folder")
+    nvim.command("bwipeout! a.py")
+    nvim.command(f"edit {project / 'a.py'}")
+    nvim.command("bwipeout")
+    nvim.command(f"edit {other / 'b.py'}")
+    nvim.until(lambda: folders() == {other}, "the other folder")

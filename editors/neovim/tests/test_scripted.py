@@ -194,6 +194,42 @@ def test_drawn_as_it_will_stand(edit: Edit, script: Script, before: str, suggest
     assert nvim.screen.lines()[0] == shown
 
 
+def test_repeated(edit: Edit, script: Script) -> None:
+    """What was accepted is part of what was inserted: for ".", for a count, and in a block."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit()
+    nvim.press("alp")
+    nvim.until_ghost("habet soup")
+    nvim.press("<M-Right>")
+    nvim.until_ghost(" soup")
+    nvim.press("<Tab>!<Esc>o<Esc>")
+    nvim.press("2Aal")
+    nvim.until_ghost("phabet soup")
+    nvim.press("<Tab>!<Esc>")
+    assert nvim.buffer == ["alphabet soup!", "alphabet soup!alphabet soup!"]
+    nvim.press("Sa")
+    nvim.until_ghost("lphabet soup")
+    nvim.press("<Tab>!<Esc>k.")
+    assert nvim.buffer == ["alphabet soup!"] * 2
+    nvim.press("0<C-v>jIal")
+    nvim.until_ghost("phabet soup")
+    nvim.press("<Tab> <Esc>")
+    assert nvim.buffer == ["alphabet soup alphabet soup!"] * 2
+
+
+def test_recorded(edit: Edit, script: Script) -> None:
+    """A macro is recorded without suggestions, and does the same when it is played."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit()
+    nvim.until_ghost("alphabet soup")
+    nvim.press("<Esc>qaoalp")
+    nvim.stays(lambda: not nvim.ghost, "none is shown", for_s=0.2)
+    nvim.press("<M-]><Tab>!<Esc>q@aSalp")
+    nvim.until_ghost("habet soup")
+    nvim.press("<Esc>u")
+    assert nvim.buffer == ["", "alp\t!", "alp\t!"]
+
+
 def test_asking_by_hand(edit: Edit, script: Script) -> None:
     """The key for the next candidate asks where none is shown, and says that the user did."""
     script.set(answers=[[], ["one", "two", "three"]])
@@ -429,6 +465,32 @@ def test_named_late(start: Start, script: Script, tmp_path: Path) -> None:
     nvim.until_ghost("ghost")
 
 
+@pytest.mark.parametrize("rename", ["file new.txt", "saveas new.txt", "call nvim_buf_set_name(0, 'new.txt')"])
+def test_renamed(edit: Edit, script: Script, tmp_path: Path, rename: str) -> None:
+    """A buffer is known by its new name at once, and by no other; by the old one where the new one is taken."""
+    script.set(**{"continue": "alphabet soup"})
+    nvim = edit("alpha")
+    nvim.until_ghost("bet soup")
+    nvim.press("<Esc>")
+    nvim.command(f"cd {tmp_path} | badd taken.txt | call bufload('taken.txt')")
+    nvim.command("silent! file taken.txt")
+    nvim.press("ab")
+    nvim.until_ghost("et soup")
+    nvim.press("<Esc>")
+    nvim.command(rename)
+    nvim.press("ae")
+    nvim.until_ghost("t soup")
+    nvim.press("<Esc>")
+    nvim.command("write!")
+    nvim.press("at")
+    nvim.until_ghost(" soup")
+    old = (tmp_path / "a.txt").as_uri()
+    assert {note["uri"] for note in script.noted("close")} == {old}
+    nvim.press("<Esc>")
+    nvim.command("bwipeout! %")
+    nvim.until(lambda: script.noted("close")[-1]["uri"] == old.replace("a.txt", "new.txt"), "the new one closed")
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -562,6 +624,23 @@ def test_status_of_a_server_that_hangs(edit: Edit) -> None:
     finally:
         os.kill(server, signal.SIGCONT)
     nvim.stays(lambda: len(nvim.call("nvim_list_wins")) == 2, "one page")
+
+
+def test_page_for_one_who_types(edit: Edit) -> None:
+    """It opens beside the text, which goes on; where nothing else is on the screen, its key closes it all the same."""
+    nvim = edit("x")
+    (server,) = nvim.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())")
+    os.kill(server, signal.SIGSTOP)
+    nvim.press("<Cmd>Repofill status<CR>ab")
+    os.kill(server, signal.SIGCONT)
+    nvim.until(lambda: len(nvim.call("nvim_list_wins")) == 2, "the page")
+    nvim.press("cd")
+    assert nvim.buffer == ["xabcd"]
+    nvim.press("<Esc>")
+    nvim.command("set hidden | wincmd j | only")
+    assert nvim.buffer[0] == "suggestions here: on"
+    nvim.press("q")
+    assert nvim.buffer == ["xabcd"]
 
 
 def test_one_window_for_all_pages(edit: Edit) -> None:

@@ -55,7 +55,7 @@ class Explanation implements vscode.TextDocumentContentProvider {
 
   async show(): Promise<void> {
     if (!this.server.isRunning) {
-      void vscode.window.showInformationMessage(`repofill: ${statusItem(this.server.life, true).tooltip}`);
+      void vscode.window.showInformationMessage(`repofill: ${statusItem(this.server.life).tooltip}`);
       return;
     }
     const explanation = await this.server.explain();

@@ -14,6 +14,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const started = (server = new Server(context, opened, offered));
   context.subscriptions.push(offered, started, new StatusItem(started), ...registerCommands(context, started, offered, opened));
   context.subscriptions.push(
+    vscode.window.onDidChangeWindowState(() => void started.follow()),
+    vscode.workspace.onDidChangeWorkspaceFolders(() => {
+      started.refreshSoon();
+    }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("repofill.server")) {
         void started.restart();
@@ -23,9 +27,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     }),
   );
   await started.restart();
-  if (started.life.kind === "missing") {
-    void offered.offer().then((wanted) => (wanted ? started.install() : undefined));
-  }
+  void offered.offer().then((wanted) => (wanted ? started.install() : undefined));
 }
 
 export async function deactivate(): Promise<void> {

@@ -15,6 +15,7 @@ export class Installation implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
   /** An installation began or ended. */
   readonly onDidChange = this.changed.event;
+  private readonly version: string;
   private readonly environments: Environments;
   private asking = false;
   private giving: AbortController | undefined;
@@ -24,8 +25,8 @@ export class Installation implements vscode.Disposable {
     private readonly context: vscode.ExtensionContext,
     private readonly log: vscode.LogOutputChannel,
   ) {
-    const { version } = context.extension.packageJSON as { version: string };
-    this.environments = new Environments(context.globalStorageUri.fsPath, version);
+    this.version = (context.extension.packageJSON as { version: string }).version;
+    this.environments = new Environments(context.globalStorageUri.fsPath, this.version);
   }
 
   get isUnderWay(): boolean {
@@ -38,20 +39,25 @@ export class Installation implements vscode.Disposable {
     return findServer(chosen, this.environments.current, searchPath(), process.platform, isProgram);
   }
 
-  /** Say that there is no server, unless the user did not want to hear of it. True when one is to be installed. */
+  /**
+   * Say that there is no server, or only that of another version, unless the user did not want to hear of it. True when one
+   * is to be installed.
+   */
   async offer(): Promise<boolean> {
-    if (this.context.globalState.get(DECLINED) === true) {
+    if (!this.isWanted || this.context.globalState.get(DECLINED) === this.version) {
       return false;
     }
     const choice = await vscode.window.showInformationMessage(
-      "repofill needs its language server, which is not installed yet.",
+      this.find() === undefined
+        ? "repofill needs its language server, which is not installed yet."
+        : "repofill is newer than its language server, which goes on until the new one is installed.",
       "Install…",
       "Not Now",
     );
     if (choice === "Not Now") {
-      await this.context.globalState.update(DECLINED, true);
+      await this.context.globalState.update(DECLINED, this.version);
     }
-    return choice === "Install…";
+    return choice === "Install…" && this.isWanted; // another window may have installed it meanwhile
   }
 
   /** Show the commands, and run them if the user agrees, beside a server that is there. True when there is a new one. */
@@ -73,7 +79,6 @@ export class Installation implements vscode.Disposable {
       if (!(await agreed(commands))) {
         return false;
       }
-      await this.context.globalState.update(DECLINED, undefined); // the next version's server is wanted as well
       return await this.run(commands, environment);
     } finally {
       this.asking = false;
@@ -94,6 +99,11 @@ export class Installation implements vscode.Disposable {
   dispose(): void {
     void this.end();
     this.changed.dispose();
+  }
+
+  private get isWanted(): boolean {
+    const found = this.find();
+    return found === undefined || (found.origin === "own environment" && this.environments.isOutdated);
   }
 
   private commands(python: string, environment: string): readonly Command[] {

@@ -15,6 +15,7 @@ import {
 import type { Installation } from "./installation";
 import { coalesced } from "./logic/coalesce";
 import { Crashes } from "./logic/crashes";
+import type { Found } from "./logic/discovery";
 import { LateAnswers } from "./logic/late";
 import type { Explanation } from "./logic/report";
 import { explicitSettings } from "./logic/settings";
@@ -48,6 +49,7 @@ export class Server implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<Life>();
   readonly onDidChange = this.changed.event;
   private current: Life = { kind: "stopped" };
+  private found: Found | undefined;
   private client: LanguageClient | undefined;
   private process: ChildProcess | undefined;
   private ended = false;
@@ -75,6 +77,13 @@ export class Server implements vscode.Disposable {
 
   get isRunning(): boolean {
     return this.client?.isRunning() === true;
+  }
+
+  /** Changes over to a server that another window has installed. */
+  async follow(): Promise<void> {
+    if (this.installation.find()?.command !== this.found?.command) {
+      await this.restart();
+    }
   }
 
   /** Installs a server if the user agrees, and starts it in the place of the one that there may be. */
@@ -142,7 +151,7 @@ export class Server implements vscode.Disposable {
     if (this.ended) {
       return;
     }
-    const found = this.installation.find();
+    const found = (this.found = this.installation.find());
     if (found === undefined) {
       this.enter({ kind: "missing" });
       return;
@@ -207,7 +216,12 @@ export class Server implements vscode.Disposable {
         this.suggest(document, position, context, token, (cancellation) =>
           Promise.resolve(next(document, position, context, cancellation)),
         ),
-      workspace: { configuration: () => [this.settings()] },
+      workspace: {
+        configuration: () => {
+          this.refreshSoon(); // by then the server goes by them
+          return [this.settings()];
+        },
+      },
     };
   }
 
@@ -281,7 +295,8 @@ export class Server implements vscode.Disposable {
     });
   }
 
-  private refreshSoon(delayMs = REFRESH_MS): void {
+  /** Asks the server how it is in a while, if not before. */
+  refreshSoon(delayMs = REFRESH_MS): void {
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = undefined;
       this.refresh();

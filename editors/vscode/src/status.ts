@@ -28,7 +28,7 @@ export class StatusItem {
 
   private show(): void {
     const { life } = this.server;
-    const { text, tooltip, warns } = statusItem(life, isOn());
+    const { text, tooltip, warns } = statusItem(life, whereOff());
     this.item.command = life.kind === "missing" ? "repofill.installServer" : "repofill.menu";
     this.item.text = text;
     this.item.tooltip = tooltip;
@@ -36,10 +36,13 @@ export class StatusItem {
   }
 }
 
-/** Whether suggestions are on in the active editor's language. */
-function isOn(): boolean {
+/** Where suggestions are off, if they are in the active editor. */
+function whereOff(): "everywhere" | "in this language" | undefined {
   const suggest = vscode.workspace.getConfiguration("repofill.suggest");
+  if (!suggest.get<boolean>("enabled", true)) {
+    return "everywhere";
+  }
   const language = vscode.window.activeTextEditor?.document.languageId;
   const off = suggest.get<string[]>("disabled_languages", []);
-  return suggest.get<boolean>("enabled", true) && (language === undefined || !off.includes(language));
+  return language !== undefined && off.includes(language) ? "in this language" : undefined;
 }

@@ -15,6 +15,7 @@ import {
   InlineCompletionTriggerKind,
   live,
   Position,
+  StatusBarItem,
   Uri,
   type Registration,
 } from "./vscode";
@@ -47,10 +48,10 @@ function tests(): void {
     fs.rmSync(storage, { recursive: true });
   });
 
-  /** This file is the server, too: one that answers, or one that does not. */
-  function install(kind: "answering" | "mute" = "answering"): void {
-    const environments = new Environments(storage, manifest.version);
-    const environment = environments.at(Date.now());
+  /** This file is the server, too: one that answers, be it without a model, or one that does not. */
+  function install(kind: "answering" | "modelless" | "mute" = "answering", { version = manifest.version, at = Date.now() } = {}): void {
+    const environments = new Environments(storage, version);
+    const environment = environments.at(at);
     const program = programIn(environment, "repofill", process.platform);
     fs.mkdirSync(path.dirname(program), { recursive: true });
     environments.complete(environment);
@@ -70,6 +71,16 @@ function tests(): void {
   /** The language client is there, but not what it registers once the server has answered. */
   function isStarting(): boolean {
     return [...live].some(({ what }) => OF_THE_CLIENT.test(what));
+  }
+
+  /** Tells the extension of an event, and returns when the status item says so. */
+  async function shows(text: RegExp, event?: string, value?: object): Promise<void> {
+    if (event !== undefined) {
+      (registered(`${event} of activate`).args[0] as (value: unknown) => void)(value);
+    }
+    const item = registered("window.createStatusBarItem");
+    assert.ok(item instanceof StatusBarItem);
+    await until(() => text.test(item.text));
   }
 
   function command(name: string): Promise<void> {
@@ -113,6 +124,39 @@ function tests(): void {
     for (const line of [1, 2]) {
       assert.deepEqual(await suggestion(line), [new InlineCompletionItem("rest")]);
     }
+    await end();
+  });
+
+  test("a server of another version does as long as there is none of this one", async () => {
+    install("answering", { version: "0.0.9" });
+    await activate(context);
+    assert.deepEqual(await suggestion(1), [new InlineCompletionItem("rest")]);
+    await end();
+  });
+
+  test("what another window installs is used here as well", async () => {
+    await activate(context);
+    await shows(/warning/);
+    install("modelless");
+    await shows(/error/, "window.onDidChangeWindowState", { focused: true });
+    install("answering", { at: Date.now() + 1 });
+    await shows(/sparkle/, "window.onDidChangeWindowState", { focused: true });
+    await end();
+  });
+
+  test("what changed settings have mended is shown without another request", async () => {
+    install("modelless");
+    await activate(context);
+    await shows(/error/);
+    await shows(/sparkle/, "workspace.onDidChangeConfiguration", { affectsConfiguration: (name: string) => name === "repofill" });
+    await end();
+  });
+
+  test("folders that come or go are shown without another request", async () => {
+    install();
+    await activate(context);
+    await shows(/1 ms/);
+    await shows(/2 ms/, "workspace.onDidChangeWorkspaceFolders");
     await end();
   });
 
@@ -161,10 +205,10 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-if (process.argv[2] === "answering") {
-  serve();
+if (process.argv[2] === "answering" || process.argv[2] === "modelless") {
+  serve(process.argv[2] === "modelless");
 } else if (process.argv[2] === "mute") {
   process.stdin.resume();
 } else {
-  suite("what is registered with VS Code", { timeout: 30_000 }, tests);
+  suite("the extension, and what is registered with VS Code", { timeout: 30_000 }, tests);
 }

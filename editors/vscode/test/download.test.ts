@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import * as fs from "node:fs";
+import fileSystem, * as fs from "node:fs";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { after, before, beforeEach, suite, test } from "node:test";
+import { after, before, beforeEach, mock, suite, test } from "node:test";
 import { addressProblem, download, fileName, shownFailure, shownProgress, type Arrived } from "../src/logic/download";
 
 const BYTES = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
@@ -63,7 +63,7 @@ suite("download", () => {
       },
     });
     assert.notEqual(looked, "");
-    assert.equal(file, path.join(folder, "a.gguf"));
+    assert.equal(file, path.join(folder, "a.gguf", "a.gguf"));
     assert.ok(fs.readFileSync(file).equals(BYTES));
     holds("a.gguf");
     assert.deepEqual(seen.at(-1), { bytes: BYTES.length, total: BYTES.length });
@@ -128,7 +128,7 @@ suite("download", () => {
       fs.writeFileSync(file, "mine");
       return Promise.resolve();
     };
-    await assert.rejects(fetched({ check }), /EEXIST/);
+    await assert.rejects(fetched({ check }), /ENOTDIR/);
     assert.equal(fs.readFileSync(file, "utf-8"), "mine");
     await assert.rejects(fetched(), /is there already/);
     assert.equal(fs.readFileSync(file, "utf-8"), "mine");
@@ -159,7 +159,16 @@ suite("download", () => {
     const [first, second] = await Promise.allSettled([fetched(), fetched()]);
     assert.deepEqual([first.status, second.status].sort(), ["fulfilled", "rejected"]);
     holds("a.gguf");
-    assert.ok(fs.readFileSync(path.join(folder, "a.gguf")).equals(BYTES));
+    assert.ok(fs.readFileSync(path.join(folder, "a.gguf", "a.gguf")).equals(BYTES));
+  });
+
+  test("it needs nothing that some file systems lack", async () => {
+    mock.method(fileSystem, "linkSync", () => assert.fail("there are no hard links on this one"));
+    try {
+      assert.ok(fs.readFileSync(await fetched()).equals(BYTES));
+    } finally {
+      mock.restoreAll();
+    }
   });
 });
 

@@ -28,6 +28,7 @@ suite("installing a server", { timeout: 30_000 }, () => {
   let folder: string;
   let storage: string;
   let installation: Installation;
+  let installationOf: (version: string) => Installation;
   let cancellation: CancellationTokenSource;
   let messages: string[];
 
@@ -52,12 +53,12 @@ suite("installing a server", { timeout: 30_000 }, () => {
     const state = new Map<string, unknown>();
     const context = {
       globalState: { get: (key: string) => state.get(key), update: (key: string, value: unknown) => Promise.resolve(state.set(key, value)) },
-      extension: { packageJSON: { version: "0.1.0" } },
       extensionUri: Uri.file(folder),
       globalStorageUri: Uri.file(storage),
     } as unknown as vscode.ExtensionContext;
     const log = { info: () => undefined, error: () => undefined } as unknown as vscode.LogOutputChannel;
-    installation = new Installation(context, log);
+    installationOf = (version) => new Installation({ ...context, extension: { packageJSON: { version } } } as typeof context, log);
+    installation = installationOf("0.1.0");
   });
 
   afterEach(() => {
@@ -156,7 +157,36 @@ suite("installing a server", { timeout: 30_000 }, () => {
     assert.equal(offers.length, 1);
     assert.ok(await install("installs"));
     assert.ok(!(await installation.offer()));
+    assert.equal(offers.length, 2);
+    assert.ok(!(await installationOf("0.2.0").offer()));
     assert.equal(offers.length, 3);
+  });
+
+  test("the server of the version before does until this version's is installed, here or in another window", async () => {
+    let meanwhile = (): void => undefined;
+    mock.method(window, "showInformationMessage", (message: string) => {
+      meanwhile();
+      return Promise.resolve(message.startsWith("Install") ? "Install" : "Install…");
+    });
+    assert.ok(await install("installs"));
+    const before = used();
+    installation = installationOf("0.2.0");
+    assert.equal(used(), before);
+    assert.ok(await installation.offer());
+    assert.ok(!(await install("fails")));
+    assert.equal(used(), before);
+    const another = new Environments(storage, "0.2.0");
+    meanwhile = () => {
+      const environment = another.at(1);
+      fs.cpSync(before, environment, { recursive: true });
+    };
+    assert.ok(!(await installation.offer()));
+    assert.equal(used(), another.at(1));
+    assert.ok(await install("installs"));
+    assert.notEqual(used(), another.at(1));
+    await installation.removeOthers();
+    assert.deepEqual(fs.readdirSync(storage), ["server-0.2.0"]);
+    assert.deepEqual(fs.readdirSync(path.join(storage, "server-0.2.0")), [path.basename(used())]);
   });
 
   test("what another window is installing is left alone, what nobody can be is removed", async () => {

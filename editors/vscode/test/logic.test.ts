@@ -215,26 +215,27 @@ suite("status", () => {
     last_ms: 83.6,
   };
 
-  function check(life: Life, on: boolean, text: string, tooltip: RegExp, warns = false): void {
-    const shown = statusItem(life, on);
+  function check(life: Life, off: Parameters<typeof statusItem>[1], text: string, tooltip: RegExp, warns = false): void {
+    const shown = statusItem(life, off);
     assert.equal(shown.text, text);
     assert.match(shown.tooltip, tooltip);
     assert.equal(shown.warns, warns);
   }
 
   test("model, state and latency", () => {
-    check({ kind: "running", status }, true, "$(sparkle) repofill 84 ms", /Model: small\nState: ready\nProject: 7 files\nLast answer: 84 ms$/);
-    check({ kind: "running", status: { ...status, last_ms: null } }, true, "$(sparkle) repofill", /none yet/);
-    check({ kind: "running", status }, false, "$(circle-slash) repofill 84 ms", /off in this language/);
+    check({ kind: "running", status }, undefined, "$(sparkle) repofill 84 ms", /Model: small\nState: ready\nProject: 7 files\nLast answer: 84 ms$/);
+    check({ kind: "running", status: { ...status, last_ms: null } }, undefined, "$(sparkle) repofill", /none yet/);
+    check({ kind: "running", status }, "in this language", "$(circle-slash) repofill 84 ms", /off in this language/);
+    check({ kind: "running", status }, "everywhere", "$(circle-slash) repofill 84 ms", /off everywhere/);
   });
 
   test("what is wrong, and what goes on", () => {
     const failed = { ...status, engine: { state: "failed", reason: "there is no /x.gguf" } };
-    check({ kind: "running", status: failed }, true, "$(error) repofill", /State: failed, there is no \/x\.gguf/, true);
+    check({ kind: "running", status: failed }, undefined, "$(error) repofill", /State: failed, there is no \/x\.gguf/, true);
     const reading = { ...status, folders: [{ root: "/p", ready: false, files: 3 }], last_ms: null };
-    check({ kind: "running", status: reading }, true, "$(sync~spin) repofill", /3 files, still reading/);
-    check({ kind: "failed", reason: "because" }, true, "$(error) repofill", /because/, true);
-    check({ kind: "missing" }, true, "$(warning) repofill", /not installed/, true);
-    check({ kind: "installing" }, true, "$(sync~spin) repofill", /being installed/);
+    check({ kind: "running", status: reading }, undefined, "$(sync~spin) repofill", /3 files, still reading/);
+    check({ kind: "failed", reason: "because" }, undefined, "$(error) repofill", /because/, true);
+    check({ kind: "missing" }, undefined, "$(warning) repofill", /not installed/, true);
+    check({ kind: "installing" }, undefined, "$(sync~spin) repofill", /being installed/);
   });
 });

@@ -1,5 +1,7 @@
 import {
+  ConfigurationRequest,
   createProtocolConnection,
+  DidChangeConfigurationNotification,
   ExecuteCommandRequest,
   ExitNotification,
   InitializeRequest,
@@ -21,16 +23,28 @@ const CAPABILITIES: ServerCapabilities = {
   executeCommandProvider: { commands: ["repofill.explain", "repofill.status", "repofill.accepted", "repofill.reindex"] },
   workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
 };
-const STATUS: ServerStatus = { ready: true, engine: { state: "ready", reason: "" }, folders: [], model: null, last_ms: null };
 
-/** A server that suggests "rest" everywhere, and dies of `repofill.reindex`. */
-export function serve(): void {
+/**
+ * A server that suggests "rest" everywhere, and dies of `repofill.reindex`. It says how often it was asked for its status as
+ * the milliseconds of its last answer. A model that is `missing` is there once the settings have changed.
+ */
+export function serve(isMissing: boolean): void {
+  let asked = 0;
+  const status = (): ServerStatus => {
+    const engine = isMissing ? { state: "failed", reason: "no model" } : { state: "ready", reason: "" };
+    asked += 1;
+    return { ready: !isMissing, engine, folders: [], model: null, last_ms: asked };
+  };
   const connection = createProtocolConnection(
     new StreamMessageReader(process.stdin),
     new StreamMessageWriter(process.stdout),
   );
   connection.onRequest(InitializeRequest.type, () => ({ capabilities: CAPABILITIES }));
-  connection.onRequest(ExecuteCommandRequest.type, ({ command }) => (command === "repofill.reindex" ? process.exit(1) : STATUS));
+  connection.onRequest(ExecuteCommandRequest.type, ({ command }) => (command === "repofill.reindex" ? process.exit(1) : status()));
+  connection.onNotification(DidChangeConfigurationNotification.type, async () => {
+    await connection.sendRequest(ConfigurationRequest.type, { items: [{ section: "repofill" }] });
+    isMissing = false;
+  });
   connection.onRequest(InlineCompletionRequest.type, () => [{ insertText: "rest" }]);
   connection.onRequest(ShutdownRequest.type, () => undefined);
   connection.onNotification(ExitNotification.type, () => process.exit());

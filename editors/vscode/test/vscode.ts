@@ -88,7 +88,8 @@ function maker(): string {
   return names.find((name) => !OF_THIS_FILE.test(name)) ?? "";
 }
 
-class StatusBarItem extends Registration {
+export class StatusBarItem extends Registration {
+  text = "";
   readonly show = (): void => undefined;
 }
 

@@ -14,11 +14,12 @@ local function shows_page(win)
   return vim.startswith(vim.api.nvim_buf_get_name(vim.api.nvim_win_get_buf(win)), PAGES)
 end
 
---- Lines to read, in a window of their own that `q` closes. The next page takes the place of the one before.
+--- Lines to read, in a window of their own that `q` closes. The next page takes the place of the one before. Who has
+--- begun to type meanwhile stays where they are.
 ---@param title string
 ---@param lines string[]
 local function page(title, lines)
-  local height = math.min(#lines, 15)
+  local height, before = math.min(#lines, 15), vim.api.nvim_get_current_win()
   local shown = vim.iter(vim.api.nvim_tabpage_list_wins(0)):find(shows_page)
   if shown then
     vim.api.nvim_set_current_win(shown)
@@ -31,7 +32,10 @@ local function page(title, lines)
   vim.api.nvim_buf_set_name(bufnr, ("%s%s/%d"):format(PAGES, title, bufnr))
   vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
   vim.bo[bufnr].modifiable = false
-  vim.keymap.set("n", "q", "<Cmd>close<CR>", { buffer = bufnr, nowait = true })
+  vim.keymap.set("n", "q", "<Cmd>bwipeout<CR>", { buffer = bufnr, nowait = true })
+  if vim.api.nvim_get_mode().mode ~= "n" then
+    vim.api.nvim_set_current_win(before)
+  end
 end
 
 --- The window with the file that a command is about: the current one, or the one before where that shows a page.

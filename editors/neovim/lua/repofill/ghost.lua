@@ -50,9 +50,11 @@ local function place()
   return { bufnr = bufnr, tick = vim.api.nvim_buf_get_changedtick(bufnr), row = row - 1, col = col }
 end
 
+--- Whether the user inserts text. One who records a macro does so without suggestions: its keys find none when it is
+--- played.
 ---@return boolean
 local function inserting()
-  return vim.api.nvim_get_mode().mode:sub(1, 1) == "i"
+  return vim.api.nvim_get_mode().mode:sub(1, 1) == "i" and vim.fn.reg_recording() == ""
 end
 
 ---@param bufnr integer
@@ -286,11 +288,9 @@ function M.insert(part)
     return
   end
   local accepted = text.part(rest, part)
-  local lines = vim.split(accepted, "\n")
   local command = accepted == rest and suggestion.candidates[suggestion.index].command
-  vim.api.nvim_buf_set_text(at.bufnr, at.row, at.col, at.row, at.col, lines)
-  local col = #lines[#lines] + (#lines == 1 and at.col or 0)
-  vim.api.nvim_win_set_cursor(0, { at.row + #lines, col })
+  erase() -- pasting draws the screen
+  vim.api.nvim_paste(accepted, false, -1) -- which counts as typed for "." and for an insertion that is repeated
   if command then
     server.execute(at.bufnr, command.command, command.arguments)
   end

@@ -23,6 +23,9 @@ local function watch(group)
     group = group,
     callback = function(event)
       if vim.api.nvim_buf_is_loaded(event.buf) then -- BufAdd tells of names in the buffer list, too
+        if event.event == "BufFilePost" then
+          server.forget(event.buf)
+        end
         server.attach(event.buf)
       end
     end,
@@ -44,7 +47,7 @@ local function watch(group)
   on("InsertLeave", { group = group, callback = vim.schedule_wrap(server.show_said) })
   on("ColorScheme", { group = group, callback = highlight })
   neighbours.watch_menus(group, ghost.redraw)
-  server.watch_progress(group)
+  server.watch(group)
 end
 
 ---@param bufnr integer? where suggestions may be possible now

@@ -198,26 +198,39 @@ function M.refresh(callback)
     end)
 end
 
+local places = {} ---@type table<integer, { uri: string, root: string? }> of the buffers that were attached
+local ours = {} ---@type table<string, true> all the folders that such a buffer was in
+
+--- Makes the projects of the attached buffers folders of the server, and takes those away that were left. The last one
+--- stays until there is another, as it is mostly used again.
 ---@param client vim.lsp.Client
----@param root string?
-local function add_folder(client, root)
-  local uri = root and vim.uri_from_fname(root)
-  for _, folder in ipairs(client.workspace_folders or {}) do
-    if folder.uri == uri then
-      return
+local function follow_buffers(client)
+  local missing = {} ---@type table<string, true>
+  for bufnr in pairs(client.attached_buffers) do
+    local root = places[bufnr] and places[bufnr].root
+    if root then
+      missing[root], ours[root] = true, true
     end
   end
-  if uri then
-    local folder = { uri = uri, name = root }
-    client.workspace_folders = vim.list_extend(client.workspace_folders or {}, { folder })
-    call(client, "notify", "workspace/didChangeWorkspaceFolders", { event = { added = { folder }, removed = {} } })
+  local kept, added, removed = {}, {}, {}
+  for _, folder in ipairs(client.workspace_folders or {}) do
+    table.insert(ours[folder.name] and not missing[folder.name] and removed or kept, folder)
+    missing[folder.name] = nil
+  end
+  for root in pairs(missing) do
+    table.insert(added, { uri = vim.uri_from_fname(root), name = root })
+  end
+  if #kept + #added > 0 and #added + #removed > 0 then
+    client.workspace_folders = vim.list_extend(kept, added)
+    call(client, "notify", "workspace/didChangeWorkspaceFolders", { event = { added = added, removed = removed } })
   end
 end
 
 ---@param client vim.lsp.Client
 ---@param bufnr integer
 local function attached(client, bufnr)
-  add_folder(client, config.root(bufnr))
+  places[bufnr] = { uri = vim.uri_from_bufnr(bufnr), root = config.root(bufnr) }
+  follow_buffers(client)
   M.refresh()
   M.on_change(bufnr)
 end
@@ -337,6 +350,16 @@ function M.attach(bufnr)
   end
 end
 
+--- Closes a buffer for the server under the name that it was attached by: vim.lsp waits with that until it is written.
+---@param bufnr integer
+function M.forget(bufnr)
+  local client, place = M.client_of(bufnr), places[bufnr]
+  if client and place then
+    call(client, "notify", "textDocument/didClose", { textDocument = { uri = place.uri } })
+    vim.lsp.buf_detach_client(bufnr, client.id)
+  end
+end
+
 --- Ends the server, if there is one, and starts it anew for all buffers.
 function M.restart()
   local client = M.client()
@@ -349,9 +372,9 @@ function M.restart()
   M.attach_all()
 end
 
---- Calls back when the server has loaded its model or read a project.
+--- Calls back when the server has loaded its model or read a project, and tells it of projects that were left.
 ---@param group integer an autocommand group
-function M.watch_progress(group)
+function M.watch(group)
   vim.api.nvim_create_autocmd("LspProgress", {
     group = group,
     callback = function(event)
@@ -360,6 +383,15 @@ function M.watch_progress(group)
         M.refresh()
       end
     end,
+  })
+  vim.api.nvim_create_autocmd("LspDetach", {
+    group = group,
+    callback = vim.schedule_wrap(function(event) -- when the buffer is no longer among the client's
+      local client = M.client()
+      if client and client.id == event.data.client_id then
+        follow_buffers(client)
+      end
+    end),
   })
 end
 

@@ -35,9 +35,9 @@ export function fileName(address: string): string | undefined {
 }
 
 /**
- * Fetches a file into `folder`, and returns where it is. It has its name only once it is whole and `check`, which is given
- * its path and throws if it is no good, has looked at it. Nothing is ever overwritten, and nothing is left when it fails or
- * is given up through `signal`.
+ * Fetches a file into a folder of its own name below `folder`, and returns where it is. It is there only once it is whole
+ * and `check`, which is given its path and throws if it is no good, has looked at it. Nothing is ever overwritten, and
+ * nothing is left when it fails or is given up through `signal`.
  */
 export async function download(
   address: string,
@@ -50,9 +50,9 @@ export async function download(
   if (name === undefined) {
     throw new Error(`${address} names no .gguf file`);
   }
-  const file = path.join(folder, name);
-  if (fs.existsSync(file)) {
-    throw new Error(`${file} is there already`);
+  const own = path.join(folder, name);
+  if (fs.existsSync(own)) {
+    throw new Error(`${own} is there already`);
   }
   fs.mkdirSync(folder, { recursive: true });
   removeDead(folder);
@@ -62,8 +62,8 @@ export async function download(
     await receive(address, part, signal, onProgress);
     await check(part);
     signal.throwIfAborted();
-    fs.linkSync(part, file); // unlike a rename it fails where somebody else was quicker
-    return file;
+    fs.renameSync(arriving, own); // a folder's renaming, unlike a file's, fails where somebody else was quicker
+    return path.join(own, name);
   } finally {
     fs.rmSync(arriving, { recursive: true, force: true });
   }

@@ -25,9 +25,16 @@ export class Environments {
     return path.join(this.folder, String(time));
   }
 
-  /** The newest that is complete. */
+  /** The newest that is complete, of this version; until there is one, of any other: all servers speak alike. */
   get current(): string | undefined {
-    return inside(this.folder).filter(isComplete).sort().at(-1);
+    const own = inside(this.folder).filter(isComplete);
+    return (own.length > 0 ? own : this.all.filter(isComplete)).sort((one, other) => timeOf(one) - timeOf(other)).at(-1);
+  }
+
+  /** Whether the current one is of another version. */
+  get isOutdated(): boolean {
+    const { current } = this;
+    return current !== undefined && path.dirname(current) !== this.folder;
   }
 
   /** From now on it counts. */
@@ -38,16 +45,28 @@ export class Environments {
   /** Removes all but the current one, of every version, and but those that another window may still be installing. */
   async removeOthers(now = Date.now()): Promise<void> {
     const { current } = this;
-    for (const version of inside(this.storage).filter((folder) => path.basename(folder).startsWith(VERSION))) {
-      for (const other of inside(version).filter((environment) => environment !== current)) {
-        const isYoung = now - Number(path.basename(other)) < DAY_MS;
-        if (isComplete(other) || !isYoung) {
-          await remove(other);
-        }
+    for (const other of this.all.filter((environment) => environment !== current)) {
+      const isYoung = now - timeOf(other) < DAY_MS;
+      if (isComplete(other) || !isYoung) {
+        await remove(other);
       }
+    }
+    for (const version of this.versions) {
       await fs.promises.rmdir(version).catch(() => undefined); // unless something is left in it
     }
   }
+
+  private get versions(): string[] {
+    return inside(this.storage).filter((folder) => path.basename(folder).startsWith(VERSION));
+  }
+
+  private get all(): string[] {
+    return this.versions.flatMap(inside);
+  }
+}
+
+function timeOf(environment: string): number {
+  return Number(path.basename(environment));
 }
 
 function inside(folder: string): string[] {

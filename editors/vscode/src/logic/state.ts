@@ -31,8 +31,8 @@ export function isBusy({ engine, folders }: ServerStatus): boolean {
   return engine.state === "starting" || engine.state === "crashed" || folders.some((folder) => !folder.ready);
 }
 
-/** The status item's text and tooltip. `on`: suggestions are on in the language of the active editor. */
-export function statusItem(life: Life, on: boolean): Shown {
+/** The status item's text and tooltip. `off`: where suggestions are switched off, the active editor among it. */
+export function statusItem(life: Life, off?: "everywhere" | "in this language"): Shown {
   if (life.kind === "failed") {
     return { text: "$(error) repofill", tooltip: life.reason, warns: true };
   }
@@ -47,10 +47,11 @@ export function statusItem(life: Life, on: boolean): Shown {
     `State: ${engine.state}${engine.reason === "" ? "" : `, ${engine.reason}`}`,
     `Project: ${files} files${reading ? ", still reading" : ""}`,
     `Last answer: ${last_ms === null ? "none yet" : `${Math.round(last_ms)} ms`}`,
-    ...(on ? [] : ["Suggestions are off in this language"]),
+    ...(off === undefined ? [] : [`Suggestions are off ${off}`]),
   ];
   const failed = engine.state === "failed";
-  const icon = failed ? "$(error)" : !on ? "$(circle-slash)" : isBusy(life.status) ? "$(sync~spin)" : "$(sparkle)";
+  const working = isBusy(life.status) ? "$(sync~spin)" : "$(sparkle)";
+  const icon = failed ? "$(error)" : off !== undefined ? "$(circle-slash)" : working;
   const latency = last_ms === null || failed ? "" : ` ${Math.round(last_ms)} ms`;
   return { text: `${icon} repofill${latency}`, tooltip: lines.join("\n"), warns: failed };
 }
