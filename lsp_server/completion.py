@@ -28,7 +28,7 @@ from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
-from repofill.models.rank import Option, Ranked, merge, rank
+from repofill.models.rank import Option, Ranked, merge, rank, wanted
 from repofill.models.trim import CLOSERS, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
@@ -349,11 +349,9 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
     same = next((copy for copy in gathered.copies if copy.text == written), None)
-    best = Ranked(
-        option=Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True),
-        confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
-    )
-    return [best, *(r for r in ranked if r.option.text != written)]
+    own = Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)
+    sure = math.exp(answer.logprob / max(answer.tokens, 1)) * wanted(own, gathered.place)
+    return [Ranked(option=own, confidence=sure), *(r for r in ranked if r.option.text != written)]
 
 
 def _closers(cursor: Cursor) -> str:

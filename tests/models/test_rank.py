@@ -103,6 +103,20 @@ def test_several_lines_are_less_sure_than_one() -> None:
     assert sure[2] > sure[3]
 
 
+@pytest.mark.parametrize("language", ["python", "go"])
+@pytest.mark.parametrize("score", [None, (-2.0, 8)])
+def test_maybe_only_a_blank_line_is_wanted(score: tuple[float, int] | None, language: str) -> None:
+    """In finished code, unless it goes on below as it does where a text is copied from."""
+    writing, finished = (Place(line="    ", below=below) for below in (0, 4))
+
+    def sure(place: Place, follows: int) -> float:
+        candidate = Candidate(text="close(it)", match_length=60, votes=1, origin="project", follows=follows)
+        return rank(merge([candidate], [score]), place, language, BUNDLED)[0].confidence
+
+    assert sure(finished, 3) == sure(writing, 3) / 2
+    assert sure(finished, 4) == sure(writing, 4)
+
+
 @given(window=st.integers(64, 20_000), size=st.integers(0, 10**11), wanted=st.integers(0, 30_000))
 def test_budgets_fit_the_window(window: int, size: int, wanted: int) -> None:
     """Context, prefix, suffix and answer never exceed the window, whatever is asked for."""
