@@ -248,12 +248,4 @@ def _shifted(line: str, by: int) -> str:
 
 def indent_columns(line: str) -> int:
     """Columns of white space a line begins with; a tab goes to the next multiple of eight, as Python reads it."""
-    columns = 0
-    for character in line:
-        if character == " ":
-            columns += 1
-        elif character == "\t":
-            columns += _TAB - columns % _TAB
-        else:
-            break
-    return columns
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(_TAB))

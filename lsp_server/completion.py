@@ -29,7 +29,7 @@ from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, merge, rank, wanted
-from repofill.models.trim import CLOSERS, block_indent, closes, trim, with_line_ends
+from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
 """Up to this file size the model chooses among copied candidates; a larger model's own text is better than they are."""
@@ -45,7 +45,6 @@ _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
 _TIGHTER = 0.98
-_CLOSING = ")]}"
 _PLACE_LINES = 40
 """A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
@@ -390,5 +389,5 @@ def _unwanted(cursor: Cursor) -> bool:
     interrupted."""
     before, after = cursor.text[: cursor.offset], cursor.text[cursor.offset :]
     line, rest = before.rpartition("\n")[2], after.partition("\n")[0].strip()
-    ahead = not line.strip() and rest != "" and rest[0] not in _CLOSING
+    ahead = not line.strip() and rest != "" and rest[0] not in CLOSING
     return after[:1].isalnum() or after[:1] == "_" or ahead or not before.strip()

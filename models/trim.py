@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from repofill.context.matches import indent_columns
 
@@ -19,8 +20,8 @@ _OPENS_BRACES = re.compile(
     r"[ \t]*\{[ \t]*(?://.*)?$"
 )
 """A brace that opens statements or members; one behind `=`, `(` or `return` opens an object, or takes one apart."""
-_OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
-_ENDS = _CLOSERS + ",;"
+_OPENING, CLOSING, _QUOTES = "([{", ")]}", "\"'"
+_ENDS = CLOSING + ",;"
 """What ends an expression that stands ahead of it."""
 _STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
 _WORD = re.compile(r"\w")
@@ -78,7 +79,7 @@ def trim(
         return ""
     text = "\n".join(lines).rstrip()
     if _stray(text, line) < len(text) and not _PROSE.match(line):
-        text = text[: _stray(text, line, _opened_above(line + text, above))].rstrip()
+        text = text[: _stray(text, line, _opened_above(_depth(line + text), above))].rstrip()
     text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
     if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
@@ -155,12 +156,12 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
         return text
     if rest[0] in _QUOTES and len([*_all_unescaped(line, rest[0])]) % 2:
         at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
-        text = text[:at] if at < len(text) else text.rstrip(_OPENERS + _ENDS)
+        text = text[:at] if at < len(text) else text.rstrip(_OPENING + _ENDS)
         return text.rstrip() if spaced else text
     if in_string := _CLOSED_IN_STRING.match(rest):
         inside = text[: _unescaped(text, in_string[1])]
         text = inside[: _unmatched(inside, "", rest[0])]
-    elif rest[0] in _CLOSERS:
+    elif rest[0] in CLOSING:
         at = _unmatched(text, line, rest[0])
         text = text[:at] if at < len(text) else text.rstrip("," if rest[0] == "}" else ",;")
     else:
@@ -178,7 +179,7 @@ def _unmatched(text: str, line: str, closer: str) -> int:
 
     A string counts as a whole, also one that begins in `line`; a lone quote is an apostrophe.
     """
-    opener = _OPENERS[_CLOSERS.index(closer)]
+    opener = _OPENING[CLOSING.index(closer)]
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(line + text):
         if token.start() >= len(line):
@@ -193,23 +194,29 @@ def _stray(text: str, line: str, opened: str = "") -> int:
     brackets, have opened; its length when none is."""
     brackets = [*opened]
     for token in _STRING_OR_BRACKET.finditer(line + text):
-        if token[0] in _OPENERS:
+        if token[0] in _OPENING:
             brackets.append(token[0])
-        elif brackets and token[0] == _CLOSERS[_OPENERS.index(brackets[-1])]:
+        elif brackets and token[0] == CLOSING[_OPENING.index(brackets[-1])]:
             brackets.pop()
-        elif token[0] in _CLOSERS and token.start() >= len(line):
+        elif token[0] in CLOSING and token.start() >= len(line):
             return token.start() - len(line)
     return len(text)
 
 
-def _opened_above(line: str, above: str) -> str:
-    """The brackets that are open where `line` begins, outermost first, by the lines above that it is indented under."""
-    opened, under = "", line
+def _depth(line: str) -> int:
+    """A line that is indented by fewer columns has `line` under it; what closes stands where it was opened."""
+    return indent_columns(line) + (line.lstrip()[:1] in CLOSING)
+
+
+@lru_cache(maxsize=2)  # the same for most options at one cursor
+def _opened_above(columns: int, above: str) -> str:
+    """The brackets that are open where a line of this depth begins, outermost first, by the lines above that it is
+    indented under."""
+    opened = ""
     for header in _upwards(above):
-        columns = indent_columns(under) + (under.lstrip()[:1] in _CLOSERS)  # what closes stands where it was opened
         if indent_columns(header) < columns:
             opened = "".join(header[at] for at in _left_open(header, "")) + opened
-            under = header
+            columns = _depth(header)
     return opened
 
 
@@ -222,9 +229,9 @@ def _left_open(text: str, line: str) -> list[int]:
     """Where in `text`, which continues `line`, brackets are opened that it does not close."""
     opened: list[int] = []
     for token in _STRING_OR_BRACKET.finditer(line + text):
-        if token.start() >= len(line) and token[0] in _OPENERS:
+        if token.start() >= len(line) and token[0] in _OPENING:
             opened.append(token.start() - len(line))
-        elif token.start() >= len(line) and token[0] in _CLOSERS and opened:
+        elif token.start() >= len(line) and token[0] in CLOSING and opened:
             opened.pop()
     return opened
 
