@@ -39,6 +39,10 @@ _LINE = re.compile(rf"[^\n]{{0,{_LINE_CHARACTERS}}}+(?=\n)")
 """What is left of a line. None of a longer one: it is data, which nobody wants copied, and must cost no time. None of
 one that the text ends in: it is being typed, here or in another open file."""
 
+_STEP = re.compile(r"^([ \t]*+)\S.*[:{][ \t]*$(?=\n(?:[ \t]*\n)*\1([ \t]+))", re.MULTILINE)
+"""A line that opens a block, and what the first one below it is indented by more."""
+_STEP_CHARACTERS = 2000
+
 
 class Source(Protocol):
     """What can be copied from. `origin` names how near it is: "before" and "after" the cursor, "open", "project"."""
@@ -191,12 +195,13 @@ def shared(one: Sequence[object], other: Sequence[object]) -> int:
 @dataclass(frozen=True, slots=True)
 class _Cursor:
     """The cursor's line, as far as it decides what is copied. `indent`: its columns, or those of the line above when
-    nothing stands on it yet."""
+    nothing stands on it yet. `step`: what the nearest block above is indented by, "" where there is none."""
 
     on_new_line: bool
     after_indent: bool
     indent: int
     block_indent: int | None
+    step: str
 
 
 def _cursor(before: str, block_indent: int | None) -> _Cursor:
@@ -206,6 +211,7 @@ def _cursor(before: str, block_indent: int | None) -> _Cursor:
         after_indent=bool(line) and not line.strip(),
         indent=indent_columns(before.removesuffix("\n").rpartition("\n")[2]),
         block_indent=block_indent,
+        step=(["", *(match[2] for match in _STEP.finditer(before[-_STEP_CHARACTERS:]))])[-1],
     )
 
 
@@ -215,11 +221,18 @@ def _continuation(text: str, end: int, cursor: _Cursor) -> str:
     more = cursor.on_new_line if cursor.block_indent is None else _BLOCK_LINES
     lines = islice(_lines(text, start), 1 + more)
     copied = [next(lines, "")]
-    shift = cursor.indent - _indent_before(text, start)
+    base = deep = _indent_before(text, start)
+    above, step = text[max(0, start - 1) : start] + copied[0], 0
     for line in lines:
-        if cursor.block_indent is not None and line.strip() and indent_columns(line) + shift <= cursor.block_indent:
+        if line.strip():
+            columns = indent_columns(line)
+            if not step and columns > deep and above.rstrip().endswith((":", "{")):
+                step = columns - deep
+            above, deep = line, columns
+        placed = _placed(line, base, step, cursor)
+        if cursor.block_indent is not None and placed and indent_columns(placed) <= cursor.block_indent:
             break
-        copied.append(_shifted(line, shift))
+        copied.append(placed)
     joined = "\n".join(copied)[cursor.on_new_line :].rstrip()
     return "" if cursor.after_indent and joined[:1].isspace() else joined
 
@@ -238,22 +251,18 @@ def _indent_before(text: str, at: int) -> int:
     return indent_columns(text[start:at])
 
 
-def _shifted(line: str, by: int) -> str:
-    """`line` indented by so many columns more, with tabs if it has them; nothing of a blank one."""
+def _placed(line: str, base: int, step: int, cursor: _Cursor) -> str:
+    """`line`, from below one indented by `base` columns, where blocks are by `step`, indented as at the cursor; nothing
+    of a blank one."""
     body = line.lstrip(" \t").rstrip()
-    columns = max(0, indent_columns(line) + by)
-    tabs = columns // _TAB if line.startswith("\t") else 0
+    deeper = indent_columns(line) - base
+    if step and cursor.step:
+        deeper = deeper * indent_columns(cursor.step) // step
+    columns = max(0, cursor.indent + deeper)
+    tabs = columns // _TAB if (cursor.step or line).startswith("\t") else 0
     return "\t" * tabs + " " * (columns - tabs * _TAB) + body if body else ""
 
 
 def indent_columns(line: str) -> int:
     """Columns of white space a line begins with; a tab goes to the next multiple of eight, as Python reads it."""
-    columns = 0
-    for character in line:
-        if character == " ":
-            columns += 1
-        elif character == "\t":
-            columns += _TAB - columns % _TAB
-        else:
-            break
-    return columns
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(_TAB))

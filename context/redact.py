@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-from repofill.context.secret_values import PIECE, RULES, is_password, is_random
+from repofill.context.secret_values import PIECE, RULES, is_password, is_phrase, is_random
 
 REDACTED = "REDACTED"
 """What stands in the text instead of a secret: valid in a string, a URL, a shell word, and as a name."""
@@ -268,7 +268,8 @@ def _literals(data: bytes, kind: _Kind, match: re.Match[bytes]) -> Iterator[_Spa
     secret = match["secret"]
     if kind == "machine" and secret.count(b" ") == 1:
         secret = secret[secret.index(b" ") + 1 :]  # Authorization: token ...
-    if not (is_password(secret) if by_human else is_random(secret)):
+    phrase = by_human and match["operator"] not in (b"", b",") and is_phrase(secret)
+    if not (phrase or (is_password(secret) if by_human else is_random(secret))):
         return
     yield match.end("secret") - len(secret), match.end("secret")
     while (following := _NEXT_LITERAL.match(data, match.end())) and is_random(following["secret"]):

@@ -100,9 +100,12 @@ _SECRET_NAMES = [
 _SECRET_NAME = re.compile("|".join(map(translate, _SECRET_NAMES)))
 _CODE_NAME = re.compile(
     r"(?:secret|credentials)\.(?:java|cs|go|rs)|secrets\.(?:go|rs)"
-    r"|(?:secrets?|credentials)\.(?:service|controller|module|entity|model|dto|guard|component|spec|test|d)\.[jt]sx?"
+    r"|(?:secrets?|credentials)[.-](?:[\w.-]+[.-])?(?:actions?|adapter|api|cache|chain|client|command|component|context"
+    r"|controller|d|dialog|dto|entity|errors?|factory|form|guard|handler|helpers?|hooks?|interfaces?|list|loader|manager"
+    r"|middleware|modal|model|module|page|parser|plugin|process|providers?|repository|resolver|routes?|schema|service"
+    r"|slice|spec|storage|store|test|types?|utils?|validator|view)\.(?:[cm]?[jt]sx?|php|py|rb)"
 )
-"""Where such a name is that of a type, or of a package's part, which nobody keeps secrets in."""
+"""Where such a name is that of a type, or of a program's part, which nobody keeps secrets in."""
 _SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker"})
 _GENERATED_NAMES = ("*.min.js", "*.min.css", "*.bundle.js", "*_pb2.py", "*_pb2_grpc.py", "*_pb2.pyi", "*.pb.go")
 _GENERATED_NAME = re.compile("|".join(map(translate, _GENERATED_NAMES)))

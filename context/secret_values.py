@@ -58,6 +58,8 @@ _PAIR_OF_LETTERS = re.compile(rb"(?=([a-z]{2}))")
 _COMMON_PAIRS = frozenset(RULES["placeholders"]["pairs"].encode().split())
 _HEX = re.compile(rb"[0-9a-f]{16,}|[0-9A-F]{16,}")
 _MIXED = re.compile(rb"[A-Za-z\x80-\xff].*(?:[0-9]|[!?@#$%^&*+=~;<>\[\]{}|]\w)|[0-9].*[A-Za-z\x80-\xff]")
+_PHRASE = re.compile(rb"[a-z\x80-\xff-]{2,}(?: [a-z\x80-\xff-]{2,})+")
+_MESSAGE = re.compile(rb"\b(?:%s)\b" % "|".join(RULES["placeholders"]["message"].split()).encode(), re.IGNORECASE)
 _ESCAPED_BYTE = re.compile(rb"\\x[0-9A-Fa-f]{2}")
 _ENOUGH = 256
 """So many bytes at the beginning decide, because a hostile text can offer a long value at every place."""
@@ -75,6 +77,16 @@ def is_password(value: bytes, *, in_url: bool = False) -> bool:
     if in_url:
         return len(rest) >= 3
     return (len(value) >= 6 and len(rest) >= 5 and _MIXED.search(rest) is not None) or is_random(value)
+
+
+def is_phrase(value: bytes) -> bool:
+    """Whether somebody may have made these words up as a password, and not as a label or a message."""
+    value = value[:_ENOUGH]
+    if b" " not in value or _MESSAGE.search(value):
+        return False
+    if _PHRASE.fullmatch(value):
+        return len(_residue(value).split()) >= 2
+    return any(map(is_password, value.split(b" ")))
 
 
 def is_random(value: bytes) -> bool:

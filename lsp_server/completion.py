@@ -29,8 +29,8 @@ from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
-from repofill.models.rank import Option, Ranked, merge, rank
-from repofill.models.trim import CLOSERS, block_indent, closes, trim, with_line_ends
+from repofill.models.rank import Option, Ranked, merge, rank, wanted
+from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
 """Up to this file size the model chooses among copied candidates; a larger model's own text is better than they are."""
@@ -46,7 +46,6 @@ _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
 _TIGHTER = 0.98
-_CLOSING = ")]}"
 _PLACE_LINES = 40
 """A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
 
@@ -359,11 +358,9 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
     same = next((copy for copy in gathered.copies if copy.text == written), None)
-    best = Ranked(
-        option=Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True),
-        confidence=math.exp(answer.logprob / max(answer.tokens, 1)),
-    )
-    return [best, *(r for r in ranked if r.option.text != written)]
+    own = Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)
+    sure = math.exp(answer.logprob / max(answer.tokens, 1)) * wanted(own, gathered.place)
+    return [Ranked(option=own, confidence=sure), *(r for r in ranked if r.option.text != written)]
 
 
 def _closers(cursor: Cursor) -> str:
@@ -402,5 +399,5 @@ def _unwanted(cursor: Cursor) -> bool:
     interrupted."""
     before, after = cursor.text[: cursor.offset], cursor.text[cursor.offset :]
     line, rest = before.rpartition("\n")[2], after.partition("\n")[0].strip()
-    ahead = not line.strip() and rest != "" and rest[0] not in _CLOSING
+    ahead = not line.strip() and rest != "" and rest[0] not in CLOSING
     return after[:1].isalnum() or after[:1] == "_" or ahead or not before.strip()

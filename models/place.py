@@ -32,6 +32,12 @@ class Place:
             below=None if below is None else indent_columns(below),
         )
 
+    @property
+    def finished(self) -> bool:
+        """Whether the line is blank, and the code below goes on indented as much or deeper."""
+        blank = not f"{self.line}{self.rest}".strip()
+        return blank and self.below is not None and self.below >= indent_columns(self.line)
+
     def features(self, text: str) -> dict[str, float]:
         """What is weighed of a text at this place: whether its last line opens something, a block or a bracket that it
         does not close, and whether the line below is indented as if it did."""

@@ -59,6 +59,10 @@ FEATURES = (
     "agrees",
     "like_generated",
 )
+_TELLING = 4
+"""Characters below, shared with those below the place that a text is copied from, from which on they are no chance."""
+_MISSING = 0.5
+"""How probable it is that anything is missing in finished code: nobody knows, so the odds are even."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +121,19 @@ def rank(options: Sequence[Option], place: Place, language: str, model: str) -> 
     top = max(scores, default=0.0)
     shares = [math.exp(score - max(top, 0.0)) for score in scores]
     total = sum(shares) + math.exp(-max(top, 0.0))
-    ranked = [Ranked(option=o, confidence=share / total) for o, share in zip(options, shares, strict=True)]
+    ranked = [
+        Ranked(option=option, confidence=share / total * wanted(option, place))
+        for option, share in zip(options, shares, strict=True)
+    ]
     return sorted(ranked, key=lambda r: -r.confidence)
+
+
+def wanted(option: Option, place: Place) -> float:
+    """How probable it is that anything is missing at the place of an option. Weights are fitted where something is, but
+    below a finished line maybe a blank one is all that is wanted; unless the code goes on as it does where the option
+    is copied from."""
+    found = option.copy is not None and option.copy.follows >= _TELLING
+    return 1.0 if found or not place.finished else _MISSING
 
 
 def features(options: Sequence[Option], place: Place) -> list[dict[str, float]]:
@@ -153,7 +168,7 @@ def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate],
         row["margin"] = max(-40, min(copy.match_length - max(others, default=0), 40)) / 40
         row["follows"] = math.log1p(copy.follows) / 3
         row["follows_long"] = float(copy.follows >= 40)
-        row["follows_best"] = float(copy.follows > 3 and copy.follows == max(other.follows for other in copies))
+        row["follows_best"] = float(copy.follows >= _TELLING and copy.follows == max(other.follows for other in copies))
         row["agrees"] = float(option.generated)
     if option.logprob is not None:
         row["scored"] = 1.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from repofill.context.matches import indent_columns
 
@@ -19,17 +20,24 @@ _OPENS_BRACES = re.compile(
     r"[ \t]*\{[ \t]*(?://.*)?$"
 )
 """A brace that opens statements or members; one behind `=`, `(` or `return` opens an object, or takes one apart."""
-_OPENERS, _CLOSERS, _QUOTES = "([{", ")]}", "\"'"
-_ENDS = _CLOSERS + ",;"
+_OPENING, CLOSING, _QUOTES = "([{", ")]}", "\"'`"
+_ENDS = CLOSING + ",;"
 """What ends an expression that stands ahead of it."""
-_STRING_OR_BRACKET = re.compile(r"""\"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[()\[\]{}]""")
+_INTERPOLATED = {
+    quote: r"\{[\w@(]C*+(?:QC*+QC*+)*+\}".replace("C", rf"[^{{}}{quote}\n]").replace("Q", quote) for quote in _QUOTES
+}
+"""Code within a string, which may have such strings itself."""
+_STRINGS = [rf"{quote}(?:\\.|{code}|[^{quote}\\\n])*+{quote}" for quote, code in _INTERPOLATED.items()]
+_TOKEN = re.compile("|".join([*_STRINGS, r"[()\[\]{}]"]))
+"""A string or a bracket."""
 _WORD = re.compile(r"\w")
 _COMMENT = re.compile(r"#|//|/\*|--\s")
+_OPENED_COMMENT = re.compile(r"(?<!\S)/\*(?!.*\*/)", re.DOTALL)
 _PROSE = re.compile(r"\s*(?:#|//|/?\*|--)")
 _CLOSING_LINE = re.compile(r"\s*(?:[)\]}]|(?:end|fi|done|esac)[),;]*\s*$)")
 """A line that ends a block, in whatever language."""
-_CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'])")
-CLOSERS = re.compile(r"[)\]}\"']+(?=[ \t]*(?:\r?\n|$))")
+_CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'`])")
+CLOSERS = re.compile(r"[)\]}\"'`]+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
 _LINE_CHARACTERS = 1000
 """Of the cursor's line before it, as much is read."""
@@ -76,9 +84,9 @@ def trim(
     lines = _without_what_follows(lines, line, after)
     if lines and not line.strip() and not _is_in_place(line + lines[0], above):
         return ""
-    text = "\n".join(lines).rstrip()
+    text = _without_turning("\n".join(lines), before, after).rstrip()
     if _stray(text, line) < len(text) and not _PROSE.match(line):
-        text = text[: _stray(text, line, _opened_above(line + text, above))].rstrip()
+        text = text[: _stray(text, line, _opened_above(_depth(line + text), above))].rstrip()
     text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
     if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
         text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
@@ -91,7 +99,7 @@ def closes(text: str, line: str, closers: str) -> bool:
         if closer in _QUOTES:
             inside, found = text, _unescaped(text, closer)
         elif in_string := _CLOSED_IN_STRING.match(closers, number):
-            inside = text[: _unescaped(text, in_string[1])]
+            inside = _inside(text, in_string)
             found = _unmatched(inside, "", closer)
         else:
             inside, found = text, _unmatched(text, line[-_LINE_CHARACTERS:], closer)
@@ -147,6 +155,22 @@ def _without_what_follows(lines: list[str], line: str, after: str) -> list[str]:
     return [] if whole and whole == following[: len(whole)] and len("".join(whole)) > 3 else lines
 
 
+def _without_turning(text: str, before: str, after: str) -> str:
+    """Cut `text` where it begins a comment or docstring that what follows would be in, or ends one that goes on."""
+    if not after.strip():
+        return text
+    for quotes in ('"""', "'''"):
+        if text.count(quotes) % 2 and (before.count(quotes) + after.count(quotes)) % 2 == 0:
+            text = text[: text.rfind(quotes)]
+    head, end, _ = after.partition("*/")
+    inside, goes_on = before.rfind("/*") > before.rfind("*/"), bool(end) and "/*" not in head
+    if inside and goes_on:
+        text = text.partition("*/")[0]
+    elif not inside and not goes_on and (opened := _OPENED_COMMENT.search(text)):
+        text = text[: opened.start()]
+    return text
+
+
 def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> str:
     """Drop what already stands behind the cursor, between `line` and `rest`, and whatever `text` has after that; where
     it does not get so far, what it ends its own line with."""
@@ -155,12 +179,12 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
         return text
     if rest[0] in _QUOTES and len([*_all_unescaped(line, rest[0])]) % 2:
         at = _unescaped(text, rest[:3] if rest[:3] == rest[0] * 3 else rest[0])
-        text = text[:at] if at < len(text) else text.rstrip(_OPENERS + _ENDS)
+        text = text[:at] if at < len(text) else text[: _stray(text, "")].rstrip(_OPENING + ",;")
         return text.rstrip() if spaced else text
     if in_string := _CLOSED_IN_STRING.match(rest):
-        inside = text[: _unescaped(text, in_string[1])]
+        inside = _inside(text, in_string)
         text = inside[: _unmatched(inside, "", rest[0])]
-    elif rest[0] in _CLOSERS:
+    elif rest[0] in CLOSING:
         at = _unmatched(text, line, rest[0])
         text = text[:at] if at < len(text) else text.rstrip("," if rest[0] == "}" else ",;")
     else:
@@ -173,14 +197,20 @@ def _without_rest_of_line(text: str, line: str, rest: str, inserted: bool) -> st
     return text.rstrip() if spaced else text
 
 
+def _inside(text: str, closed: re.Match[str]) -> str:
+    """What of `text` stands within the string that is closed so behind the cursor; between braces that is code."""
+    end = _unmatched(text, "", "}") if "}" in closed[0] else len(text)
+    return text[: end + 1] if end < len(text) else text[: _unescaped(text, closed[1])]
+
+
 def _unmatched(text: str, line: str, closer: str) -> int:
     """Where in `text`, which continues `line`, a bracket is closed that it did not open; its length when none is.
 
     A string counts as a whole, also one that begins in `line`; a lone quote is an apostrophe.
     """
-    opener = _OPENERS[_CLOSERS.index(closer)]
+    opener = _OPENING[CLOSING.index(closer)]
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(line + text):
+    for token in _TOKEN.finditer(line + text):
         if token.start() >= len(line):
             depth += (token[0] == opener) - (token[0] == closer)
         if depth < 0:
@@ -192,24 +222,30 @@ def _stray(text: str, line: str, opened: str = "") -> int:
     """Where in `text`, which continues `line`, a bracket is closed that neither they nor the lines above, with these
     brackets, have opened; its length when none is."""
     brackets = [*opened]
-    for token in _STRING_OR_BRACKET.finditer(line + text):
-        if token[0] in _OPENERS:
+    for token in _TOKEN.finditer(line + text):
+        if token[0] in _OPENING:
             brackets.append(token[0])
-        elif brackets and token[0] == _CLOSERS[_OPENERS.index(brackets[-1])]:
+        elif brackets and token[0] == CLOSING[_OPENING.index(brackets[-1])]:
             brackets.pop()
-        elif token[0] in _CLOSERS and token.start() >= len(line):
+        elif token[0] in CLOSING and token.start() >= len(line):
             return token.start() - len(line)
     return len(text)
 
 
-def _opened_above(line: str, above: str) -> str:
-    """The brackets that are open where `line` begins, outermost first, by the lines above that it is indented under."""
-    opened, under = "", line
+def _depth(line: str) -> int:
+    """A line that is indented by fewer columns has `line` under it; what closes stands where it was opened."""
+    return indent_columns(line) + (line.lstrip()[:1] in CLOSING)
+
+
+@lru_cache(maxsize=2)  # the same for most options at one cursor
+def _opened_above(columns: int, above: str) -> str:
+    """The brackets that are open where a line of this depth begins, outermost first, by the lines above that it is
+    indented under."""
+    opened = ""
     for header in _upwards(above):
-        columns = indent_columns(under) + (under.lstrip()[:1] in _CLOSERS)  # what closes stands where it was opened
         if indent_columns(header) < columns:
             opened = "".join(header[at] for at in _left_open(header, "")) + opened
-            under = header
+            columns = _depth(header)
     return opened
 
 
@@ -226,10 +262,10 @@ def is_closed(text: str, line: str) -> bool:
 def _left_open(text: str, line: str) -> list[int]:
     """Where in `text`, which continues `line`, brackets are opened that it does not close."""
     opened: list[int] = []
-    for token in _STRING_OR_BRACKET.finditer(line + text):
-        if token.start() >= len(line) and token[0] in _OPENERS:
+    for token in _TOKEN.finditer(line + text):
+        if token.start() >= len(line) and token[0] in _OPENING:
             opened.append(token.start() - len(line))
-        elif token.start() >= len(line) and token[0] in _CLOSERS and opened:
+        elif token.start() >= len(line) and token[0] in CLOSING and opened:
             opened.pop()
     return opened
 
@@ -241,4 +277,5 @@ def _unescaped(text: str, quote: str) -> int:
 
 def _all_unescaped(text: str, quote: str) -> Iterator[int]:
     """Wherever `quote` stands in `text` without a backslash."""
-    return (found.start() for found in re.finditer(rf"\\.|{quote}", text) if found[0] == quote)
+    found = re.finditer(rf"\\.|{_INTERPOLATED[quote[0]]}|{quote}", text)
+    return (match.start() for match in found if match[0] == quote)

@@ -55,6 +55,26 @@ def check(
         ),
         ("if x:", {"near": "\t\tif x:\n\t\t\ty = x\n\t\t\t  z = x\n\t\tw = 1\n"}, [("\n\ty = x\n\t  z = x", 5)], 0),
         ("if x:\n    ", {"near": "if x:\n    y = x\n    z = x\nw = 1\n"}, [("y = x\n    z = x", 10)], 0),
+        # as the file at the cursor is, by tabs or by spaces, however many
+        (
+            "def f():\n\treturn 1\n\ndef g(x):",
+            {"near": "def g(x):\n    if x:\n        y = x\n    return y\n"},
+            [("\n\tif x:\n\t\ty = x\n\treturn y", 9)],
+            0,
+        ),
+        (
+            "class A {\n  h(x) {",
+            {"near": "class A {\n\th(x) {\n\t\tif (y) {\n\t\t\tg();\n\t\t}\n\t}\n}\n"},
+            [("\n    if (y) {\n      g();\n    }", 6), ("\n    g();", 3)],
+            2,
+        ),
+        (
+            "if y:\n  z = y\nif x:",
+            {"near": "    if x:\n\n        y = x\n        if y:\n            z = y\n    w = 1\n"},
+            [("\n\n  y = x\n  if y:\n    z = y", 5)],
+            0,
+        ),
+        ("if y:\n    z = y\nif x:\n", {"near": "if x:\n\ty = x\n"}, [("    y = x", 6)], None),
         # behind its indentation the cursor wants no more of it
         ("if x:\n    ", {"near": "    if x:\n        y = x\n"}, [], 0),
         ("a = 1\n    ", {"near": "a = 1\n        b = 2\n"}, [], None),

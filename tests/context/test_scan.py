@@ -211,12 +211,14 @@ credentials.toml credentials-prod.yaml Credentials.py .credentials.yaml google-c
 .git-credentials
 secrets.toml secret.yaml SECRETS.PY prod.tfvars .ssh/config.py .aws/a.toml sub/.kube/a.yaml .Docker/a.py
 secret.py secrets.rb secrets.ts secrets.prod.ts secrets.h Secrets.cs Secrets.java secrets.json secrets.yml
-credentials.example.js .ssh/secret.go
+credentials.example.js .ssh/secret.go credentials-prod.ts credentials-acme.js secrets.service.yaml
+credentials-provider.json .env.service.ts id_rsa.test.ts
 """
 HARMLESS = """
 env.py environment.py key.py keys/a.py monkey.py pem.py rsa.py netrc.py my_secrets.py aws/a.py CredentialsProvider.java
 Secret.java Secret.cs secret.go secrets.go secret.rs Credentials.java credentials.go SecretService.cs
-secret.service.ts secrets.spec.ts credentials.guard.ts
+secret.service.ts secrets.spec.ts credentials.guard.ts credentials-provider.ts credentials-provider.test.ts
+credentials-provider-chain.mts credentials-helper.py secrets.manager.js
 """
 
 

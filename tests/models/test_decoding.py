@@ -175,7 +175,16 @@ def sequential_logprob(llama, filler, prompt, ids):
 
 def test_scores_equal_feeding_the_candidates_one_by_one(random_model):
     llama, filler, _ = load(random_model)
-    candidates = ("return x", "ret", "é = 漢", "", "return y\n    pass", "x" * 60, *(f"value_{i}" for i in range(30)), "z" * 500)
+    candidates = (
+        "return x",
+        "ret",
+        "é = 漢",
+        "",
+        "return y\n    pass",
+        "x" * 60,
+        *(f"value_{i}" for i in range(30)),
+        "z" * 500,
+    )
     asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
     alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
     llama.clear()

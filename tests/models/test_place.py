@@ -37,3 +37,22 @@ def check(before: str, text: str, after: str, expected: set[str]) -> None:
 )
 def test_a_line_and_what_stands_below(before: str, text: str, after: str, expected: set[str]) -> None:
     check(before, text, after, expected)
+
+
+@pytest.mark.parametrize(
+    ("around", "expected"),
+    [
+        ("def f():\n    a()\n    |\n    b()\n", True),
+        ("def f():\n    a()\n    |\n\n    b()\n", True),
+        ("def f():\n    a()\n|\n    b()\n", True),
+        ("\ta();\n\t|\n\tb();\n", True),
+        ("def f():\n    a()\n    |\n\n\ndef g():\n", False),
+        ("if x:\n        |\n    b()\n", False),
+        ("def f():\n    a()\n    |", False),
+        ("def f():\n    a(|\n    b()\n", False),
+        ("f(\n    |)\n    b()\n", False),
+    ],
+)
+def test_a_blank_line_in_finished_code(around: str, expected: bool) -> None:
+    before, after = around.split("|")
+    assert Place.between(before, after).finished is expected

@@ -104,12 +104,26 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
 def test_several_lines_are_less_sure_than_one() -> None:
     """Matched and scored alike."""
     sure = [
-        rank(merge([copy(text, 40)], [score(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
+        rank(merge([copy(text, 40)], [scorescore(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
         for language in ("python", "go")
         for text in ("return self.value + 1", "value = self.value\n    return")
     ]
     assert sure[0] > sure[1]
     assert sure[2] > sure[3]
+
+
+@pytest.mark.parametrize("language", ["python", "go"])
+@pytest.mark.parametrize("score", [None, score(-2.0, 8)])
+def test_maybe_only_a_blank_line_is_wanted(score: CandidateScore | None, language: str) -> None:
+    """In finished code, unless it goes on below as it does where a text is copied from."""
+    writing, finished = (Place(line="    ", below=below) for below in (0, 4))
+
+    def sure(place: Place, follows: int) -> float:
+        candidate = Candidate(text="close(it)", match_length=60, votes=1, origin="project", follows=follows)
+        return rank(merge([candidate], [score]), place, language, BUNDLED)[0].confidence
+
+    assert sure(finished, 3) == sure(writing, 3) / 2
+    assert sure(finished, 4) == sure(writing, 4)
 
 
 @given(window=st.integers(64, 20_000), size=st.integers(0, 10**11), wanted=st.integers(0, 30_000))
