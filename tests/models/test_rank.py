@@ -104,7 +104,7 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
 def test_several_lines_are_less_sure_than_one() -> None:
     """Matched and scored alike."""
     sure = [
-        rank(merge([copy(text, 40)], [scorescore(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
+        rank(merge([copy(text, 40)], [score(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
         for language in ("python", "go")
         for text in ("return self.value + 1", "value = self.value\n    return")
     ]
