@@ -28,7 +28,7 @@ from repofill.models.clock import Clock
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
-from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
+from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, merge, rank, wanted
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
@@ -350,9 +350,10 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
     answer, written = gathered.answer, gathered.written
     rank_here = partial(rank, place=gathered.place, language=gathered.language, model=gathered.model.name)
     if gathered.scored and answer is not None:
+        scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
         ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
-        score = CandidateScore(logprob=answer.logprob, tokens=answer.tokens, steps=answer.steps)
-        return rank_here(merge(gathered.copies, answer.scores, (written, score) if ended else None))
+        model = (written, answer.logprob, answer.tokens) if ended else None
+        return rank_here(merge(gathered.copies, scores, model))
     ranked = rank_here(merge(gathered.copies, [None] * len(gathered.copies)))
     if answer is None or answer.ended == "deadline" or not written:
         return ranked

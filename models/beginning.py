@@ -13,13 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from repofill.models.place import Place
-from repofill.models.protocol import Steps
 from repofill.models.rank import Option, Ranked, bundled_weights
 from repofill.models.trim import is_closed
 
 SURE = 0.55
 """So probable must a beginning be at least: as often right as whole lines are from the default confidence on."""
-FEATURES = ("bias", "options", "share", "count", "match", "length", "in_word", "scored", "model")
+FEATURES = ("bias", "options", "share", "count", "match", "length", "in_word")
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w+")
@@ -73,10 +72,8 @@ def begins(text: str, whole: str) -> bool:
 
 def features(text: str, ranked: Sequence[Ranked], place: Place) -> dict[str, float]:
     """What is weighed of a beginning: the probability of the options that begin so, their share of that of all options,
-    their number, their longest match, its length, whether it ends a word that has begun at the cursor, and what the
-    model says of it, if anything."""
+    their number, their longest match, its length, and whether it ends a word that has begun at the cursor."""
     agreeing = [r for r in ranked if begins(text, r.option.text)]
-    logprobs = [_logprob(text, r.option.steps) for r in agreeing if r.option.steps]
     probability = sum(r.confidence for r in agreeing)
     return {
         "bias": 1.0,
@@ -86,14 +83,7 @@ def features(text: str, ranked: Sequence[Ranked], place: Place) -> dict[str, flo
         "match": math.log1p(max((r.option.copy.match_length for r in agreeing if r.option.copy), default=0)) / 3,
         "length": math.log(len(text)),
         "in_word": float(_is_word(place.line[-1:])),
-        "scored": float(bool(logprobs)),
-        "model": max(max(logprobs, default=0.0), -10.0),
     }
-
-
-def _logprob(text: str, steps: Steps) -> float:
-    """The log-probability of the tokens that `text` reaches into."""
-    return next((logprob for characters, logprob in steps if characters >= len(text)), steps[-1][1])
 
 
 def _option(text: str, ranked: Sequence[Ranked]) -> Option:

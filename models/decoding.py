@@ -16,7 +16,7 @@ from repofill.models.clock import Clock
 from repofill.models.fim import build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings
-from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Steps
+from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
 
 _CACHED_TEXTS = 256
 """Texts whose tokens are kept: those of a few requests, for most come again with the next keystroke."""
@@ -68,13 +68,12 @@ class Filler:
             self._write(logits, written, max_tokens)
         except Aborted:
             written.ended = "cancelled"
-        text, score = written.result()
+        text, logprob, tokens = written.result()
         return FillAnswer(
             text=text,
             ended=written.ended,
-            logprob=score.logprob,
-            tokens=score.tokens,
-            steps=score.steps,
+            logprob=logprob,
+            tokens=tokens,
             scores=tuple(scores),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
@@ -135,11 +134,8 @@ class Filler:
             self._llama.branch_logits(not_empty, see)
         for index in group:
             ids = candidates[index]
-            logprobs = [steps[path] for path in beginnings(ids)]
-            pieces = [self._llama.pieces[token] for token in ids]
-            scores[index] = CandidateScore(
-                logprob=sum(logprobs) + ends[ids], tokens=len(ids), steps=_steps(pieces, logprobs)
-            )
+            logprob = sum(steps[path] for path in beginnings(ids)) + ends[ids]
+            scores[index] = CandidateScore(logprob=logprob, tokens=len(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,32 +180,19 @@ class _Written:
         """Whether the last tokens are the same few over and over, as they would be for ever."""
         return self.tokens[-_PERIOD * _PERIODS :] == self.tokens[-_PERIOD:] * _PERIODS
 
-    def result(self) -> tuple[str, CandidateScore]:
-        """The text, and its log-probability with that of its end where it ended by itself."""
+    def result(self) -> tuple[str, float, int]:
+        """The text, its log-probability with that of its end where it ended by itself, and its tokens."""
         cut = len(self._data) if self._cut is None else self._cut
         shown = [step for step in self._steps if step.start < cut]
         logprob = sum(step.logprob for step in shown)
         if self._cut is not None:  # a token that reaches beyond the cut has the end in its own probability
             logprob += next((step.end for step in self._steps if step.start == cut), 0.0)
         text = codecs.getincrementaldecoder("utf-8")("replace").decode(self._data[:cut])
-        pieces = [self._pieces[token] for token in self.tokens]
-        steps = _steps(pieces, [step.logprob for step in shown])
-        return text, CandidateScore(logprob=logprob, tokens=len(shown), steps=steps)
+        return text, logprob, len(shown)
 
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut
         return False
-
-
-def _steps(pieces: Iterable[bytes], logprobs: Iterable[float]) -> Steps:
-    """Of the beginnings of a text that consists of `pieces`; of as many as there are `logprobs`."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    characters, total = 0, 0.0
-    steps = []
-    for piece, logprob in zip(pieces, logprobs, strict=False):
-        characters, total = characters + len(decoder.decode(piece)), total + logprob
-        steps.append((characters, round(total, 3)))
-    return tuple(steps)
 
 
 def _line_end(data: bytes) -> int | None:

@@ -16,12 +16,9 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-VERSION = 2
+VERSION = 1
 MAX_FRAME_BYTES = 64 << 20
 _HEAD_BYTES = 4
-
-Steps = tuple[tuple[int, float], ...]
-"""Of every beginning of a text, token by token: its characters, its natural log-probability."""
 
 
 class ProtocolError(Exception):
@@ -64,7 +61,6 @@ class CandidateScore:
 
     logprob: float
     tokens: int
-    steps: Steps = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +80,6 @@ class FillAnswer:
     scores: tuple[CandidateScore | None, ...]
     prompt_tokens: int
     cached_tokens: int
-    steps: Steps = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from repofill.context.matches import Candidate, shared
 from repofill.models.place import Place
-from repofill.models.protocol import CandidateScore, Steps
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {"python": "python", "javascript": "ecmascript", "typescript": "ecmascript"}
@@ -68,14 +67,12 @@ _MISSING = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
-    of the text and of ending there over `tokens` tokens, `steps` has those of its beginnings; `generated` says that it
-    is the model's own answer."""
+    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer."""
 
     text: str
     copy: Candidate | None = None
     logprob: float | None = None
     tokens: int = 0
-    steps: Steps = ()
     generated: bool = False
 
 
@@ -89,25 +86,21 @@ class Ranked:
 
 def merge(
     copies: Sequence[Candidate],
-    scores: Sequence[CandidateScore | None],
-    written: tuple[str, CandidateScore] | None = None,
+    scores: Sequence[tuple[float, int] | None],
+    written: tuple[str, float, int] | None = None,
 ) -> list[Option]:
-    """Options from copied candidates with their scores and the model's own text with its; equal texts become one."""
+    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal texts
+    become one."""
     options = {
-        copy.text: _option(copy.text, score, copy, generated=False) for copy, score in zip(copies, scores, strict=True)
+        copy.text: Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
+        for copy, score in zip(copies, scores, strict=True)
     }
     if written is not None and written[0].strip():
-        text, score = written
+        text, logprob, tokens = written
         same = options.get(text)
-        options[text] = _option(text, score, None if same is None else same.copy, generated=True)
+        copy = None if same is None else same.copy
+        options[text] = Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)
     return list(options.values())
-
-
-def _option(text: str, score: CandidateScore | None, copy: Candidate | None, *, generated: bool) -> Option:
-    if score is None:
-        return Option(text=text, copy=copy, generated=generated)
-    logprob, tokens, steps = score.logprob, score.tokens, score.steps
-    return Option(text=text, copy=copy, logprob=logprob, tokens=tokens, steps=steps, generated=generated)
 
 
 def rank(options: Sequence[Option], place: Place, language: str, model: str) -> list[Ranked]:

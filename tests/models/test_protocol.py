@@ -41,8 +41,7 @@ requests = st.builds(
     block_indent=st.none() | st.integers(0, 40),
     deadline_s=numbers,
 )
-steps = st.lists(st.tuples(st.integers(0, 99), numbers), max_size=3).map(tuple)
-scores = st.none() | st.builds(CandidateScore, logprob=numbers, tokens=st.integers(0, 99), steps=steps)
+scores = st.none() | st.builds(CandidateScore, logprob=numbers, tokens=st.integers(0, 99))
 answers = st.builds(
     FillAnswer,
     text=texts,
@@ -52,7 +51,6 @@ answers = st.builds(
     scores=st.lists(scores, max_size=3).map(tuple),
     prompt_tokens=st.integers(0, 99),
     cached_tokens=st.integers(0, 99),
-    steps=steps,
     timings_ms=st.dictionaries(texts, numbers, max_size=3),
 )
 ids = st.integers(0, 2**60)

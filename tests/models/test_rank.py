@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from repofill.context.matches import Candidate
 from repofill.models.budget import budget_for
 from repofill.models.place import Place
-from repofill.models.protocol import CandidateScore
 from repofill.models.rank import FEATURES, bundled_weights, features, merge, rank
 
 BUNDLED = bundled_weights().model
@@ -19,13 +18,9 @@ def copy(text: str, match_length: int, votes: int = 1, origin: str = "project") 
     return Candidate(text=text, match_length=match_length, votes=votes, origin=origin)
 
 
-def score(logprob: float, tokens: int) -> CandidateScore:
-    return CandidateScore(logprob=logprob, tokens=tokens)
-
-
 def test_equal_texts_become_one_option() -> None:
     """A copied text that the model wrote too keeps both its origins, with the model's own score."""
-    options = merge([copy("a)", 12), copy("b)", 9)], [score(-3.0, 2), score(-1.0, 2)], ("b)", score(-0.9, 3)))
+    options = merge([copy("a)", 12), copy("b)", 9)], [(-3.0, 2), (-1.0, 2)], ("b)", -0.9, 3))
     assert [(o.text, o.copy is not None, o.generated, o.logprob) for o in options] == [
         ("a)", True, False, -3.0),
         ("b)", True, True, -0.9),
@@ -34,16 +29,14 @@ def test_equal_texts_become_one_option() -> None:
 
 def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
-    assert merge([], [], ("  ", score(-0.1, 1))) == []
+    assert merge([], [], ("  ", -0.1, 1)) == []
     assert merge([copy("x", 5)], [None])[0].logprob is None
     assert rank([], Place(), "python", BUNDLED) == []
 
 
 def test_features_are_finite_and_complete() -> None:
     """Every option has every feature; impossible scores stay bounded."""
-    rows = features(
-        merge([copy("a", 200, 64), copy("b", 3)], [score(-1e9, 1), score(-2.0, 1)], ("c", score(-0.0, 0))), Place()
-    )
+    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], ("c", -0.0, 0)), Place())
     assert all(set(row) == set(FEATURES) for row in rows)
     assert all(abs(value) < 100 for row in rows for value in row.values())
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
@@ -67,7 +60,7 @@ def test_longer_and_more_frequent_matches_rank_higher(better: Candidate, worse: 
 @given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 64), st.floats(-100, 0)), min_size=1, max_size=12))
 def test_probabilities_make_at_most_one(found: list[tuple[int, int, float]]) -> None:
     copies = [copy(f"text{at}", length, votes) for at, (length, votes, _) in enumerate(found)]
-    for scores in ([None] * len(found), [score(logprob, 3) for *_, logprob in found]):
+    for scores in ([None] * len(found), [(logprob, 3) for *_, logprob in found]):
         ranked = rank(merge(copies, scores), Place(), "python", BUNDLED)
         confidences = [r.confidence for r in ranked]
         assert confidences == sorted(confidences, reverse=True)
@@ -80,20 +73,18 @@ def test_what_stands_below_decides_between_equal_matches() -> None:
     copies = [copy("alpha)", 10), Candidate(text="gamma)", match_length=10, votes=1, origin="project", follows=30)]
     place = Place(line="x = f(", below=0)
     assert rank(merge(copies, [None, None]), place, "python", BUNDLED)[0].option.text == "gamma)"
-    assert rank(merge(copies, [score(-4.0, 3), score(-4.0, 3)]), place, "python", BUNDLED)[0].option.text == "gamma)"
+    assert rank(merge(copies, [(-4.0, 3), (-4.0, 3)]), place, "python", BUNDLED)[0].option.text == "gamma)"
 
 
 def test_the_model_decides_between_equal_matches() -> None:
     """The shipped weights follow the model where the matches say nothing."""
-    ranked = rank(
-        merge([copy("alpha)", 10), copy("gamma)", 10)], [score(-12.0, 3), score(-0.5, 3)]), Place(), "python", BUNDLED
-    )
+    ranked = rank(merge([copy("alpha)", 10), copy("gamma)", 10)], [(-12.0, 3), (-0.5, 3)]), Place(), "python", BUNDLED)
     assert ranked[0].option.text == "gamma)"
 
 
 def test_elsewhere_the_models_word_counts_for_less() -> None:
     """In a language that it was not trained on; another model may know that."""
-    options = merge([copy("alpha)", 12)], [score(-6.0, 3)], ("gamma)", score(-1.5, 3)))
+    options = merge([copy("alpha)", 12)], [(-6.0, 3)], ("gamma)", -1.5, 3))
 
     def sure(language: str, model: str) -> float:
         return next(r.confidence for r in rank(options, Place(), language, model) if r.option.generated)
@@ -104,7 +95,7 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
 def test_several_lines_are_less_sure_than_one() -> None:
     """Matched and scored alike."""
     sure = [
-        rank(merge([copy(text, 40)], [score(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
+        rank(merge([copy(text, 40)], [(-2.0, 8)]), Place(), language, BUNDLED)[0].confidence
         for language in ("python", "go")
         for text in ("return self.value + 1", "value = self.value\n    return")
     ]
@@ -113,8 +104,8 @@ def test_several_lines_are_less_sure_than_one() -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "go"])
-@pytest.mark.parametrize("score", [None, score(-2.0, 8)])
-def test_maybe_only_a_blank_line_is_wanted(score: CandidateScore | None, language: str) -> None:
+@pytest.mark.parametrize("score", [None, (-2.0, 8)])
+def test_maybe_only_a_blank_line_is_wanted(score: tuple[float, int] | None, language: str) -> None:
     """In finished code, unless it goes on below as it does where a text is copied from."""
     writing, finished = (Place(line="    ", below=below) for below in (0, 4))
 
