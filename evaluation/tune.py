@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
 from repofill.models.beginning import FEATURES as OF_BEGINNING
-from repofill.models.beginning import beginnings, begins
+from repofill.models.beginning import OPTIONS, beginnings, begins
 from repofill.models.beginning import features as of_beginning
 from repofill.models.rank import FAMILIES, FEATURES, Option, bundled_weights, features
 
@@ -117,7 +117,7 @@ def beginning_weights(cases: Sequence[Case]) -> dict[str, float]:
     """Weights of `models.beginning`: with one option a group the same model is plain logistic regression."""
     rows, labels = [], []
     for case in (case for case in cases if case.alike != "blocks"):
-        for text in beginnings(case.ranked, case.gathered.place):
+        for text in beginnings((r.option.text for r in case.ranked[:OPTIONS]), case.gathered.place):
             row = of_beginning(text, case.ranked, case.gathered.place)
             rows.append([row[name] for name in OF_BEGINNING])
             labels.append(float(begins(text, case.hole.target)))

@@ -22,7 +22,7 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
-from repofill.models.beginning import SURE, sure_beginning
+from repofill.models.beginning import SURE, of_unfinished, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.engine import Engine, EngineUnavailable
@@ -355,13 +355,18 @@ def rank_gathered(gathered: Gathered) -> list[Ranked]:
         model = (written, answer.logprob, answer.tokens) if ended else None
         return rank_here(merge(gathered.copies, scores, model))
     ranked = rank_here(merge(gathered.copies, [None] * len(gathered.copies)))
-    if answer is None or answer.ended == "deadline" or not written:
+    if answer is None:
+        return ranked
+    unfinished = answer.ended == "deadline"
+    text = of_unfinished(written, gathered.place) if unfinished else written
+    if not text:
         return ranked
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
-    same = next((copy for copy in gathered.copies if copy.text == written), None)
-    own = Option(text=written, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)
+    same = next((copy for copy in gathered.copies if copy.text == text), None)
+    own = Option(text=text, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)
     sure = math.exp(answer.logprob / max(answer.tokens, 1)) * wanted(own, gathered.place)
-    return [Ranked(option=own, confidence=sure), *(r for r in ranked if r.option.text != written)]
+    best, others = Ranked(option=own, confidence=sure), [r for r in ranked if r.option.text != text]
+    return [*others, best] if unfinished else [best, *others]  # a whole line that is likely says more than a part
 
 
 def _closers(cursor: Cursor) -> str:

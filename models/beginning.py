@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from repofill.models.place import Place
@@ -22,7 +22,7 @@ FEATURES = ("bias", "options", "share", "count", "match", "length", "in_word")
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"\w+")
-_OPTIONS = 6
+OPTIONS = 6
 """The most probable ones, whose beginnings are looked at."""
 _SHORTEST, _LONGEST = 3, 80
 """Characters that are worth a key, and that are looked at."""
@@ -36,7 +36,9 @@ def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) 
     """Of the beginnings of the options at a place, the most probable first, the one to gain most by that is right with
     a probability of at least `least`; None where there is none."""
     best, gain = None, -math.inf
-    for text in filter(partial(_is_worth_it, place=place), beginnings(ranked, place)):
+    for text in filter(
+        partial(_is_worth_it, place=place), beginnings((r.option.text for r in ranked[:OPTIONS]), place)
+    ):
         probability = _probability(features(text, ranked, place))
         gained = probability * len(text) - (1 - probability) * _WRONG
         if probability >= least and gained > gain:
@@ -54,12 +56,22 @@ def _probability(row: Mapping[str, float]) -> float:
     return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in row.items())))
 
 
-def beginnings(ranked: Sequence[Ranked], place: Place) -> Iterator[str]:
-    """Where the best options, those of one line, can be cut: behind a word or a sign, where no bracket or quote that
-    they have opened is left open. Each once."""
+def of_unfinished(text: str, place: Place) -> str:
+    """What of a text that is still being written is whole: all but its last line or, in a single one, its last word or
+    sign, which may go on; "" where that leaves something open, or is not worth it."""
+    if "\n" in text:
+        lines = text.rpartition("\n")[0]
+        return lines if is_closed(lines, place.line[-_LINE_CHARACTERS:]) else ""
+    whole = [beginning for beginning in beginnings([text], place) if beginning != text]
+    return whole[-1] if whole and _is_worth_it(whole[-1], place) else ""
+
+
+def beginnings(texts: Iterable[str], place: Place) -> Iterator[str]:
+    """Where texts, those of one line, can be cut: behind a word or a sign, where no bracket or quote that they have
+    opened is left open. Each once, the shorter ones of a text first."""
     line = place.line[-_LINE_CHARACTERS:]
     found: dict[str, None] = {}
-    for text in (r.option.text for r in ranked[:_OPTIONS] if "\n" not in r.option.text):
+    for text in (text for text in texts if "\n" not in text):
         ends = (token.end() for token in _TOKEN.finditer(text[: _LONGEST + 1]))
         found.update(dict.fromkeys(text[:end] for end in ends if end <= _LONGEST))
     return (text for text in found if is_closed(text, line))

@@ -201,9 +201,12 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
         ("dedent", "edge = 1\n    return edge", "edge = 1\n    return edge"),
         ("length", "edge = 1\n    return ed", "edge = 1"),
         ("length", "edge = 1 + 1 + 1 + 1", ""),
+        ("deadline", "edge = 1\n    return ed", "edge = 1"),
+        ("deadline", "edge = shape.side + sha", "edge = shape.side +"),
+        ("deadline", "ed", ""),
     ],
 )
-async def test_a_line_that_the_model_has_no_room_to_end_is_not_shown(
+async def test_of_what_a_model_had_no_room_or_time_to_end_the_whole_part_is_shown(
     ended: str, written: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fill(request: FillRequest) -> FillAnswer:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.matches import Candidate
-from repofill.models.beginning import SURE, beginnings, begins, features, sure_beginning
+from repofill.models.beginning import SURE, beginnings, begins, features, of_unfinished, sure_beginning
 from repofill.models.place import Place
 from repofill.models.rank import Option, Ranked
 
@@ -69,6 +69,27 @@ def test_beginnings(line: str, options: list[tuple[str, float, int]], expected: 
     check(line, ranked(*options), expected)
 
 
+@pytest.mark.parametrize(
+    ("line", "text", "expected"),
+    [
+        ("x = ", "value.first + va", "value.first +"),
+        ("x = ", "value.first +", "value.first"),
+        ("x = ", "call(value, oth", "call"),
+        ("call(", "value, other).fir", "value, other)."),
+        ("x = ", "va", ""),
+        ("", "return value", ""),
+        ("", "return self.value", "return self."),
+        ("", "", ""),
+        # of a block the lines
+        ("if a:", "\n    b = 1\n    c =", "\n    b = 1"),
+        ("if a:", "\n    b = f(\n        c,", ""),
+        ("if a:", "\n    b", ""),
+    ],
+)
+def test_of_what_is_still_being_written_the_words_that_are_whole(line: str, text: str, expected: str) -> None:
+    assert of_unfinished(text, Place(line=line)) == expected
+
+
 def test_a_beginning_says_where_it_comes_from() -> None:
     found = sure_beginning(ranked(*ERRORS), Place(line="send(e"))
     assert found is not None
@@ -83,7 +104,7 @@ TEXTS = st.lists(st.sampled_from(["a", "bc", ".", "(", ")", '"', " ", "é", "\n"
 def test_a_beginning_is_one_of_an_option(texts: list[str], line: str) -> None:
     """Of one at least, in whole words; so each has a probability."""
     options = ranked(*((text, 1 / (2 + len(texts)), 5) for text in texts))
-    for text in beginnings(options, Place(line=line)):
+    for text in beginnings(texts, Place(line=line)):
         assert any(begins(text, option) for option in texts)
         assert features(text, options, Place(line=line))["count"] >= 0
 
