@@ -33,9 +33,14 @@ _TOKEN = re.compile("|".join([*_STRINGS, r"[()\[\]{}]"]))
 _WORD = re.compile(r"\w")
 _COMMENT = re.compile(r"#|//|/\*|--\s")
 _OPENED_COMMENT = re.compile(r"(?<!\S)/\*(?!.*\*/)", re.DOTALL)
+_AHEAD = re.compile(r"\s*(?:#|//|/?\*|--|@|$)")
+"""A line that belongs to the one below it."""
+_TRIED = re.compile(r"^([ \t]*)try:(?!.*^\1(?:except|finally)\b)|^[^\n]*:\Z", re.MULTILINE | re.DOTALL)
+"""A `try` without what catches, or a last line that opens a block."""
 _PROSE = re.compile(r"\s*(?:#|//|/?\*|--)")
 _CLOSING_LINE = re.compile(r"\s*(?:[)\]}]|(?:end|fi|done|esac)[),;]*\s*$)")
 """A line that ends a block, in whatever language."""
+_CLOSED_BELOW = re.compile(r"[^\n]*+\n(?:[ \t]*+\n)*+([ \t]*+([)\]}]))")
 _CLOSED_IN_STRING = re.compile(r"[)\]}]+([\"'`])")
 CLOSERS = re.compile(r"[)\]}\"'`]+(?=[ \t]*(?:\r?\n|$))")
 """What editors write behind the cursor by themselves."""
@@ -86,10 +91,11 @@ def trim(
         return ""
     text = _without_turning("\n".join(lines), before, after).rstrip()
     if _stray(text, line) < len(text) and not _PROSE.match(line):
-        text = text[: _stray(text, line, _opened_above(_depth(line + text), above))].rstrip()
+        opened = _opened_above(_depth(line + text), above)[_closed_below(after, above) :]
+        text = text[: _stray(text, line, opened)].rstrip()
     text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
-    if "\n" in text and (opened := left_open(text, line)) < len(text):  # it was cut within brackets
-        text = text[: max(text.rfind("\n", 0, opened), 0)].rstrip()
+    while block_indent is not None and (cut := _not_ended(text, line)) < len(text):
+        text = text[: max(text.rfind("\n", 0, cut), 0)].rstrip()
     return "" if not text.strip() else text
 
 
@@ -121,7 +127,17 @@ def _block(lines: list[str], columns: int, max_lines: int) -> list[str]:
         if line.strip() and indent_columns(line) <= columns:
             break
         kept.append(line)
+    if len(kept) == max_lines < len(lines):
+        while len(kept) > 1 and _AHEAD.match(kept[-1]):
+            kept.pop()
     return kept
+
+
+def _not_ended(text: str, line: str) -> int:
+    """Where in a block, which continues `line`, something begins that was cut before its end; its length when nothing
+    does."""
+    tried = _TRIED.search(line + text) if "\n" in text else None
+    return min(left_open(text, line), len(text) if tried is None else max(tried.start() - len(line), 0))
 
 
 def _is_in_place(line: str, above: str) -> bool:
@@ -132,6 +148,13 @@ def _is_in_place(line: str, above: str) -> bool:
     last = next(_upwards(above), "")
     room = indent_columns(last) - indent_columns(line)
     return room > 0 or (room == 0 and left_open(last, "") < len(last))
+
+
+def _closed_below(after: str, above: str) -> int:
+    """How many of the brackets that are open above stay open until the line below closes the last of them."""
+    below = _CLOSED_BELOW.match(after)
+    opened = _opened_above(_depth(below[1]), above) if below is not None else ""
+    return len(opened) if below is not None and opened.endswith(_OPENING[CLOSING.index(below[2])]) else 0
 
 
 def _upwards(above: str) -> Iterator[str]:
@@ -237,7 +260,7 @@ def _depth(line: str) -> int:
     return indent_columns(line) + (line.lstrip()[:1] in CLOSING)
 
 
-@lru_cache(maxsize=2)  # the same for most options at one cursor
+@lru_cache(maxsize=4)  # the same for most options at one cursor
 def _opened_above(columns: int, above: str) -> str:
     """The brackets that are open where a line of this depth begins, outermost first, by the lines above that it is
     indented under."""

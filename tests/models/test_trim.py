@@ -60,6 +60,11 @@ def check(raw: str, around: str, expected: str) -> None:
         (")", "while (x) {\n  g();\n}|\n", ""),
         (")", "try:\n    x()\nexcept IndexError|:\n    pass\n", ""),
         (");", "for (a of b) {\n  c();\n|}\n", ""),
+        # nor what the line below closes
+        (")", 'skip(\n    "why"|\n)\n', ""),
+        (") + 1", "a(\n    b(\n        c|\n    )\n)\n", ""),
+        (") + 1", "a(\n    b(\n        c|\n)\n", ") + 1"),
+        (") {", "if (a &&\n    b|\n}\n", ") {"),
         ("on) any later version.", " * (at your\n * opti|\n", "on) any later version."),
         # nor does it open what the bracket behind the cursor would close in its place
         ("f(x", "print(|)", "f"),
@@ -149,6 +154,19 @@ def check(raw: str, around: str, expected: str) -> None:
         ("if (x) {\n    g();\n  }\n  return 1;\n}", "function f() {\n  |\n}\n", "if (x) {\n    g();\n  }\n  return 1;"),
         ("a();\n  if (x) {\n    g();", "function f() {\n  |\n}\n", "a();"),
         ("if (x) {\n    g();", "function f() {\n  |\n}\n", ""),
+        ("if (x) {\n    g();\n  } else {\n    h();", "function f() {\n  |\n}\n", ""),
+        ("f(", "def f():\n    |\n", ""),
+        ("a()\n    if b:", "def f():\n    |\n", "a()"),
+        ("a()\n    try:\n        b()", "def f():\n    |\n", "a()"),
+        ("try:\n        b()", "def f():\n    |\n", ""),
+        (
+            "try:\n        b()\n    except C:\n        pass",
+            "def f():\n    |\n",
+            "try:\n        b()\n    except C:\n        pass",
+        ),
+        ("a()\n    # b" + "\n    b()" * 12, "def f():\n    |\n", "a()\n    # b" + "\n    b()" * 10),
+        ("a()" + "\n    a()" * 9 + "\n\n    # b\n    b()", "def f():\n    |\n", "a()" + "\n    a()" * 9),
+        ("a()" + "\n    a()" * 9 + "\n    # b", "def f():\n    |\n", "a()" + "\n    a()" * 9 + "\n    # b"),
         ("# don't (\n    a = 1", "def f():\n    |\n", ""),
         ("a = 1\n    return a\nb = 2", "def f():\n    |\n", "a = 1\n    return a"),
         # a body that stands below already: the rest of the line only
