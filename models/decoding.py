@@ -13,7 +13,7 @@ import numpy as np
 
 from repofill.context.matches import indent_columns, shared
 from repofill.models.clock import Clock
-from repofill.models.fim import build_prompt, fit
+from repofill.models.fim import behind_prefix, build_prompt, fit
 from repofill.models.gguf import ModelDescription
 from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
@@ -45,14 +45,14 @@ class Filler:
 
     def prefill(self, request: FillRequest) -> None:
         """Brings the prompt into the cache, unless what stands there begins with it. Raises Aborted."""
-        prompt = self._prompt(request)
+        prompt, tail = self._prompt(request)
         if self._llama.tokens[: len(prompt)] != prompt:
-            self._llama.prefill(prompt)
+            self._llama.prefill(prompt, tail)
 
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
         clock = Clock("tokenize")
-        prompt = self._prompt(request)
+        prompt, tail = self._prompt(request)
         candidates = [self._tokenize(text) for text in request.candidates]
         cached = shared(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
@@ -60,7 +60,7 @@ class Filler:
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
-            cached = self._llama.prefill(prompt)
+            cached = self._llama.prefill(prompt, tail)
             logits = self._llama.logits().copy()
             clock.enter("score")
             self._score(logits, candidates, scores)
@@ -80,14 +80,16 @@ class Filler:
             timings_ms=clock.laps_ms(),
         )
 
-    def _prompt(self, request: FillRequest) -> list[int]:
+    def _prompt(self, request: FillRequest) -> tuple[list[int], int]:
+        """The prompt, and where in it the tokens behind the prefix begin."""
         tokenize = self._tokenize
         context = [tokenize(block) for block in request.context]
         suffix = tokenize(request.suffix) if request.suffix.strip() else ()
         n_ctx = self._llama.n_ctx
         room = n_ctx - min(request.max_tokens, n_ctx // 2)
         parts = fit(self._fim, context, tokenize(request.header + request.prefix), suffix, room=room)
-        return build_prompt(self._fim, *parts, bos=self._bos)
+        prompt = build_prompt(self._fim, *parts, bos=self._bos)
+        return prompt, len(prompt) - behind_prefix(self._fim, parts[-1])
 
     def _write(self, logits: Logits, written: _Written, max_tokens: int) -> None:
         """Greedy text after `logits`."""

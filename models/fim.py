@@ -223,6 +223,12 @@ def build_prompt(
     return prompt
 
 
+def behind_prefix(format: FimFormat, suffix_ids: Sequence[int]) -> int:
+    """How many tokens a prompt has behind its prefix."""
+    behind = format.template[format.template.index("prefix") + 1 :] if suffix_ids else ()
+    return sum(1 if isinstance(piece, int) else len(suffix_ids) for piece in behind)
+
+
 def fit(
     format: FimFormat,
     context_ids: Sequence[Sequence[int]],

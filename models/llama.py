@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -37,6 +38,10 @@ _MICRO_BATCH_TOKENS = 64
 """Prefills as fast as 512 on a CPU, with an eighth of the buffer. The one that is being evaluated is finished whatever
 happens: else a large model, which takes longer for it than the next keystroke takes to come, would never get on."""
 
+_MOVED_S = 0.1
+"""Seconds from which on the text behind the cursor is not evaluated anew; its cells are moved instead."""
+_TIMED_TOKENS = 16
+"""Fewer take longer each."""
 _SCORING_CELLS = 256
 _MOST_THREADS = 8
 _LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
@@ -96,7 +101,8 @@ class StopFlag:
 
 class Llama:
     """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 16 are used
-    only within `branch_logits`."""
+    only within `branch_logits` and `prefill`. Behind the first `exact` tokens stands what was moved there, or evaluated
+    behind that."""
 
     def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
         """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
@@ -109,8 +115,11 @@ class Llama:
         self._cells = self.n_ctx + _SCORING_CELLS
         self._context = self._new_context(description.path, options, stop)
         self._memory = C.llama_get_memory(self._context)
+        self._can_shift = C.llama_memory_can_shift(self._memory)
         self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_SCORED)
         self.tokens: list[int] = []
+        self.exact = self._tail = 0
+        self._token_s = 0.0
         self.pieces = [self._piece(token) for token in range(self.vocabulary_size)]
         self.end_of_text = frozenset(
             token
@@ -130,18 +139,53 @@ class Llama:
         edges = [0, *sorted(cuts), len(text)]
         return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
 
-    def prefill(self, prompt: Sequence[int]) -> int:
+    def prefill(self, prompt: Sequence[int], tail: int | None = None) -> int:
         """Makes `prompt` the content of sequence 0, keeping the cells of the longest common prefix; the number of its
-        tokens that needed no evaluation. Afterwards `logits` are those of its last token. Raises Aborted."""
+        tokens that needed no evaluation. Afterwards `logits` are those of its last token. Raises Aborted.
+
+        From `tail` on the prompt is what its format has behind the text before the cursor. Where evaluating that anew
+        for every keystroke would take too long, its cells are moved along with the cursor: their keys turned to the new
+        positions, but computed behind the text as it was.
+        """
         if not 0 < len(prompt) <= self.n_ctx:
             raise ModelFault(f"a prompt of {len(prompt)} tokens for a window of {self.n_ctx}")
-        kept = self._truncate(min(shared(self.tokens, prompt), len(prompt) - 1))  # the last one has the logits
-        for start in range(kept, len(prompt), _MICRO_BATCH_TOKENS):
+        tail = len(prompt) if tail is None else tail
+        common = min(shared(self.tokens, prompt), self.exact, len(prompt) - 1)  # the last one has the logits
+        moved = self._movable(prompt, tail, common)
+        kept = self._move(prompt, tail, moved) if moved else self._truncate(common)
+        self._tail = tail
+        for start in range(len(self.tokens), len(prompt), _MICRO_BATCH_TOKENS):
             if self._stop.is_set():
                 raise Aborted
             with self._stop.held():
                 self._extend(prompt[start : start + _MICRO_BATCH_TOKENS])
         return kept
+
+    def _movable(self, prompt: Sequence[int], tail: int, common: int) -> int:
+        """How many cells behind the first one of the tail are worth moving: 0 where so many tokens as `common` need no
+        evaluation anyway, or the text ahead of the tail is another, or too much longer."""
+        there = shared(self.tokens[self._tail :], prompt[tail:-1]) - 1
+        ahead = shared(self.tokens[: self._tail], prompt[:tail])
+        few = ahead > 0 and tail - ahead < _MICRO_BATCH_TOKENS
+        spared_s = (ahead + there - common) * self._token_s
+        return there if there > 0 and few and spared_s > _MOVED_S and self._can_shift else 0
+
+    def _move(self, prompt: Sequence[int], tail: int, count: int) -> int:
+        """Evaluate what is new of the text ahead of the tail, and the tail's first token, and move `count` cells behind
+        it. llama.cpp takes tokens at the end of a sequence alone, so these wait in another one meanwhile."""
+        ahead, start = shared(self.tokens[: self._tail], prompt[:tail]), self._tail + 1
+        moved = self.tokens[start : start + count]
+        C.llama_memory_seq_cp(self._memory, 0, 1, start, start + count)
+        try:
+            self._truncate(ahead)
+            C.llama_memory_seq_add(self._memory, 1, start, start + count, tail + 1 - start)
+            with self._stop.held():  # an aborted evaluation would leave the keys as they were
+                self._extend(prompt[ahead : tail + 1])
+            C.llama_memory_seq_cp(self._memory, 1, 0, -1, -1)
+            self.tokens += moved
+        finally:
+            C.llama_memory_seq_rm(self._memory, 1, -1, -1)
+        return ahead + count
 
     def step(self, token: int) -> None:
         """Appends `token` to sequence 0 and evaluates it. Raises Aborted."""
@@ -191,6 +235,7 @@ class Llama:
         """Empties the cache."""
         C.llama_memory_clear(self._memory, True)
         self.tokens = []
+        self.exact = 0
 
     def _new_context(self, path: Path, options: EngineOptions, stop: StopFlag) -> Any:
         threads = options.threads or physical_cores()
@@ -221,14 +266,19 @@ class Llama:
             if length == 0 or not C.llama_memory_seq_rm(self._memory, 0, length, -1):
                 self.clear()  # recurrent models cannot forget the tail alone
             del self.tokens[length:]
+        self.exact = min(self.exact, len(self.tokens))
         return len(self.tokens)
 
     def _extend(self, tokens: Sequence[int]) -> None:
-        start = len(self.tokens)
+        start, began = len(self.tokens), time.perf_counter()
         self._batch.n_tokens = 0
         for at, token in enumerate(tokens):
             self._add(token, start + at, (0,), wanted=at == len(tokens) - 1)
         self._decode()
+        if self.exact == start:
+            self.exact += len(tokens)
+        if len(tokens) >= _TIMED_TOKENS:
+            self._token_s = (time.perf_counter() - began) / len(tokens)
         self.tokens += tokens
 
     def _add(self, token: int, position: int, sequences: Sequence[int], *, wanted: bool) -> None:

@@ -11,6 +11,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from repofill.models import llama
 from repofill.models.decoding import Filler
 from repofill.models.gguf import read_description
 from repofill.models.llama import Aborted, Llama, ModelFault, StopFlag
@@ -201,10 +202,15 @@ def test_the_written_text_has_the_score_of_a_candidate(make_gguf, prefix, text):
     assert answer.scores[1].logprob < answer.logprob < -0.1
 
 
-def test_reused_cache_answers_as_an_empty_one(random_model):
-    """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's."""
-    kept, kept_filler, _ = load(random_model)
-    fresh, fresh_filler, _ = load(random_model)
+@pytest.mark.parametrize(("layout", "moved"), [("spm", False), ("psm", False), ("psm", True)])
+def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, moved):
+    """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's. Cells
+    of a single layer depend on their own tokens alone, so that is true of those that were moved there, too."""
+    path = make_gguf(layers=1 if moved else 2, window=2048, metadata={"repofill.fim.layout": layout})
+    kept, kept_filler, _ = load(path)
+    fresh, fresh_filler, _ = load(path)
+    if moved:
+        monkeypatch.setattr(llama, "_MOVED_S", 0)
     rng = random.Random(7)
     prefix, suffix, context, reused = "import os\n" * 6, "\nend\n", ("# b.py\nB = 1\n",), 0
     for _ in range(60):
@@ -230,6 +236,28 @@ def test_reused_cache_answers_as_an_empty_one(random_model):
         assert other.cached_tokens == 0
         reused += one.cached_tokens
     assert reused > 1000
+
+
+def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
+    """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again."""
+    monkeypatch.setattr(llama, "_MOVED_S", 0)
+    path = make_gguf(window=2048)
+    kept, filler, _ = load(path)
+    _, fresh_filler, _ = load(path)
+    text, suffix = "def f(x):\n    " * 8, "\nprint(f(2))\n" * 12
+    filler.fill(request(text, suffix))
+    for character in "return x":
+        text += character
+        answer = filler.fill(request(text, suffix))
+        assert answer.prompt_tokens - answer.cached_tokens <= 4
+        assert kept.exact < answer.prompt_tokens
+    again = filler.fill(request(text, suffix))
+    assert again.prompt_tokens - again.cached_tokens <= 2
+    elsewhere = request(text, "value = 3\n" * 12)
+    answer, other = filler.fill(elsewhere), fresh_filler.fill(elsewhere)
+    assert (answer.text, answer.prompt_tokens) == (other.text, other.prompt_tokens)
+    assert answer.logprob == pytest.approx(other.logprob, abs=1e-2)
+    assert kept.exact == len(kept.tokens)
 
 
 def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
