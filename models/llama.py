@@ -177,7 +177,8 @@ class Llama:
         moved = self.tokens[start : start + count]
         C.llama_memory_seq_cp(self._memory, 0, 1, start, start + count)
         try:
-            self._truncate(ahead)
+            if self._truncate(ahead) < ahead:
+                return 0  # everything is forgotten
             C.llama_memory_seq_add(self._memory, 1, start, start + count, tail + 1 - start)
             with self._stop.held():  # an aborted evaluation would leave the keys as they were
                 self._extend(prompt[ahead : tail + 1])
