@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from repofill.models.place import Place
 from repofill.models.rank import Option, Ranked, bundled_weights
@@ -35,10 +34,9 @@ _WRONG = 8
 def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) -> Ranked | None:
     """Of the beginnings of the options at a place, the most probable first, the one to gain most by that is right with
     a probability of at least `least`; None where there is none."""
+    texts = beginnings((r.option.text for r in ranked[:OPTIONS]), place)
     best, gain = None, -math.inf
-    for text in filter(
-        partial(_is_worth_it, place=place), beginnings((r.option.text for r in ranked[:OPTIONS]), place)
-    ):
+    for text in (text for text in texts if _is_worth_it(text, place)):
         probability = _probability(features(text, ranked, place))
         gained = probability * len(text) - (1 - probability) * _WRONG
         if probability >= least and gained > gain:
@@ -47,8 +45,10 @@ def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) 
 
 
 def _is_worth_it(text: str, place: Place) -> bool:
-    """Not so short, nor on a new line one word alone: `return`, `self`."""
-    return len(text) >= _SHORTEST and (bool(place.line.strip()) or len(_WORD.findall(text)) > 1)
+    """Not so short, nor on a new line one word alone: `return`, `self`. Where words stand behind the cursor, only what
+    leads to them."""
+    begun = bool(place.line.strip()) or len(_WORD.findall(text)) > 1
+    return len(text) >= _SHORTEST and begun and not _WORD.search(place.rest)
 
 
 def _probability(row: Mapping[str, float]) -> float:

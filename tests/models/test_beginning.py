@@ -90,6 +90,15 @@ def test_of_what_is_still_being_written_the_words_that_are_whole(line: str, text
     assert of_unfinished(text, Place(line=line)) == expected
 
 
+@pytest.mark.parametrize(
+    ("rest", "expected"), [("", "rror,"), (")", "rror,"), ("  # said", ""), (".args)", ""), (", exc)", "")]
+)
+def test_a_beginning_leads_to_no_words_behind_the_cursor(rest: str, expected: str) -> None:
+    found = sure_beginning(ranked(*ERRORS), Place(line="send(e", rest=rest))
+    assert (found.option.text if found else "") == expected
+    assert of_unfinished("rror, Feature", Place(line="send(e", rest=rest)) == expected
+
+
 def test_a_beginning_says_where_it_comes_from() -> None:
     found = sure_beginning(ranked(*ERRORS), Place(line="send(e"))
     assert found is not None
