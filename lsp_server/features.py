@@ -101,12 +101,12 @@ async def answered(
 ) -> Completion | None:
     """The completion of `text` at `offset`, or None: also when the document has moved on meanwhile."""
     index, path = session.locate(document.uri)
-    settings = session.settings_at(document.uri)
+    settings = session.settings_of(index)
     suggest = settings.suggest
     if not suggest.enabled or document.language_id in suggest.disabled_languages or index.is_secret(path):
         return None
     session.asked()
-    cursor = session.cursor(document, text, offset)
+    cursor = session.cursor(path, document, text, offset)
     try:
         completion = await session.completer.complete(
             index, cursor, settings, explicit=explicit, over_closers=over_closers
@@ -137,9 +137,9 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
     if document is not None and not index.is_secret(path):
         await session.settled(uri)
         there = types.Position(line=position["line"], character=position["character"])
-        cursor = session.cursor(document, document.text, offset_at(document.text, there, session.encoding))
+        cursor = session.cursor(path, document, document.text, offset_at(document.text, there, session.encoding))
         try:
-            plan = await session.completer.plan(index, cursor, session.settings_at(uri))
+            plan = await session.completer.plan(index, cursor, session.settings_of(index))
         except (ModelFileError, EngineUnavailable) as error:
             session.say(str(error))
     return {**plan_figures(plan), "last": completion_figures(session.last) if session.last else None}

@@ -120,9 +120,8 @@ class Session:
             self.trouble = ""
             self.run(self._warm())
 
-    def settings_at(self, uri: str) -> Settings:
-        """The settings of the folder that a document belongs to."""
-        index, _ = self.locate(uri)
+    def settings_of(self, index: WorkspaceIndex) -> Settings:
+        """The settings of a folder, by its index."""
         return next((f.settings for f in self._folders.values() if f.index is index), self.settings)
 
     def say(self, message: str) -> None:
@@ -254,9 +253,9 @@ class Session:
                 return self._folders[root].index, path
         return self._loose, Path(name).as_posix().lstrip("/")
 
-    def cursor(self, document: Document, text: str, offset: int) -> Cursor:
-        """The place at `offset` if an open document holds `text`; around a cell stand the others of its notebook."""
-        _, path = self.locate(document.uri)
+    def cursor(self, path: str, document: Document, text: str, offset: int) -> Cursor:
+        """The place at `offset` if the open document at `path` holds `text`; around a cell stand the others of its
+        notebook."""
         before, after = self._notebooks.around(document, self._documents)
         return Cursor(path=path, text=before + text + after, offset=len(before) + offset)
 
@@ -296,7 +295,7 @@ class Session:
     def _change(self, index: WorkspaceIndex, path: str, document: Document) -> None:
         notebook = self._notebooks.holding(document.uri)
         part_of = "" if notebook is None else self.locate(notebook)[1]
-        index.change(path, self.cursor(document, document.text, 0).text, part_of)
+        index.change(path, self.cursor(path, document, document.text, 0).text, part_of)
         self._settle_soon(index)
 
     def _settle_soon(self, index: WorkspaceIndex) -> None:
@@ -311,15 +310,16 @@ class Session:
     async def _warm(self) -> None:
         """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
         document = self._documents.get(self._newest)
-        if document is None or not (settings := self.settings_at(document.uri)).suggest.enabled:
+        if document is None:
             return
         index, path = self.locate(document.uri)
-        if index.is_secret(path):
+        settings = self.settings_of(index)
+        if not settings.suggest.enabled or index.is_secret(path):
             return
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
             await self.settled(document.uri)
-            await self.completer.warm(index, self.cursor(document, document.text, 0), settings)
+            await self.completer.warm(index, self.cursor(path, document, document.text, 0), settings)
         except ModelFileError as error:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:

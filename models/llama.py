@@ -151,8 +151,8 @@ class Llama:
             raise ModelFault(f"a prompt of {len(prompt)} tokens for a window of {self.n_ctx}")
         tail = len(prompt) if tail is None else tail
         common = min(shared(self.tokens, prompt), self.exact, len(prompt) - 1)  # the last one has the logits
-        moved = self._movable(prompt, tail, common)
-        kept = self._move(prompt, tail, moved) if moved else self._truncate(common)
+        ahead, count = self._movable(prompt, tail, common)
+        kept = self._move(prompt, tail, ahead, count) if count else self._truncate(common)
         self._tail = tail
         for start in range(len(self.tokens), len(prompt), _MICRO_BATCH_TOKENS):
             if self._stop.is_set():
@@ -161,19 +161,20 @@ class Llama:
                 self._extend(prompt[start : start + _MICRO_BATCH_TOKENS])
         return kept
 
-    def _movable(self, prompt: Sequence[int], tail: int, common: int) -> int:
-        """How many cells behind the first one of the tail are worth moving: 0 where so many tokens as `common` need no
-        evaluation anyway, or the text ahead of the tail is another, or too much longer."""
-        there = shared(self.tokens[self._tail :], prompt[tail:-1]) - 1
+    def _movable(self, prompt: Sequence[int], tail: int, common: int) -> tuple[int, int]:
+        """How many tokens ahead of the tail are in the cache, and how many cells behind its first one are worth moving:
+        0 where so many tokens as `common` need no evaluation anyway, or the text ahead is another, or much longer."""
+        count = shared(self.tokens[self._tail :], prompt[tail:-1]) - 1
+        if count * self._token_s <= _MOVED_S or not self._can_shift:
+            return 0, 0
         ahead = shared(self.tokens[: self._tail], prompt[:tail])
         few = ahead > 0 and tail - ahead < _MICRO_BATCH_TOKENS
-        spared_s = (ahead + there - common) * self._token_s
-        return there if there > 0 and few and spared_s > _MOVED_S and self._can_shift else 0
+        return ahead, count if few and (ahead + count - common) * self._token_s > _MOVED_S else 0
 
-    def _move(self, prompt: Sequence[int], tail: int, count: int) -> int:
-        """Evaluate what is new of the text ahead of the tail, and the tail's first token, and move `count` cells behind
-        it. llama.cpp takes tokens at the end of a sequence alone, so these wait in another one meanwhile."""
-        ahead, start = shared(self.tokens[: self._tail], prompt[:tail]), self._tail + 1
+    def _move(self, prompt: Sequence[int], tail: int, ahead: int, count: int) -> int:
+        """Evaluate what is new behind so many tokens `ahead` of the tail, and the tail's first token, and move `count`
+        cells behind it. llama.cpp takes tokens at the end of a sequence alone, so these wait in another meanwhile."""
+        start = self._tail + 1
         moved = self.tokens[start : start + count]
         C.llama_memory_seq_cp(self._memory, 0, 1, start, start + count)
         try:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from types import SimpleNamespace
+from typing import Any
 
-from repofill.evaluation.tune import fit
+import numpy as np
+import pytest
+
+from repofill.context.matches import Candidate
+from repofill.evaluation.tune import beginning_weights, fit
+from repofill.models.beginning import features
+from repofill.models.place import Place
+from repofill.models.rank import Option, Ranked, bundled_weights
 
 
 def test_the_weights_behind_the_choices_are_found() -> None:
@@ -23,3 +31,20 @@ def test_the_weights_behind_the_choices_are_found() -> None:
     for start in (np.zeros(3), weights + 1):
         found = fit(np.array(rows), np.array(labels), np.array(groups), start)
         assert np.abs(found - weights).max() < 0.1
+
+
+@pytest.mark.parametrize(("target", "surer"), [("alpha.three", True), ("omega", False)])
+def test_beginnings_are_as_sure_as_they_were_right(target: str, surer: bool) -> None:
+    """Where lines go on as several options begin, or never do, the fitted weights say so more than those that ship."""
+    place = Place(line="x = ")
+    copies = [Candidate(text=text, match_length=9, votes=1, origin="after") for text in ("alpha.one", "alpha.two")]
+    ranked = tuple(Ranked(option=Option(text=copy.text, copy=copy), confidence=0.2) for copy in copies)
+    gathered, hole = SimpleNamespace(place=place), SimpleNamespace(target=target)
+    case: Any = SimpleNamespace(alike="lines", ranked=ranked, gathered=gathered, hole=hole)
+    block: Any = SimpleNamespace(alike="blocks")  # not looked at
+    row = features("alpha.", ranked, place)
+
+    def score(weights: Any) -> float:
+        return sum(weights[name] * value for name, value in row.items())
+
+    assert (score(beginning_weights([case, block] * 200)) > score(bundled_weights().beginning)) is surer

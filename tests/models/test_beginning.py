@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from repofill.context.matches import Candidate
 from repofill.models.beginning import SURE, beginnings, begins, features, of_unfinished, sure_beginning
 from repofill.models.place import Place
 from repofill.models.rank import Option, Ranked
+from repofill.models.trim import is_closed
 
 
 def ranked(*options: tuple[str, float, int]) -> list[Ranked]:
@@ -111,11 +114,16 @@ TEXTS = st.lists(st.sampled_from(["a", "bc", ".", "(", ")", '"', " ", "é", "\n"
 
 @given(st.lists(TEXTS.map("".join), max_size=8, unique=True), st.sampled_from(["", "f(", "x = 'a", "na"]))
 def test_a_beginning_is_one_of_an_option(texts: list[str], line: str) -> None:
-    """Of one at least, in whole words; so each has a probability."""
+    """All those, and no others, that are whole words and signs of a single line, and leave nothing open."""
+    cuts = {
+        text[:end] for text in texts if "\n" not in text for end in range(1, len(text) + 1) if begins(text[:end], text)
+    }
+    found = list(beginnings(texts, Place(line=line)))
+    assert sorted(found) == sorted(cut for cut in cuts if not cut[-1].isspace() and is_closed(cut, line))
     options = ranked(*((text, 1 / (2 + len(texts)), 5) for text in texts))
-    for text in beginnings(texts, Place(line=line)):
-        assert any(begins(text, option) for option in texts)
-        assert features(text, options, Place(line=line))["count"] >= 0
+    for text in found:
+        agreeing = [option for option in texts if begins(text, option)]
+        assert features(text, options, Place(line=line))["count"] == math.log(len(agreeing))
 
 
 @pytest.mark.parametrize(
