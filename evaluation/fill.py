@@ -16,6 +16,7 @@ from typing import get_args
 from rich.progress import track
 
 from repofill.context.index import WorkspaceIndex
+from repofill.context.matches import Candidate
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
 from repofill.evaluation.holes import Alike, Hole, cut_added, sample
@@ -89,10 +90,11 @@ async def gather_at(
     settings: Settings,
     *,
     alike: Alike = "lines",
+    explicit: bool = False,
     description: str,
 ) -> list[Case]:
-    """These holes, each in finished code and, but for additions to it, in writing order, in the workspace of `index`.
-    Raises BenchmarkError."""
+    """These holes, each in finished code and, but for additions to it, in writing order, in the workspace of `index`;
+    as somebody types there or, `explicit`, asks for a suggestion. Raises BenchmarkError."""
     settings = unhurried(settings, blocks=alike == "blocks")
     cases = []
     # File by file, so that holes of one file find their context in the cache.
@@ -104,7 +106,7 @@ async def gather_at(
         for order, shown in orders.items():
             index.open(shown.path, shown.text)
             cursor = Cursor(path=shown.path, text=shown.text, offset=shown.offset)
-            gathered = await completer.gather(index, cursor, settings)
+            gathered = await completer.gather(index, cursor, settings, explicit=explicit)
             index.close(shown.path)
             if gathered.answer is None:
                 raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
@@ -149,12 +151,18 @@ def best(case: Case) -> str:
 
 def exact_match(cases: Sequence[Case]) -> dict[str, float]:
     """Percent of the cases that the model, copying and both together get right."""
-    copied = [(case.gathered.copies[0].text if case.gathered.copies else "", case) for case in cases]
+    copied = [(_longest_match(case.gathered.copies), case) for case in cases]
     return {
         "model": percent(right(case.gathered.written, case) for case in cases),
         "copying": percent(right(text, case) for text, case in copied),
         "together": percent(right(best(case), case) for case in cases),
     }
+
+
+def _longest_match(copies: Sequence[Candidate]) -> str:
+    """Of the text before and behind a cursor; of several the most frequent."""
+    longest = max(copies, key=lambda copy: (copy.match_length + copy.follows, copy.votes), default=None)
+    return "" if longest is None else longest.text
 
 
 def _figures(cases: Sequence[Case]) -> dict[str, float]:

@@ -56,7 +56,8 @@ async def measure(completer: Completer, folders: Sequence[Path], per_folder: int
             for sight in ("file", "project"):
                 with tempfile.TemporaryDirectory(prefix="repofill-bench-") as empty:
                     index = project if sight == "project" else WorkspaceIndex(Path(empty))
-                    found = await gather_at(completer, index, holes, settings, description=f"{folder.name}, {kind}")
+                    name = f"{folder.name}, {kind}"
+                    found = await gather_at(completer, index, holes, settings, explicit=True, description=name)
                 gathered.setdefault((kind, sight), []).extend(found)
     if not any(gathered.values()):
         raise BenchmarkError("there is no code to measure on: no file with ten lines, some of them not blank")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
+from repofill.lsp_server.completion import options_of
 from repofill.models.beginning import FEATURES as OF_BEGINNING
 from repofill.models.beginning import OPTIONS, beginnings, begins
 from repofill.models.beginning import features as of_beginning
@@ -89,7 +90,7 @@ def _weights_from(cases: Sequence[Case], known: Mapping[str, Mapping[str, float]
     """Weights for options scored by a model, and for copied options when there was no time to score them."""
     scored, copied = [], []
     for case in cases:
-        options = [ranked.option for ranked in case.ranked]
+        options = options_of(case.gathered)
         scored.append((case, options))
         unscored: list[Option] = [replace(o, logprob=None, tokens=0, generated=False) for o in options if o.copy]
         copied.append((case, unscored))
@@ -110,7 +111,8 @@ def _fit_named(groups: Sequence[tuple[Case, list[Option]]], known: Mapping[str, 
 
 def _longest_right(options: Sequence[Option], case: Case) -> Option | None:
     """The one that is right; of several beginnings of a block the longest."""
-    return max((option for option in options if right(option.text, case)), key=lambda o: len(o.text), default=None)
+    fitting = (option for option in options if option.whole and right(option.text, case))
+    return max(fitting, key=lambda option: len(option.text), default=None)
 
 
 def beginning_weights(cases: Sequence[Case]) -> dict[str, float]:

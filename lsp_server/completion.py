@@ -29,7 +29,7 @@ from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
-from repofill.models.rank import Option, Ranked, merge, rank, wanted
+from repofill.models.rank import Option, Ranked, by_promise, merge, rank, wanted
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
@@ -40,8 +40,12 @@ _CANDIDATES = 10
 _SEARCH_THREADS = 2
 """One for a search that nobody waits for any longer, the other for the newest."""
 _LINE_TOKENS = 48
+_UNLIKELY = -4.0
+"""A text of a small model that is less probable by itself (natural logarithm) is not written to its end: at 840 places no
+such text of the bundled model was right."""
 _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
+_NOT_ENDED = frozenset({"length", "unlikely"})
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
@@ -175,7 +179,7 @@ class Completer:
         if not explicit and _unwanted(cursor):
             return None
         closers = _closers(cursor) if over_closers else ""
-        gathered = await self.gather(index, cursor.without(closers), settings)
+        gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
         sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
         answer = gathered.answer
         return Completion(
@@ -188,10 +192,12 @@ class Completer:
             model=gathered.model.name,
         )
 
-    async def gather(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Gathered:
+    async def gather(
+        self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
+    ) -> Gathered:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
-        What the model does not give by the deadline, or before a newer call, is left out. Raises EngineUnavailable
-        where it cannot be loaded."""
+        What the model does not give by the deadline, or before a newer call, is left out, and so is, unless it was
+        asked for `explicit`ly, a text that it gives no chance. Raises EngineUnavailable where it cannot be loaded."""
         clock = Clock("copy")
         self._newest = number = self._newest + 1
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
@@ -205,10 +211,13 @@ class Completer:
         )
         await asyncio.wait({copying}, timeout=deadline_s)
         found = copying.result() if copying.done() and not copying.cancelled() else ()
-        copies = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
+        distinct = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
 
         clock.enter("plan")
         model = await self._engine.describe()
+        place = Place.between(*near)
+        language = _language_name(cursor.path)
+        copies = by_promise(distinct, place, language, model.name)
         budget = _budget(model, settings)
         planning = self._planned(index, cursor, budget)
         await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
@@ -230,6 +239,7 @@ class Completer:
                     candidates=tuple(copy.text for copy in copies) if scored else (),
                     max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
                     block_indent=block,
+                    least_logprob=_UNLIKELY if scored and not explicit else None,
                     deadline_s=deadline_s - clock.total_s(),
                 )
             )
@@ -242,8 +252,8 @@ class Completer:
             scored=scored,
             plan=plan or Plan(),
             model=model,
-            place=Place.between(*near),
-            language=language.name if (language := language_of(cursor.path)) is not None else "",
+            place=place,
+            language=language,
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
 
@@ -320,6 +330,11 @@ def _budget(model: ModelDescription, settings: Settings) -> Budget:
     )
 
 
+def _language_name(path: str) -> str:
+    language = language_of(path)
+    return "" if language is None else language.name
+
+
 def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
     """Copied candidates that trimming left something of, each text once."""
     distinct: dict[str, Candidate] = {}
@@ -330,8 +345,8 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _whole_lines(answer: FillAnswer) -> str:
-    """What the model wrote, without a line that it had no room to end."""
-    return answer.text.rpartition("\n")[0] if answer.ended == "length" else answer.text
+    """What the model wrote, without a line that it has not ended."""
+    return answer.text.rpartition("\n")[0] if answer.ended in _NOT_ENDED else answer.text
 
 
 def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
@@ -345,17 +360,24 @@ def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
     return [beginning] if beginning is not None else []
 
 
+def options_of(gathered: Gathered) -> list[Option]:
+    """The copied candidates at a cursor and, where the model has scored them, its own text."""
+    answer = gathered.answer
+    if answer is None or not gathered.scored:
+        return merge(gathered.copies, [None] * len(gathered.copies))
+    scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
+    ended = answer.ended not in _NOT_ENDED
+    text = gathered.written if ended else answer.text
+    own = Option(text=text, logprob=answer.logprob, tokens=answer.tokens, generated=True, whole=ended)
+    return merge(gathered.copies, scores, own if answer.ended != "deadline" else None)
+
+
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
-    """The options gathered at a cursor, the most probable first."""
+    """The options gathered at a cursor that may be shown, the most probable first."""
     answer, written = gathered.answer, gathered.written
-    rank_here = partial(rank, place=gathered.place, language=gathered.language, model=gathered.model.name)
-    if gathered.scored and answer is not None:
-        scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
-        ended = answer.ended not in ("deadline", "length")  # a small model that finds no end goes in circles
-        model = (written, answer.logprob, answer.tokens) if ended else None
-        return rank_here(merge(gathered.copies, scores, model))
-    ranked = rank_here(merge(gathered.copies, [None] * len(gathered.copies)))
-    if answer is None:
+    ranked = rank(options_of(gathered), gathered.place, gathered.language, gathered.model.name)
+    ranked = [r for r in ranked if r.option.whole]
+    if answer is None or gathered.scored:
         return ranked
     unfinished = answer.ended == "deadline"
     text = of_unfinished(written, gathered.place) if unfinished else written

@@ -5,6 +5,7 @@ model process, on the thread that owns the context.
 from __future__ import annotations
 
 import codecs
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,12 +16,15 @@ from repofill.context.matches import indent_columns, shared
 from repofill.models.clock import Clock
 from repofill.models.fim import behind_prefix, build_prompt, fit
 from repofill.models.gguf import ModelDescription
-from repofill.models.llama import MAX_SCORED, Aborted, Llama, Logits, ModelFault, beginnings
+from repofill.models.llama import MAX_BRANCHES, Aborted, Llama, Logits, ModelFault, beginnings
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest
 
 _CACHED_TEXTS = 256
 """Texts whose tokens are kept: those of a few requests, for most come again with the next keystroke."""
 
+_UNSEEN = -2.0
+"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, the first
+token's log-probability is known, and this is reckoned for each further one and for the end."""
 _MOST_CANDIDATE_TOKENS = 96
 _PERIOD, _PERIODS = 4, 3
 """Greedy text that repeats so many tokens so many times has run into a circle. Finds circles of 1, 2 and 4 tokens."""
@@ -56,7 +60,7 @@ class Filler:
         candidates = [self._tokenize(text) for text in request.candidates]
         cached = shared(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
-        written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request.block_indent)
+        written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request)
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
@@ -99,17 +103,24 @@ class Filler:
                 logits = self._llama.logits()
 
     def _score(self, first: Logits, candidates: Sequence[tuple[int, ...]], scores: list[CandidateScore | None]) -> None:
-        """Fills in `scores`, in groups that fit one batch; a candidate too long for any stays without."""
+        """Fills in `scores`: those of the first candidates in groups that fit one batch, then estimates of the others;
+        a candidate too long for any batch stays without."""
         group: list[int] = []
         room = self._llama.branch_room
         longest = min(_MOST_CANDIDATE_TOKENS, self._llama.n_ctx - len(self._llama.tokens), room)
-        for index in (index for index, ids in enumerate(candidates) if len(ids) <= longest):
-            if len(group) == MAX_SCORED or len(candidates[index]) > room:
+        short = [index for index, ids in enumerate(candidates) if len(ids) <= longest]
+        for index in short[:MAX_BRANCHES]:
+            if len(candidates[index]) > room:
                 self._score_group(first, candidates, group, scores)
                 group, room = [], self._llama.branch_room
             group.append(index)
             room -= len(candidates[index])
         self._score_group(first, candidates, group, scores)
+        total = _logsumexp(first)
+        for index in short[MAX_BRANCHES:]:
+            ids = candidates[index]
+            begins = float(first[ids[0]]) - total if ids else 0.0
+            scores[index] = CandidateScore(logprob=begins + _UNSEEN * len(ids), tokens=len(ids))
 
     def _score_group(
         self,
@@ -153,9 +164,16 @@ class _Written:
     """Greedy text as it grows, with what ends it."""
 
     def __init__(
-        self, end_ids: np.typing.NDArray[np.int64], end_of_text: frozenset[int], pieces: list[bytes], block: int | None
+        self,
+        end_ids: np.typing.NDArray[np.int64],
+        end_of_text: frozenset[int],
+        pieces: list[bytes],
+        request: FillRequest,
     ) -> None:
-        self._end_ids, self._end_of_text, self._pieces, self._block = end_ids, end_of_text, pieces, block
+        self._end_ids, self._end_of_text, self._pieces = end_ids, end_of_text, pieces
+        self._block = request.block_indent
+        self._least = -math.inf if request.least_logprob is None else request.least_logprob
+        self._logprob = 0.0
         self._data = b""
         self._cut: int | None = None
         self._steps: list[_Step] = []
@@ -168,6 +186,7 @@ class _Written:
         token = int(logits.argmax())
         end = _logsumexp(logits[self._end_ids]) - total
         self._steps.append(_Step(float(logits[token]) - total, end, len(self._data)))
+        self._logprob += self._steps[-1].logprob
         if token in self._end_of_text:
             return self._end("eos", len(self._data))
         self.tokens.append(token)
@@ -176,7 +195,12 @@ class _Written:
             how, at = "newline", _line_end(self._data)
         else:
             how, at = "dedent", _dedent(self._data, self._block)
-        return not self._goes_round() if at is None else self._end(how, at)
+        if at is not None:
+            return self._end(how, at)
+        if self._logprob < self._least:
+            self.ended = "unlikely"
+            return False
+        return not self._goes_round()
 
     def _goes_round(self) -> bool:
         """Whether the last tokens are the same few over and over, as they would be for ever."""

@@ -30,8 +30,8 @@ from repofill.models.protocol import EngineOptions
 
 Logits = npt.NDArray[np.float32]
 
-MAX_SCORED = 16
-"""Candidates scored in one batch, each a sequence of its own beside the prompt's."""
+MAX_BRANCHES = 4
+"""Continuations evaluated in one batch, each a sequence of its own beside the prompt's."""
 
 _BATCH_TOKENS = 512
 _MICRO_BATCH_TOKENS = 64
@@ -44,6 +44,11 @@ _TIMED_TOKENS = 16
 """Fewer take longer each."""
 _SCORING_CELLS = 256
 _MOST_THREADS = 8
+_ALONE_BYTES = 500_000_000
+"""Up to so much of weights times tokens one thread evaluates alone, in about 15 ms: threads wait for one another, and
+where two of them wake up on one core, or another program needs one, that takes 10 ms and more."""
+_READING_TOKENS = 3
+"""Reading the weights takes as long as computing with them for so many tokens."""
 _LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
 """llama.cpp splits text with std::regex, which takes about 300 bytes of stack for every character of a match: a word of
 40,000 letters ends the process. So such runs are tokenized in parts; no source code worth completing has any."""
@@ -100,7 +105,7 @@ class StopFlag:
 
 
 class Llama:
-    """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 16 are used
+    """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 4 are used
     only within `branch_logits` and `prefill`. Behind the first `exact` tokens stands what was moved there, or evaluated
     behind that."""
 
@@ -113,10 +118,12 @@ class Llama:
         self.vocabulary_size = C.llama_vocab_n_tokens(self._vocab)
         self.n_ctx = _window_tokens(description, options)
         self._cells = self.n_ctx + _SCORING_CELLS
+        self._threads = options.threads or physical_cores()
+        self._size_bytes = description.size_bytes
         self._context = self._new_context(description.path, options, stop)
         self._memory = C.llama_get_memory(self._context)
         self._can_shift = C.llama_memory_can_shift(self._memory)
-        self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_SCORED)
+        self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_BRANCHES)
         self.tokens: list[int] = []
         self.exact = self._tail = 0
         self._token_s = 0.0
@@ -206,13 +213,13 @@ class Llama:
         self, branches: Collection[tuple[int, ...]], see: Callable[[tuple[int, ...], Logits], None]
     ) -> None:
         """Evaluates several continuations of sequence 0 in one batch, shared beginnings once, and shows `see` each
-        beginning with the logits after it. Sequence 0 stays as it was. `branches`: at most 16, none empty, with no more
-        tokens than `branch_room`. Raises Aborted."""
+        beginning with the logits after it. Sequence 0 stays as it was. `branches`: at most MAX_BRANCHES, none empty,
+        with no more tokens than `branch_room`. Raises Aborted."""
         members: dict[tuple[int, ...], list[int]] = {}
         for sequence, branch in enumerate(branches, start=1):
             for beginning in beginnings(branch):
                 members.setdefault(beginning, []).append(sequence)
-        if len(branches) > MAX_SCORED or len(members) > self.branch_room:
+        if len(branches) > MAX_BRANCHES or len(members) > self.branch_room:
             raise ModelFault(f"{len(branches)} branches of {len(members)} tokens do not fit a batch")
         paths = sorted(members, key=len)
         try:
@@ -240,13 +247,11 @@ class Llama:
         self.exact = 0
 
     def _new_context(self, path: Path, options: EngineOptions, stop: StopFlag) -> Any:
-        threads = options.threads or physical_cores()
         params = C.llama_context_default_params()
         params.n_ctx = self._cells
         params.n_batch = _BATCH_TOKENS
         params.n_ubatch = _MICRO_BATCH_TOKENS
-        params.n_seq_max = 1 + MAX_SCORED
-        params.n_threads = params.n_threads_batch = threads
+        params.n_seq_max = 1 + MAX_BRANCHES
         params.kv_unified = True  # sequences share the prompt's cells; a partial seq_cp aborts otherwise
         params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED if options.n_gpu_layers == 0 else -1
         params.abort_callback = stop.callback
@@ -294,6 +299,9 @@ class Llama:
         batch.n_tokens = at + 1
 
     def _decode(self) -> None:
+        work = (self._batch.n_tokens + _READING_TOKENS) * self._size_bytes
+        threads = 1 if work <= _ALONE_BYTES else self._threads
+        C.llama_set_n_threads(self._context, threads, threads)
         code = C.llama_decode(self._context, self._batch)
         if code == _ABORTED:
             raise Aborted

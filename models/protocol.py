@@ -40,7 +40,9 @@ class FillRequest:
     """What to fill in, LF line ends throughout.
 
     `context`: other files, dependencies first, each beginning with its path comment and ending in a newline. `header`:
-    the current file's path comment with its newline. `candidates`: texts whose probability at the cursor is wanted.
+    the current file's path comment with its newline. `candidates`: texts whose probability at the cursor is wanted, the
+    most promising first: that of the others is an estimate. `least_logprob`: a text that is less probable by itself is
+    not worth writing to its end.
     `block_indent`: None stops at the end of the line; n says that the cursor opens a block, which ends before a
     non-blank line indented by at most n columns. `deadline_s`: seconds from arrival.
     """
@@ -52,6 +54,7 @@ class FillRequest:
     candidates: tuple[str, ...] = ()
     max_tokens: int = 48
     block_indent: int | None = None
+    least_logprob: float | None = None
     deadline_s: float = 1.0
 
 
@@ -67,8 +70,8 @@ class CandidateScore:
 class FillAnswer:
     """What the model wrote, greedily.
 
-    `ended`: "eos", "newline", "dedent", "length", "deadline" or "cancelled". `logprob`: natural, over the text's
-    `tokens` tokens and, unless cut by length, deadline or cancelling, its end. `scores` align with the request's
+    `ended`: "eos", "newline", "dedent", "length", "unlikely", "deadline" or "cancelled". `logprob`: natural, over the
+    text's `tokens` tokens and, in the first three cases, its end. `scores` align with the request's
     candidates; None where one could not be scored in time or in the window. `cached_tokens`: tokens of the prompt that
     were not evaluated for this request. `timings_ms`: tokenize, prefill, score, decode.
     """

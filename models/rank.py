@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
@@ -67,13 +67,15 @@ _MISSING = 0.5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
-    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer."""
+    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer. One that
+    is not `whole` was given up by the model: it has its share of the probability, but is never shown."""
 
     text: str
     copy: Candidate | None = None
     logprob: float | None = None
     tokens: int = 0
     generated: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +89,27 @@ class Ranked:
 def merge(
     copies: Sequence[Candidate],
     scores: Sequence[tuple[float, int] | None],
-    written: tuple[str, float, int] | None = None,
+    written: Option | None = None,
 ) -> list[Option]:
-    """Options from copied candidates with their scores and the model's own (text, log-probability, tokens); equal texts
+    """Options from copied candidates with their scores (log-probability, tokens), and the model's own; equal texts
     become one."""
     options = {
         copy.text: Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
         for copy, score in zip(copies, scores, strict=True)
     }
-    if written is not None and written[0].strip():
-        text, logprob, tokens = written
-        same = options.get(text)
-        copy = None if same is None else same.copy
-        options[text] = Option(text=text, copy=copy, logprob=logprob, tokens=tokens, generated=True)
+    if written is not None and written.text.strip():
+        same = options.get(written.text)
+        if same is None or written.whole:
+            options[written.text] = replace(written, copy=same and same.copy)
     return list(options.values())
+
+
+def by_promise(copies: Sequence[Candidate], place: Place, language: str, model: str) -> list[Candidate]:
+    """Copied candidates of distinct texts, first those that are the most probable by all that is known without the
+    model."""
+    of_text = {copy.text: copy for copy in copies}
+    ranked = rank(merge(copies, [None] * len(copies)), place, language, model)
+    return [of_text[r.option.text] for r in ranked]
 
 
 def rank(options: Sequence[Option], place: Place, language: str, model: str) -> list[Ranked]:

@@ -224,6 +224,30 @@ async def test_of_what_a_model_had_no_room_or_time_to_end_the_whole_part_is_show
     assert found.text == shown
 
 
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize(("ended", "shown"), [("newline", "edge"), ("unlikely", ""), ("length", "")])
+async def test_what_a_small_model_gave_up_is_not_shown(
+    ended: str, shown: str, explicit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it told to give anything up where the user asked."""
+    asked: list[FillRequest] = []
+
+    async def fill(request: FillRequest) -> FillAnswer:
+        asked.append(request)
+        return FillAnswer(
+            text="edge", ended=ended, logprob=-0.01, tokens=2, scores=(), prompt_tokens=9, cached_tokens=0
+        )
+
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    text = "def side(shape):\n    return "
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED, explicit=explicit)
+    assert found is not None
+    assert found.text == shown
+    assert [request.least_logprob is None for request in asked] == [explicit]
+
+
 @pytest.mark.parametrize(("other", "own"), [(CODE, ""), ("", CODE)], ids=["shows another file", "shows none"])
 @pytest.mark.parametrize(("state", "proposed"), [("crashed", "th, height):"), ("failed", "")])
 async def test_while_the_model_restarts_the_project_proposes(

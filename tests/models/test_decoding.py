@@ -174,21 +174,50 @@ def sequential_logprob(llama, filler, prompt, ids):
     return total
 
 
-def test_scores_equal_feeding_the_candidates_one_by_one(random_model):
+@pytest.mark.parametrize(
+    "candidates",
+    [
+        ("return x", "ret", "", "z" * 500, "return y\n    pass"),
+        (*(f"{digit}" * 90 for digit in range(4)), "z" * 500),
+        ("é",),
+    ],
+)
+def test_scores_equal_feeding_the_candidates_one_by_one(random_model, candidates):
+    """Those of the first four that are not far too long for a suggestion, in one batch or more."""
     llama, filler, _ = load(random_model)
-    candidates = ("return x", "ret", "", "return y\n    pass", "x" * 60, *(f"value_{i}" for i in range(30)), "z" * 500)
     asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
     alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
     llama.clear()
     answer = filler.fill(asked)
     assert (answer.text, answer.ended) == (alone.text, alone.ended)
     assert answer.logprob == pytest.approx(alone.logprob, abs=1e-2)
-    assert answer.scores[-1] is None, "far too long for a suggestion"
     prompt = llama.tokens[: answer.prompt_tokens]
-    for candidate, score in zip(candidates[:-1], answer.scores[:-1], strict=True):
-        ids = llama.tokenize(candidate)
-        assert score.tokens == len(ids)
-        assert score.logprob == pytest.approx(sequential_logprob(llama, filler, prompt, ids), abs=1e-2)
+    for candidate, score in zip(candidates, answer.scores, strict=True):
+        assert (score is None) is (len(candidate) == 500)
+        if score is not None:
+            ids = llama.tokenize(candidate)
+            assert score.tokens == len(ids)
+            assert score.logprob == pytest.approx(sequential_logprob(llama, filler, prompt, ids), abs=1e-2)
+
+
+def test_of_less_promising_candidates_the_first_token_counts(chain):
+    """Behind the first four: the certain token and an end cost two units each, what begins otherwise much more."""
+    scores = chain.fill(request("a =", candidates=("2", "3", "4", "5", "1", "1y", "6", ""))).scores
+    assert [score.logprob for score in scores[4:6]] == pytest.approx([-2, -4], abs=1e-2)
+    assert scores[6].logprob < scores[4].logprob - 3
+    assert [score.tokens for score in scores[4:]] == [1, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("least", "ended", "text"), [(None, "newline", "vw"), (-0.3, "unlikely", "v"), (-9, "newline", "vw")]
+)
+def test_a_text_that_gets_too_improbable_is_given_up(make_gguf, least, ended, text):
+    successors = {"u": "v", "v": "w", "w": "\n"}
+    _, filler, _ = load(make_gguf(successors=successors, certainty=0.35))
+    whole = filler.fill(request("u"))
+    answer = filler.fill(request("u", least_logprob=least))
+    assert (answer.text, answer.ended) == (text, ended)
+    assert (answer.logprob == whole.logprob) is (answer.text == whole.text)
 
 
 @pytest.mark.parametrize(("prefix", "text"), [("a =", "1"), ("if x:", ""), ("u", "vw")])

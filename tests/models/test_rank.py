@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from repofill.context.matches import Candidate
 from repofill.models.budget import budget_for
 from repofill.models.place import Place
-from repofill.models.rank import FEATURES, bundled_weights, features, merge, rank
+from repofill.models.rank import FEATURES, Option, bundled_weights, by_promise, features, merge, rank
 
 BUNDLED = bundled_weights().model
 
@@ -18,25 +18,49 @@ def copy(text: str, match_length: int, votes: int = 1, origin: str = "project") 
     return Candidate(text=text, match_length=match_length, votes=votes, origin=origin)
 
 
+def own(text: str, logprob: float, tokens: int, *, whole: bool = True) -> Option:
+    return Option(text=text, logprob=logprob, tokens=tokens, generated=True, whole=whole)
+
+
 def test_equal_texts_become_one_option() -> None:
     """A copied text that the model wrote too keeps both its origins, with the model's own score."""
-    options = merge([copy("a)", 12), copy("b)", 9)], [(-3.0, 2), (-1.0, 2)], ("b)", -0.9, 3))
+    options = merge([copy("a)", 12), copy("b)", 9)], [(-3.0, 2), (-1.0, 2)], own("b)", -0.9, 3))
     assert [(o.text, o.copy is not None, o.generated, o.logprob) for o in options] == [
         ("a)", True, False, -3.0),
         ("b)", True, True, -0.9),
     ]
 
 
+def test_what_the_model_gave_up_takes_its_share_alone() -> None:
+    """It competes with the copied texts, and does not agree with one that it is only the beginning of."""
+    copies, scores = [copy("a)", 12)], [(-3.0, 2)]
+    there, given_up = merge(copies, scores), merge(copies, scores, own("b", -1.5, 1, whole=False))
+    assert [(o.text, o.whole) for o in given_up] == [("a)", True), ("b", False)]
+    assert merge(copies, scores, own("a)", -1.5, 1, whole=False)) == there
+    alone, beside = (rank(options, Place(), "python", BUNDLED) for options in (there, given_up))
+    assert alone[0].confidence > next(r.confidence for r in beside if r.option.whole)
+
+
+def test_the_most_promising_copies_come_first() -> None:
+    """By what the weights without a model make of them, each once."""
+    copies = [copy("alpha)", 12), copy("beta)", 60, 4), copy("gamma)", 9)]
+    ordered = by_promise(copies, Place(), "python", BUNDLED)
+    ranked = rank(merge(copies, [None] * 3), Place(), "python", BUNDLED)
+    assert ordered == [r.option.copy for r in ranked]
+    assert ordered[0].text == "beta)"
+    assert by_promise([], Place(), "", BUNDLED) == []
+
+
 def test_nothing_written_is_no_option() -> None:
     """White space from the model is not an option; no scores are none."""
-    assert merge([], [], ("  ", -0.1, 1)) == []
+    assert merge([], [], own("  ", -0.1, 1)) == []
     assert merge([copy("x", 5)], [None])[0].logprob is None
     assert rank([], Place(), "python", BUNDLED) == []
 
 
 def test_features_are_finite_and_complete() -> None:
     """Every option has every feature; impossible scores stay bounded."""
-    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], ("c", -0.0, 0)), Place())
+    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], own("c", -0.0, 0)), Place())
     assert all(set(row) == set(FEATURES) for row in rows)
     assert all(abs(value) < 100 for row in rows for value in row.values())
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
@@ -84,7 +108,7 @@ def test_the_model_decides_between_equal_matches() -> None:
 
 def test_elsewhere_the_models_word_counts_for_less() -> None:
     """In a language that it was not trained on; another model may know that."""
-    options = merge([copy("alpha)", 12)], [(-6.0, 3)], ("gamma)", -1.5, 3))
+    options = merge([copy("alpha)", 12)], [(-6.0, 3)], own("gamma)", -1.5, 3))
 
     def sure(language: str, model: str) -> float:
         return next(r.confidence for r in rank(options, Place(), language, model) if r.option.generated)
