@@ -41,8 +41,8 @@ _SEARCH_THREADS = 2
 """One for a search that nobody waits for any longer, the other for the newest."""
 _LINE_TOKENS = 48
 _UNLIKELY = -4.0
-"""A text of a small model that is less probable by itself (natural logarithm) is not written to its end: at 840 places no
-such text of the bundled model was right."""
+"""A text of a small model that is less probable by itself (natural logarithm) is not written to its end: at 840 places
+no such text of the bundled model was right."""
 _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
 _NOT_ENDED = frozenset({"length", "unlikely"})

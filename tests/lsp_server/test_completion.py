@@ -242,7 +242,8 @@ async def test_what_a_small_model_gave_up_is_not_shown(
     monkeypatch.setattr(engine, "fill", fill)
     text = "def side(shape):\n    return "
     cursor = Cursor(path="new.py", text=text, offset=len(text))
-    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED, explicit=explicit)
+    settings = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.0))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, settings, explicit=explicit)
     assert found is not None
     assert found.text == shown
     assert [request.least_logprob is None for request in asked] == [explicit]
