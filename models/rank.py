@@ -100,7 +100,7 @@ def merge(
     if written is not None and written.text.strip():
         same = options.get(written.text)
         if same is None or written.whole:
-            options[written.text] = replace(written, copy=same and same.copy)
+            options[written.text] = replace(written, copy=None if same is None else same.copy)
     return list(options.values())
 
 
