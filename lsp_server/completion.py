@@ -153,7 +153,9 @@ class Completer:
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
-        return await asyncio.shield(self._planned(index, cursor, _budget(await self._engine.describe(), settings)))
+        model = await self._engine.describe()
+        await self._engine.ready()  # how many are worth their time is known then
+        return await asyncio.shield(self._planned(index, cursor, self._budget(model, settings)))
 
     async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
@@ -218,7 +220,7 @@ class Completer:
         place = Place.between(*near)
         language = _language_name(cursor.path)
         copies = by_promise(distinct, place, language, model.name)
-        budget = _budget(model, settings)
+        budget = self._budget(model, settings)
         planning = self._planned(index, cursor, budget)
         await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
         try:
@@ -280,6 +282,17 @@ class Completer:
             plans.popitem(last=False)
         return known.plan
 
+    def _budget(self, model: ModelDescription, settings: Settings) -> Budget:
+        context = settings.context
+        return budget_for(
+            min(model.context_window, settings.model.context_window or model.context_window),
+            model.size_bytes,
+            self._engine.tokens_per_s,
+            context=context.budget_tokens,
+            prefix=context.prefix_tokens,
+            suffix=context.suffix_tokens,
+        )
+
     async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget, previous: Plan) -> Plan:
         resolution = index.resolution(cursor.path)
         before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
@@ -317,17 +330,6 @@ def _result(planned: _Planned | None) -> Plan:
     if planned is None or not planned.plan.done() or planned.plan.cancelled() or planned.plan.exception() is not None:
         return Plan()
     return planned.plan.result()
-
-
-def _budget(model: ModelDescription, settings: Settings) -> Budget:
-    context = settings.context
-    return budget_for(
-        min(model.context_window, settings.model.context_window or model.context_window),
-        model.size_bytes,
-        context=context.budget_tokens,
-        prefix=context.prefix_tokens,
-        suffix=context.suffix_tokens,
-    )
 
 
 def _language_name(path: str) -> str:

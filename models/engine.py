@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import itertools
 import logging
+import math
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,7 @@ class Engine:
         self._settled = asyncio.Event()
         self._state, self._reason = "idle", ""
         self._back_off_s = _FIRST_BACK_OFF_S
+        self._tokens_per_s = math.inf
 
     @property
     def state(self) -> str:
@@ -93,6 +95,19 @@ class Engine:
         """The model process, None while there is none."""
         return self._child.pid if self._child else None
 
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens of a prompt that the model evaluates in a second, as measured when it was loaded; infinite before."""
+        return self._tokens_per_s
+
+    async def ready(self, timeout_s: float | None = None) -> bool:
+        """Starts the process if need be and waits until it is ready, or there is no hope for now."""
+        self._start()
+        if not self._settled.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._settled.wait(), timeout_s)
+        return self._state == "ready"
+
     async def describe(self) -> ModelDescription:
         """What the model file says, without loading it. Raises ModelFileError."""
         signature = self._signature()
@@ -105,7 +120,7 @@ class Engine:
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._counts}
         known = {key: self._counts[key] for key in keys if key in self._counts}
-        if unknown and not await self._ready():
+        if unknown and not await self.ready():
             raise EngineUnavailable(self._reason or f"the engine is {self._state}")
         for chunk in _chunks(unknown):
             counted = await self._count([unknown[key] for key in chunk])
@@ -125,7 +140,7 @@ class Engine:
         awaiting task stops the evaluation."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + request.deadline_s
-        if not await self._ready(request.deadline_s):
+        if not await self.ready(request.deadline_s):
             return None
         id, left = next(self._ids), deadline - loop.time()
         message = Fill(client=self._client, id=id, request=replace(request, deadline_s=left))
@@ -147,7 +162,7 @@ class Engine:
 
     async def warm(self, request: FillRequest) -> None:
         """Brings a prompt into the cache while nothing else is asked for; returns when it is there or was given up."""
-        if not await self._ready():
+        if not await self.ready():
             return
         id = next(self._ids)
         message = Fill(client=self._client, id=id, request=request, prefill_only=True)
@@ -163,14 +178,6 @@ class Engine:
         """Ends the model process. Requests under way are answered with None."""
         await self._end()
         self._enter("closed")
-
-    async def _ready(self, timeout_s: float | None = None) -> bool:
-        """Starts the process if need be and waits until it is ready, or there is no hope for now."""
-        self._start()
-        if not self._settled.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), timeout_s)
-        return self._state == "ready"
 
     async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
         id = next(self._ids)
@@ -235,6 +242,8 @@ class Engine:
             while (message := await child.receive()) is not None:
                 match message:
                     case Ready():
+                        self._tokens_per_s = message.tokens_per_s
+                        _log.info("the model is loaded: it reads %d tokens/s", message.tokens_per_s)
                         self._enter("ready")
                     case Failed():
                         return message.reason

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import re
 import sys
@@ -42,6 +43,7 @@ _MOVED_S = 0.1
 """Seconds from which on the text behind the cursor is not evaluated anew; its cells are moved instead."""
 _TIMED_TOKENS = 16
 """Fewer take longer each."""
+_TRIALS_S, _TRIAL_TOKENS = 0.1, 32
 _SCORING_CELLS = 256
 _MOST_THREADS = 8
 _ALONE_BYTES = 500_000_000
@@ -107,7 +109,7 @@ class StopFlag:
 class Llama:
     """A model with one context. Sequence 0 holds `tokens`, the latest prompt and answer; sequences 1 to 4 are used
     only within `branch_logits` and `prefill`. Behind the first `exact` tokens stands what was moved there, or evaluated
-    behind that."""
+    behind that. `tokens_per_s` of a prompt were evaluated when the model was loaded."""
 
     def __init__(self, description: ModelDescription, options: EngineOptions, stop: StopFlag) -> None:
         """Loads the model. Raises ModelFileError when llama.cpp refuses it; may end the process on a damaged file."""
@@ -136,6 +138,7 @@ class Llama:
         self._markers = self._parsed_markers(description)
         self._space_prefix = self._tokenize("\n") if C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM else []
         self._try_out(description.path)
+        self.tokens_per_s = self._speed()
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
@@ -267,6 +270,16 @@ class Llama:
         if not np.isfinite(self.logits()).all():
             raise ModelFileError(path, "what it computes is not a number: it is damaged; download it again")
         self.clear()
+
+    def _speed(self) -> float:
+        """Tokens of a prompt per second, by the quickest of some evaluations: whatever starts repofill has other work,
+        too."""
+        fewest, end = math.inf, time.perf_counter() + _TRIALS_S
+        while math.isinf(fewest) or time.perf_counter() < end:
+            self._extend([0] * min(_TRIAL_TOKENS, self.n_ctx))
+            self.clear()
+            fewest = min(fewest, self._token_s)
+        return 1 / max(fewest, 1e-9)
 
     def _truncate(self, length: int) -> int:
         if length < len(self.tokens):

@@ -98,9 +98,11 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit."""
+    """Answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit, of which it evaluates so many in a
+    second."""
 
     n_ctx: int
+    tokens_per_s: float
     version: int = VERSION
 
 

@@ -120,7 +120,7 @@ class _Worker:
             return 0
         self._filler = Filler(llama, description)
         self._llama = llama
-        self._send(Ready(n_ctx=llama.n_ctx))
+        self._send(Ready(n_ctx=llama.n_ctx, tokens_per_s=llama.tokens_per_s))
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         while True:
             self._work(self._jobs.next())

@@ -17,7 +17,7 @@ from repofill.lsp_server import completion
 from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions, _unwanted
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
-from repofill.models.engine import EngineUnavailable
+from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
@@ -66,6 +66,35 @@ async def test_a_busy_store_stops_neither_the_loop_nor_the_answer(tmp_path: Path
         assert "th, height):" in [copy.text for copy in found.copies]
     finally:
         await engine.close()
+
+
+async def test_a_slow_machine_is_asked_for_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed is known before the first plan is made, and counts for the text around the cursor as well."""
+    for name in NAMES:
+        code = f"def {name}_area({name}):\n" + f"    {name} = {name} + {name}\n" * 40
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    text = (
+        "".join(f"from {name} import {name}_area\n" for name in NAMES) + "".join(f"{n}_area(1)\n" for n in NAMES) * 30
+    )
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = {}
+    for speed in (None, 10.0):
+        engine = make_engine(Settings())
+        if speed is not None:
+            monkeypatch.setattr(Engine, "tokens_per_s", speed)
+        completer = Completer(engine)
+        try:
+            plan = await completer.plan(index, cursor, UNHURRIED)
+            gathered = await completer.gather(index, cursor, UNHURRIED)
+        finally:
+            await engine.close()
+        assert gathered.answer is not None
+        assert gathered.plan == plan
+        found[speed] = plan.tokens, gathered.answer.prompt_tokens - plan.tokens
+    assert found[10.0][0] <= 512 < found[None][0]
+    assert found[10.0][1] < 500 < found[None][1]
 
 
 async def test_an_older_request_never_takes_the_place_of_a_newer_one(

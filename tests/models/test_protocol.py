@@ -56,7 +56,7 @@ answers = st.builds(
 ids = st.integers(0, 2**60)
 messages = st.one_of(
     st.builds(Hello, client=texts, model=texts, options=st.builds(EngineOptions, n_ctx=ids), version=ids),
-    st.builds(Ready, n_ctx=ids),
+    st.builds(Ready, n_ctx=ids, tokens_per_s=numbers),
     st.builds(Failed, reason=texts),
     st.builds(Fill, client=texts, id=ids, request=requests, prefill_only=st.booleans()),
     st.builds(Filled, client=texts, id=ids, answer=st.none() | answers),

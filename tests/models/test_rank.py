@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,10 +143,35 @@ def test_maybe_only_a_blank_line_is_wanted(score: tuple[float, int] | None, lang
     assert sure(finished, 4) == sure(writing, 4)
 
 
-@given(window=st.integers(64, 20_000), size=st.integers(0, 10**11), wanted=st.integers(0, 30_000))
-def test_budgets_fit_the_window(window: int, size: int, wanted: int) -> None:
-    """Context, prefix, suffix and answer never exceed the window, whatever is asked for."""
-    budget = budget_for(window, size, context=wanted, prefix=wanted, suffix=wanted, answer=wanted)
+@given(
+    window=st.integers(64, 20_000),
+    size=st.integers(0, 10**11),
+    wanted=st.integers(0, 30_000),
+    speed=st.floats(0, 1e6) | st.just(math.inf),
+)
+def test_budgets_fit_the_window(window: int, size: int, wanted: int, speed: float) -> None:
+    """Context, prefix, suffix and answer never exceed the window, whatever is asked for and however slow it is."""
+    budget = budget_for(window, size, speed, context=wanted, prefix=wanted, suffix=wanted, answer=wanted)
     parts = (budget.context, budget.prefix, budget.suffix, budget.answer)
     assert min(parts) >= 0
     assert sum(parts) <= window
+
+
+@pytest.mark.parametrize(
+    ("size", "speed", "context", "prefix", "suffix"),
+    [
+        (800_000_000, math.inf, 3072, 768, 192),
+        (800_000_000, 400, 3072, 768, 192),
+        (800_000_000, 190, 1472, 320, 80),
+        (800_000_000, 191, 1472, 320, 80),
+        (800_000_000, 74, 576, 256, 64),
+        (4_000_000_000, 10, 512, 256, 64),
+        (16_000_000, 2000, 1024, 768, 192),
+    ],
+)
+def test_a_slow_machine_gets_short_prompts(size: int, speed: float, context: int, prefix: int, suffix: int) -> None:
+    """Of what an evaluation takes seconds for there is less, unless the user has said how much."""
+    budget = budget_for(16_384, size, speed)
+    assert (budget.context, budget.prefix, budget.suffix) == (context, prefix, suffix)
+    budget = budget_for(16_384, size, speed, context=2000, prefix=500, suffix=100)
+    assert (budget.context, budget.prefix, budget.suffix) == (2000, 500, 100)
