@@ -48,7 +48,7 @@ def _is_worth_it(text: str, place: Place) -> bool:
     """Not so short, nor on a new line one word alone: `return`, `self`. Where words stand behind the cursor, only what
     leads to them."""
     begun = bool(place.line.strip()) or len(_WORD.findall(text)) > 1
-    return len(text) >= _SHORTEST and begun and not _WORD.search(place.rest)
+    return len(text.strip()) >= _SHORTEST and begun and not _WORD.search(place.rest)
 
 
 def _probability(row: Mapping[str, float]) -> float:
