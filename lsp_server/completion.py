@@ -22,7 +22,7 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
-from repofill.models.beginning import SURE, of_unfinished, sure_beginning
+from repofill.models.beginning import SURE, gain, of_unfinished, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.engine import Engine, EngineUnavailable
@@ -350,14 +350,14 @@ def _whole_lines(answer: FillAnswer) -> str:
 
 
 def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
-    """The options at a cursor that are right with a probability of at least `least`, the most probable first; where
-    there is none, the beginning of a line that is sure all the same."""
+    """The options at a cursor that are right with a probability of at least `least`, the most probable first; ahead of
+    them the beginning of a line, where it is so much surer that more is gained by it."""
     ranked = rank_gathered(gathered)
     likely = [r for r in ranked if r.confidence >= least]
-    if likely or not gathered.scored:
+    beginning = sure_beginning(ranked, gathered.place, max(least, SURE)) if gathered.scored else None
+    if beginning is None or (likely and gain(likely[0]) >= gain(beginning)):
         return likely
-    beginning = sure_beginning(ranked, gathered.place, max(least, SURE))
-    return [beginning] if beginning is not None else []
+    return [beginning, *likely]
 
 
 def options_of(gathered: Gathered) -> list[Option]:
