@@ -45,6 +45,8 @@ _UNLIKELY = -4.0
 no such text of the bundled model was right."""
 _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
+_LEAST_CHARACTERS = 2
+"""A single one is typed as fast as it is accepted."""
 _NOT_ENDED = frozenset({"length", "unlikely"})
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
@@ -181,9 +183,10 @@ class Completer:
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
         sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
+        items = [s for s in _suggestions(sure, cursor, closers) if explicit or len(s.text) >= _LEAST_CHARACTERS]
         answer = gathered.answer
         return Completion(
-            items=_suggestions(sure, cursor, closers)[: settings.suggest.max_items],
+            items=tuple(items[: settings.suggest.max_items]),
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,

@@ -204,6 +204,19 @@ async def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, i
     assert list(dict.fromkeys(texts)) == expected
 
 
+@pytest.mark.parametrize(("explicit", "expected"), [(False, []), (True, [":"])])
+async def test_a_single_character_is_typed_unless_it_was_asked_for(
+    explicit: bool, expected: list[str], tmp_path: Path
+) -> None:
+    engine = make_engine(Settings())
+    engine._enter("crashed")
+    text = f"{CODE}def area(width, height)"
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED, explicit=explicit)
+    assert found is not None
+    assert [item.text for item in found.items] == expected
+
+
 @pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])
 async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     inside: bool, warmed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
