@@ -22,7 +22,7 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
-from repofill.models.beginning import SURE, of_unfinished, sure_beginning
+from repofill.models.beginning import SURE, gain, of_unfinished, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.engine import Engine, EngineUnavailable
@@ -45,6 +45,8 @@ _UNLIKELY = -4.0
 no such text of the bundled model was right."""
 _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
+_LEAST_CHARACTERS = 2
+"""A single one is typed as fast as it is accepted."""
 _NOT_ENDED = frozenset({"length", "unlikely"})
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
@@ -183,9 +185,10 @@ class Completer:
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
         sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
+        items = [s for s in _suggestions(sure, cursor, closers) if explicit or len(s.text) >= _LEAST_CHARACTERS]
         answer = gathered.answer
         return Completion(
-            items=_suggestions(sure, cursor, closers)[: settings.suggest.max_items],
+            items=tuple(items[: settings.suggest.max_items]),
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
             context=gathered.plan.files,
@@ -352,14 +355,14 @@ def _whole_lines(answer: FillAnswer) -> str:
 
 
 def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
-    """The options at a cursor that are right with a probability of at least `least`, the most probable first; where
-    there is none, the beginning of a line that is sure all the same."""
+    """The options at a cursor that are right with a probability of at least `least`, the most probable first; ahead of
+    them the beginning of a line, where it is so much surer that more is gained by it."""
     ranked = rank_gathered(gathered)
     likely = [r for r in ranked if r.confidence >= least]
-    if likely or not gathered.scored:
+    beginning = sure_beginning(ranked, gathered.place, max(least, SURE)) if gathered.scored else None
+    if beginning is None or (likely and gain(likely[0]) >= gain(beginning)):
         return likely
-    beginning = sure_beginning(ranked, gathered.place, max(least, SURE))
-    return [beginning] if beginning is not None else []
+    return [beginning, *likely]
 
 
 def options_of(gathered: Gathered) -> list[Option]:

@@ -1,4 +1,4 @@
-"""How far a line is sure where no whole one is. Pure; called by the completion path.
+"""How far a line is sure: where no whole one is, or is much less so. Pure; called by the completion path.
 
 That the author's text begins in some way is more probable than the options that begin so are together: what is none of
 them may begin so, too. A logistic model says how probable; its weights are fitted by `repofill bench tune` beside those
@@ -35,20 +35,21 @@ def sure_beginning(ranked: Sequence[Ranked], place: Place, least: float = SURE) 
     """Of the beginnings of the options at a place, the most probable first, the one to gain most by that is right with
     a probability of at least `least`; None where there is none."""
     texts = beginnings((r.option.text for r in ranked[:OPTIONS]), place)
-    best, gain = None, -math.inf
-    for text in (text for text in texts if _is_worth_it(text, place)):
-        probability = _probability(features(text, ranked, place))
-        gained = probability * len(text) - (1 - probability) * _WRONG
-        if probability >= least and gained > gain:
-            best, gain = Ranked(option=_option(text, ranked), confidence=probability), gained
-    return best
+    probable = ((text, _probability(features(text, ranked, place))) for text in texts if _is_worth_it(text, place))
+    sure = [Ranked(option=_option(text, ranked), confidence=p) for text, p in probable if p >= least]
+    return max(sure, key=gain, default=None)
+
+
+def gain(ranked: Ranked) -> float:
+    """What showing a text is worth, in characters that need not be typed."""
+    return ranked.confidence * len(ranked.option.text) - (1 - ranked.confidence) * _WRONG
 
 
 def _is_worth_it(text: str, place: Place) -> bool:
     """Not so short, nor on a new line one word alone: `return`, `self`. Where words stand behind the cursor, only what
     leads to them."""
     begun = bool(place.line.strip()) or len(_WORD.findall(text)) > 1
-    return len(text) >= _SHORTEST and begun and not _WORD.search(place.rest)
+    return len(text.strip()) >= _SHORTEST and begun and not _WORD.search(place.rest)
 
 
 def _probability(row: Mapping[str, float]) -> float:

@@ -76,9 +76,10 @@ def trim(
 ) -> str:
     """What of `raw` is shown between `before` and `after` (LF line ends), "" when nothing is left.
 
-    One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, never the
-    rest of the cursor's line a second time, no trailing white space. Unless `inserted`, `raw` goes on to the end of its
-    line: where code stands behind the cursor that it does not end in, it would be in the place of that.
+    One line, or with `block_indent` the lines of the block; never a line that already follows the cursor, nor the one
+    above once more, as 1 of 1000 lines is; never the rest of the cursor's line a second time, no trailing white space.
+    Unless `inserted`, `raw` goes on to the end of its line: where code stands behind the cursor that it does not end
+    in, it would be in the place of that.
     """
     lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = lines[:1] if block_indent is None else _block(lines, block_indent, max_lines)
@@ -93,10 +94,12 @@ def trim(
     if _stray(text, line) < len(text) and not _PROSE.match(line):
         opened = _opened_above(_depth(line + text), above)[_closed_below(after, above) :]
         text = text[: _stray(text, line, opened)].rstrip()
-    text = _without_rest_of_line(text, line, after.partition("\n")[0], inserted)
+    rest = after.partition("\n")[0]
+    text = _without_rest_of_line(text, line, rest, inserted)
     while block_indent is not None and (cut := _not_ended(text, line)) < len(text):
         text = text[: max(text.rfind("\n", 0, cut), 0)].rstrip()
-    return "" if not text.strip() else text
+    said_above = f"{line}{text}{rest}".rstrip() == next(_upwards(above), "").rstrip()
+    return "" if said_above or not text.strip() else text
 
 
 def closes(text: str, line: str, closers: str) -> bool:

@@ -12,13 +12,24 @@ from typing import Any
 import pytest
 
 from repofill.context.index import WorkspaceIndex
+from repofill.context.matches import Candidate
 from repofill.context.store import Store
 from repofill.lsp_server import completion
-from repofill.lsp_server.completion import Completer, Cursor, _closers, _suggestions, _unwanted
+from repofill.lsp_server.completion import (
+    Completer,
+    Cursor,
+    Gathered,
+    Plan,
+    _closers,
+    _suggestions,
+    _unwanted,
+    sure_enough,
+)
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
+from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
 
@@ -193,6 +204,46 @@ async def test_where_no_whole_line_is_sure_its_beginning_is_shown(tmp_path: Path
         assert found.items == ()
     finally:
         await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "copied", "expected"),
+    [
+        # a line that may go on in two ways, and the word that both begin with
+        ("size = frame.l", {"imit": 40, "imit + 1": 44, "imit - 1": 40}, ["imit", "imit + 1"]),
+        ("fail(e", {"rror, NotFound)": 40, "rror, Refused)": 38}, ["rror,"]),
+        ("fail(e", {"rror, NotFound)": 60, "xc)": 3}, ["rror, NotFound)"]),
+        ("fail(e", {"rror)": 3, "xc)": 3}, []),
+    ],
+)
+async def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, int], expected: list[str]) -> None:
+    copies = (Candidate(text=text, match_length=at, votes=1, origin="before") for text, at in copied.items())
+    gathered = Gathered(
+        copies=tuple(copies),
+        written="",
+        answer=None,
+        scored=True,
+        plan=Plan(),
+        model=await make_engine(Settings()).describe(),
+        place=Place(line=line),
+        language="python",
+        timings_ms={},
+    )
+    texts = [r.option.text for r in sure_enough(gathered, Settings().suggest.min_confidence)]
+    assert list(dict.fromkeys(texts)) == expected
+
+
+@pytest.mark.parametrize(("explicit", "expected"), [(False, []), (True, [":"])])
+async def test_a_single_character_is_typed_unless_it_was_asked_for(
+    explicit: bool, expected: list[str], tmp_path: Path
+) -> None:
+    engine = make_engine(Settings())
+    engine._enter("crashed")
+    text = f"{CODE}def area(width, height)"
+    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED, explicit=explicit)
+    assert found is not None
+    assert [item.text for item in found.items] == expected
 
 
 @pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])

@@ -53,6 +53,7 @@ ERRORS = [("rror, FeatureRequestError)", 0.14, 40), ("rror, JsonRpcError)", 0.13
         ("send(e", [], ""),
         # not so little that typing it takes no longer
         ("send(e", [("x, FeatureRequestError)", 0.2, 40), ("x, JsonRpcError)", 0.2, 40)], ""),
+        ("close()", [(" -> None:", 0.2, 40), (" -> int:", 0.2, 40)], ""),
         # nor a sign that may well be another
         ("x.", [("width: int", 0.13, 40), ("width = 1", 0.12, 40), ("width: str", 0.02, 40)], "width"),
         # on a new line not one word alone

@@ -150,6 +150,11 @@ def check(raw: str, around: str, expected: str) -> None:
         ("end_of(x)", "a = 1\n|", "end_of(x)"),
         # a block ends where its indentation ends
         ("\n    a = 1\n    return a\n\nb = 2", "def f():|\n", "\n    a = 1\n    return a"),
+        # hardly anybody writes the line above once more, indented alike
+        (" == right", "check(a)\nassert left == right\n\nassert left|\n", ""),
+        ("x", "call(x)\ncall(|)\n", ""),
+        ("x)", "if a:\n    call(x)\ncall(|\n", "x)"),
+        ("x, y)", "call(x)\ncall(|\n", "x, y)"),
         # a line is repeated where it is indented alike; a block that was cut leaves no bracket open
         ("if (x) {\n    g();\n  }\n  return 1;\n}", "function f() {\n  |\n}\n", "if (x) {\n    g();\n  }\n  return 1;"),
         ("a();\n  if (x) {\n    g();", "function f() {\n  |\n}\n", "a();"),
