@@ -19,7 +19,7 @@ SHAPES = "".join(
     f"def {name}(shape):\n    outline = shape.width * shape.height + shape.border\n    return outline\n\n\n"
     for name in ("first", "second", "third")
 )
-OTHERWISE = "def other(shape):\n    outline = shape.width * shape.height - shape.margin\n    return outline\n\n\n"
+OTHERWISE = "def other(shape):\n    outline = shape.width + shape.height - shape.margin\n    return outline\n\n\n"
 TYPED, REST = OTHERWISE + SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
 """A line that the file itself continues three times over, and once otherwise. Elsewhere a suggestion is what it is."""
 SCRIPT = (

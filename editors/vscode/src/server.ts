@@ -20,6 +20,7 @@ import { LateAnswers } from "./logic/late";
 import type { Explanation } from "./logic/report";
 import { explicitSettings } from "./logic/settings";
 import { isBusy, type Life, type ServerStatus } from "./logic/state";
+import { Typing } from "./logic/typing";
 
 type Answer = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
@@ -60,6 +61,7 @@ export class Server implements vscode.Disposable {
     (answer) => itemsOf(answer).length > 0,
     (place) => void showLateAnswer(place),
   );
+  private readonly typing = new Typing<vscode.InlineCompletionItem>(textOf);
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -219,6 +221,7 @@ export class Server implements vscode.Disposable {
       workspace: {
         configuration: () => {
           this.refreshSoon(); // by then the server goes by them
+          this.typing.forget();
           return [this.settings()];
         },
       },
@@ -232,6 +235,16 @@ export class Server implements vscode.Disposable {
     token: vscode.CancellationToken,
     ask: (token: vscode.CancellationToken) => Promise<Answer>,
   ): Promise<Answer> {
+    const explicit = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
+    const line = document.lineAt(position.line).text;
+    const [before, after] = [line.slice(0, position.character), line.slice(position.character)];
+    const here = { document: document.uri.toString(), line: position.line, before, after };
+    if (!explicit && context.selectedCompletionInfo === undefined) {
+      const { items, typed } = this.typing.rest(here);
+      if (items.length > 0) {
+        return items.map((item) => restOf(item, typed, position));
+      }
+    }
     const place = placeOf(document, position, context.selectedCompletionInfo?.text);
     const request = (): { answer: Promise<Answer>; cancel: () => void } => {
       const cancellation = new vscode.CancellationTokenSource();
@@ -248,11 +261,11 @@ export class Server implements vscode.Disposable {
       this.late.cancel(place);
     });
     try {
-      const explicit = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
       const answer = await this.late.ask(place, request, explicit);
       if (itemsOf(answer).length > 0) {
         this.lastPlace = { document, position };
       }
+      this.typing.show(here, itemsOf(answer));
       return answer;
     } finally {
       cancelled.dispose(); // VS Code also cancels what it has got an answer to; the server may still be at work on it
@@ -274,6 +287,7 @@ export class Server implements vscode.Disposable {
     }
     this.client = undefined;
     this.late.cancel();
+    this.typing.forget();
     void client.dispose().catch(() => undefined);
     const delay = this.crashes.delayAfterCrash(Date.now());
     if (delay === undefined) {
@@ -352,6 +366,16 @@ async function exited(process: ChildProcess | undefined): Promise<void> {
 
 function itemsOf(answer: Answer): readonly vscode.InlineCompletionItem[] {
   return Array.isArray(answer) ? answer : (answer?.items ?? []);
+}
+
+function textOf(item: vscode.InlineCompletionItem): string {
+  return typeof item.insertText === "string" ? item.insertText : item.insertText.value;
+}
+
+/** What of a suggestion is left when so many of its characters stand ahead of the cursor. */
+function restOf(item: vscode.InlineCompletionItem, typed: number, position: vscode.Position): vscode.InlineCompletionItem {
+  const end = item.range?.end.translate(0, typed) ?? position;
+  return new vscode.InlineCompletionItem(textOf(item).slice(typed), new vscode.Range(position, end), item.command);
 }
 
 /** A document's version, a position in it, and what the completion menu has selected. */

@@ -92,7 +92,7 @@ function tests(): void {
     const provider = registered(INLINE).args[1] as {
       provideInlineCompletionItems: (document: object, position: Position, context: object, token: object) => unknown;
     };
-    const document = { uri: Uri.file("/a.py"), version: 1, languageId: "python" };
+    const document = { uri: Uri.file("/a.py"), version: 1, languageId: "python", lineAt: () => ({ text: "" }) };
     const cancellation = new CancellationTokenSource();
     const how = { triggerKind: InlineCompletionTriggerKind.Invoke };
     const items = await provider.provideInlineCompletionItems(document, new Position(line, 0), how, cancellation.token);
