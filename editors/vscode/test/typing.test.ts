@@ -41,5 +41,9 @@ suite("a suggestion that is being typed", () => {
     typing.show(at("|"), ["xy"]);
     typing.forget();
     assert.deepEqual(typing.rest(at("x|")).items, []);
+    typing.show(at("|"), ["xyz"]);
+    assert.deepEqual(typing.rest(at("x|")).items, ["xyz"]);
+    assert.deepEqual(typing.rest(at("y|")).items, []);
+    assert.deepEqual(typing.rest(at("xy|")).items, [], "it was left in between");
   });
 });

@@ -24,19 +24,21 @@ export class Typing<Item> {
     this.shown = undefined;
   }
 
-  /** What of them goes on at a place, and the characters of each that have been typed; none where nothing does. */
+  /** What of them goes on at a place, and the characters of each that have been typed. Where nothing does they are
+   * forgotten. */
   rest(place: Place): { readonly items: readonly Item[]; readonly typed: number } {
-    const none = { items: [], typed: 0 };
-    if (this.shown === undefined) {
-      return none;
+    const typed = this.typedAt(place);
+    const items = this.shown?.items.filter((item) => this.textOf(item).startsWith(typed) && this.textOf(item) !== typed);
+    if (typed === "" || items === undefined || items.length === 0) {
+      this.forget();
+      return { items: [], typed: 0 };
     }
-    const { place: at, items } = this.shown;
-    const sameLine = at.document === place.document && at.line === place.line && at.after === place.after;
-    if (!sameLine || !place.before.startsWith(at.before) || place.before === at.before) {
-      return none;
-    }
-    const typed = place.before.slice(at.before.length);
-    const going = items.filter((item) => this.textOf(item).startsWith(typed) && this.textOf(item) !== typed);
-    return going.length > 0 ? { items: going, typed: typed.length } : none;
+    return { items, typed: typed.length };
+  }
+
+  private typedAt(place: Place): string {
+    const at = this.shown?.place;
+    const sameLine = at?.document === place.document && at.line === place.line && at.after === place.after;
+    return sameLine && place.before.startsWith(at.before) ? place.before.slice(at.before.length) : "";
   }
 }
