@@ -107,9 +107,8 @@ def merge(
 def by_promise(copies: Sequence[Candidate], place: Place, language: str, model: str) -> list[Candidate]:
     """Copied candidates of distinct texts, first those that are the most probable by all that is known without the
     model."""
-    of_text = {copy.text: copy for copy in copies}
     ranked = rank(merge(copies, [None] * len(copies)), place, language, model)
-    return [of_text[r.option.text] for r in ranked]
+    return [r.option.copy for r in ranked if r.option.copy is not None]
 
 
 def rank(options: Sequence[Option], place: Place, language: str, model: str) -> list[Ranked]:

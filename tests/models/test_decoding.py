@@ -318,6 +318,20 @@ def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
     assert partial > 0
 
 
+def test_little_work_is_done_by_one_thread(random_model, monkeypatch):
+    """The more tokens at once, the more work; the user's number of threads is for more than little."""
+    model, _, _ = load(random_model)
+    model._threads = 2
+    least = llama._READING_TOKENS + 4
+    monkeypatch.setattr(llama, "_ALONE_BYTES", least * model._size_bytes)
+    used = []
+    for count in (4, 5, 1):
+        model.clear()
+        model.prefill(list(range(count)))
+        used.append(llama.C.llama_n_threads(model._context))
+    assert used == [1, 2, 1]
+
+
 def test_what_llama_cpp_would_abort_on_is_an_error(random_model):
     llama, _, _ = load(random_model, n_ctx=256)
     for prompt in ([], [1] * 257, [llama.vocabulary_size], [-1]):

@@ -82,7 +82,7 @@ def slow_model(make_gguf):
 
 async def test_an_engine_answers(random_model):
     async with running(random_model) as engine:
-        assert (engine.state, engine.process_id) == ("idle", None)
+        assert (engine.state, engine.process_id, engine.tokens_per_s) == ("idle", None, math.inf)
         assert (await engine.describe()).layout == "spm"
         assert engine.state == "idle", "a description needs no process"
         answer = await engine.fill(request(candidates=("urn x", "")))
@@ -90,6 +90,7 @@ async def test_an_engine_answers(random_model):
         assert len(answer.scores) == 2
         assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode"}
         assert (engine.state, engine.reason) == ("ready", "")
+        assert 0 < engine.tokens_per_s < math.inf
         assert await engine.fill(request(candidates=("urn x", ""))) is not None
     assert engine.state == "closed"
     assert await engine.fill(request()) is None

@@ -239,7 +239,8 @@ export class Server implements vscode.Disposable {
     const line = document.lineAt(position.line).text;
     const [before, after] = [line.slice(0, position.character), line.slice(position.character)];
     const here = { document: document.uri.toString(), line: position.line, before, after };
-    if (!explicit && context.selectedCompletionInfo === undefined) {
+    const selected = context.selectedCompletionInfo !== undefined; // then what is suggested begins ahead of the cursor
+    if (!explicit && !selected) {
       const { items, typed } = this.typing.rest(here);
       if (items.length > 0) {
         return items.map((item) => restOf(item, typed, position));
@@ -264,8 +265,8 @@ export class Server implements vscode.Disposable {
       const answer = await this.late.ask(place, request, explicit);
       if (itemsOf(answer).length > 0) {
         this.lastPlace = { document, position };
+        this.typing.show(here, selected ? [] : itemsOf(answer));
       }
-      this.typing.show(here, itemsOf(answer));
       return answer;
     } finally {
       cancelled.dispose(); // VS Code also cancels what it has got an answer to; the server may still be at work on it

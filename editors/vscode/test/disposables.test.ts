@@ -24,6 +24,8 @@ import {
 const OF_THE_CLIENT = /\bEventEmitter of \w+Feature\b|^workspace\.onDid\w+TextDocument of NotebookDocumentSyncFeature$/;
 
 const INLINE = "languages.registerInlineCompletionItemProvider";
+const INVOKED = { triggerKind: InlineCompletionTriggerKind.Invoke };
+const AUTOMATIC = { triggerKind: InlineCompletionTriggerKind.Automatic };
 
 function tests(): void {
   let storage: string;
@@ -88,14 +90,14 @@ function tests(): void {
   }
 
   /** What is suggested there. Of the request nothing is left but what the editor made for it. */
-  async function suggestion(line: number): Promise<unknown> {
+  async function suggestion(line: number, text = "", how: object = INVOKED): Promise<unknown> {
     const provider = registered(INLINE).args[1] as {
       provideInlineCompletionItems: (document: object, position: Position, context: object, token: object) => unknown;
     };
-    const document = { uri: Uri.file("/a.py"), version: 1, languageId: "python", lineAt: () => ({ text: "" }) };
+    const document = { uri: Uri.file("/a.py"), version: 1, languageId: "python", lineAt: () => ({ text }) };
+    const place = new Position(line, text.length);
     const cancellation = new CancellationTokenSource();
-    const how = { triggerKind: InlineCompletionTriggerKind.Invoke };
-    const items = await provider.provideInlineCompletionItems(document, new Position(line, 0), how, cancellation.token);
+    const items = await provider.provideInlineCompletionItems(document, place, how, cancellation.token);
     assert.deepEqual(left().filter((what) => what.includes("CancellationTokenSource")), [cancellation.what]);
     cancellation.dispose();
     return items;
@@ -124,6 +126,27 @@ function tests(): void {
     for (const line of [1, 2]) {
       assert.deepEqual(await suggestion(line), [new InlineCompletionItem("rest")]);
     }
+    await end();
+  });
+
+  test("a suggestion that is being typed goes on without the server, which would begin anew", async () => {
+    install();
+    await activate(context);
+    const typed = async (text: string, how: object = AUTOMATIC): Promise<void> => {
+      const texts = (await suggestion(1, text, how)) as InlineCompletionItem[];
+      shown.push(...texts.map(({ insertText }) => insertText));
+    };
+    const shown: string[] = [];
+    await suggestion(1, "");
+    await typed("r");
+    await typed("re");
+    await typed("re", INVOKED);
+    await typed("rer");
+    await typed("rex");
+    const start = new Position(1, 0);
+    await typed("r", { ...AUTOMATIC, selectedCompletionInfo: { text: "rest", range: { start, end: new Position(1, 1) } } });
+    await typed("rr"); // it would stand at the menu's range, not behind the cursor
+    assert.deepEqual(shown, ["est", "st", "rest", "est", "rest", "rest", "rest"]);
     await end();
   });
 

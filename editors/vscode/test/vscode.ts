@@ -192,6 +192,13 @@ export class Position {
   ) {}
 }
 
+export class Range {
+  constructor(
+    readonly start: Position,
+    readonly end: Position,
+  ) {}
+}
+
 export class Disposable {
   constructor(readonly dispose: () => void) {}
 
