@@ -11,17 +11,18 @@ from types import MappingProxyType
 from repofill.context.languages import BY_NAME
 from repofill.context.languages.support import Resolution
 from repofill.context.languages.tree import FileTree
+from repofill.context.order import DependencyOrder, Position
 from repofill.context.outline import Interface
 
 _NOTHING = Resolution()
 
 
 class ImportGraph:
-    """Nodes are the workspace's files that have an outline. `generation` grows exactly with a change of nodes
-    or edges."""
+    """Nodes are the workspace's files that have an outline, edges lead from each to those that it depends on."""
 
     def __init__(self) -> None:
-        self.generation = 0
+        self.edge_count = 0
+        self._order = DependencyOrder()
         self._languages: dict[str, str] = {}
         self._resolutions: dict[str, Resolution] = {}
         self._tree = FileTree()
@@ -35,6 +36,11 @@ class ImportGraph:
     def edges(self) -> dict[str, frozenset[str]]:
         """Every file with the files it depends on."""
         return {path: resolution.dependencies for path, resolution in self._resolutions.items()}
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """Every file with its place in the dependency order. A new mapping after every change."""
+        return self._order.positions
 
     @property
     def configs(self) -> frozenset[str]:
@@ -62,9 +68,15 @@ class ImportGraph:
         affected |= languages.keys() - known
         resolutions = {path: resolution for path, resolution in self._resolutions.items() if path in languages}
         resolutions |= {path: self._tree.ask(_resolve, path, languages[path]) for path in sorted(affected)}
-        self.generation += resolutions.keys() != self._resolutions.keys() or any(
-            resolutions[path].dependencies != self.dependencies(path) for path in affected
-        )
+        changed: dict[str, frozenset[str] | None] = dict.fromkeys(known - languages.keys())
+        changed |= {path: resolutions[path].dependencies for path in affected}
+        changed = {
+            path: targets
+            for path, targets in changed.items()
+            if path not in known or targets != self.dependencies(path)
+        }
+        self.edge_count += sum(len(targets or ()) - len(self.dependencies(path)) for path, targets in changed.items())
+        self._order.update(changed)
         self._languages, self._resolutions = languages, resolutions
 
 

@@ -27,7 +27,7 @@ from repofill.context.graph import ImportGraph
 from repofill.context.languages import language_of
 from repofill.context.languages.support import Resolution
 from repofill.context.names import NOTHING, Names
-from repofill.context.order import dependency_order
+from repofill.context.order import Position, subgraph_count
 from repofill.context.outline import Interface, unpack_interface
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
@@ -73,13 +73,11 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexStats:
-    """Figures for people: `edges` counts imports between files, `subgraphs` the connected parts, `truncated` says
-    that MAX_FILES was reached."""
+    """Figures for people: `edges` counts imports between files, `truncated` says that MAX_FILES was reached."""
 
     files: int = 0
     characters: int = 0
     edges: int = 0
-    subgraphs: int = 0
     truncated: bool = False
 
 
@@ -91,9 +89,8 @@ class _Snapshot:
     known: Mapping[str, Known] = field(default_factory=dict)
     opened: Mapping[str, _Content] = field(default_factory=dict)
     resolutions: Mapping[str, Resolution] = field(default_factory=dict)
-    positions: Mapping[str, int] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
     defined: DefinedNames = field(default_factory=DefinedNames)
-    generation: int = -1
     passages: Passages = field(default_factory=Passages)
     stats: IndexStats = IndexStats()
     copies: frozenset[str] = frozenset()
@@ -153,9 +150,9 @@ class _Snapshot:
         found = self.passages.richest(words, most * (1 + len(self.copies)), left_out)
         return [place for place in found if place[0] not in self.copies][:most]
 
-    def position(self, path: str) -> int:
+    def position(self, path: str) -> Position:
         """A file's place in the one dependency order."""
-        return self.positions.get(path, 0)
+        return self.positions.get(path, Position())
 
     def copies_of(self, path: str, text: str) -> frozenset[str]:
         """Files of code that nearly repeat a text which the editor shows: what was built of it, another checkout."""
@@ -512,23 +509,16 @@ class WorkspaceIndex:
         known = {**now.known, **{path: k for path, k in changed.items() if k is not None}}
         for path in (path for path, k in changed.items() if k is None):
             known.pop(path, None)
-        positions, stats = now.positions, now.stats
-        if graph.generation != now.generation:
-            edges = graph.edges
-            ordered = dependency_order(edges)
-            positions = {path: at for at, path in enumerate(path for subgraph in ordered for path in subgraph)}
-            stats = replace(stats, edges=sum(map(len, edges.values())), subgraphs=len(ordered))
         more = sum(_characters(k) - _characters(now.known.get(path)) for path, k in changed.items())
         self._now = replace(
             now,
             known=known,
             opened=opened,
             resolutions=graph.resolutions,
-            positions=positions,
+            positions=graph.positions,
             defined=defined,
-            generation=graph.generation,
             passages=self._passages.passages,
-            stats=replace(stats, files=len(known), characters=stats.characters + more),
+            stats=IndexStats(files=len(known), characters=now.stats.characters + more, edges=graph.edge_count),
         )
 
     # What asks it
@@ -537,9 +527,14 @@ class WorkspaceIndex:
         """Figures of the whole index."""
         return replace(self._now.stats, truncated=self._truncated)
 
+    def subgraphs(self) -> int:
+        """Connected parts of the whole."""
+        return subgraph_count({path: found.dependencies for path, found in self._now.resolutions.items()})
+
     def ordered(self) -> list[str]:
         """Every file in the one dependency order, dependencies first."""
-        return list(self._now.positions)
+        positions = self._now.positions
+        return sorted(positions, key=positions.__getitem__)
 
     def text(self, path: str) -> str | None:
         """The text that counts for `path`: the editor's if open, else the disk's as last read."""

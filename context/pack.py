@@ -15,6 +15,7 @@ from typing import Literal
 from repofill.context.forms import render, shows_value
 from repofill.context.infer import Ref
 from repofill.context.languages import path_comment
+from repofill.context.order import Position
 from repofill.context.outline import Outline
 from repofill.context.select import Piece, View
 
@@ -72,7 +73,7 @@ def pack(
     ranked: Sequence[Piece],
     patterns: Mapping[Ref, float],
     budget_characters: int,
-    position: Callable[[str], int],
+    position: Callable[[str], Position],
     previous: Sequence[Chosen] = (),
 ) -> tuple[Chosen, ...]:
     """The context of the most value within a budget, in the workspace's one dependency order. `patterns` are functions

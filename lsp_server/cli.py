@@ -292,15 +292,16 @@ def _context(options: argparse.Namespace) -> None:
 def _index(options: argparse.Namespace) -> None:
     index = WorkspaceIndex(options.directory, Store.of_workspace(options.directory))
     index.build()
-    stats, ordered = index.stats(), index.ordered()
+    stats, ordered, subgraphs = index.stats(), index.ordered(), index.subgraphs()
     if options.json:
         edges = {path: sorted(index.dependencies(path)) for path in ordered}
-        print(json.dumps({**asdict(stats), "order": ordered, "edges_by_file": edges}, indent=2))
+        figures = {**asdict(stats), "subgraphs": subgraphs, "order": ordered, "edges_by_file": edges}
+        print(json.dumps(figures, indent=2))
         return
     for path in ordered:
         print(path)
     _flush()
-    print(f"{stats.files} files, {stats.edges} imports, {stats.subgraphs} connected parts", file=sys.stderr)
+    print(f"{stats.files} files, {stats.edges} imports, {subgraphs} connected parts", file=sys.stderr)
 
 
 def _models(options: argparse.Namespace) -> None:

@@ -123,7 +123,7 @@ def test_an_empty_workspace(tmp_path: Path) -> None:
     """Has nothing to say; so has one that does not exist."""
     for root in (tmp_path, tmp_path / "nowhere"):
         index = built(root)
-        assert index.stats() == IndexStats(files=0, characters=0, edges=0, subgraphs=0, truncated=False)
+        assert index.stats() == IndexStats(files=0, characters=0, edges=0, truncated=False)
         assert index.ordered() == []
         assert index.dependencies("a.py") == []
         assert index.copy_candidates("a.py", "value = ", "") == index.copy_candidates(None, "", "") == ()

@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest
 
 from repofill.context import index as index_module
 from repofill.context import reader, scan
+from repofill.context.graph import ImportGraph
 from repofill.context.index import WorkspaceIndex, relative_path
-from repofill.context.order import dependency_order
+from repofill.context.outline import Interface
 from repofill.context.store import Store
 
 
@@ -464,22 +465,23 @@ def test_a_changed_folder_is_read_as_far_as_it_has_changed(tmp_path: Path, monke
     assert sorted(index.ordered()) == ["main.py", "more.py", "utils.py"]
 
 
-def test_a_branch_switch_orders_anew_a_few_times_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_branch_switch_is_published_a_few_times_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not with every handful of files that has been read."""
     names = [f"m{n}.py" for n in range(300)]
     write(tmp_path, dict.fromkeys(names, "value = one\n"))
     index = built(tmp_path)
-    orders: list[object] = []
+    updates: list[int] = []
+    update = ImportGraph.update
 
-    def counted(edges: Mapping[str, Collection[str]]) -> list[list[str]]:
-        orders.append(edges)
-        return dependency_order(edges)
+    def counted(graph: ImportGraph, interfaces: Mapping[str, Interface | None], *configs: Mapping[str, str]) -> None:
+        updates.append(len(interfaces))
+        update(graph, interfaces, *configs)
 
-    monkeypatch.setattr(index_module, "dependency_order", counted)
+    monkeypatch.setattr(ImportGraph, "update", counted)
     write(tmp_path, {name: f"import m{n // 2}\n" for n, name in enumerate(names)})
     index.refresh(names)
     assert index.dependencies("m299.py") == ["m149.py"]
-    assert len(orders) <= 2
+    assert len(updates) <= 3
 
 
 def test_a_file_that_was_just_opened_knows_its_own_names(tmp_path: Path) -> None:
