@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from types import MappingProxyType
 
 import numpy as np
@@ -57,7 +58,9 @@ class DefinedNames:
         if len(self.newer.keys() | hashed.keys()) > _APART:
             return self._sorted({**self.newer, **hashed})
         newer = {**self.newer, **{path: frozenset(keys) for path, keys in hashed.items()}}
-        outdated = frozenset(number for number, path in enumerate(self.paths) if path in newer)
+        outdated = self.outdated
+        if first := hashed.keys() - self.newer.keys():
+            outdated |= set(compress(range(len(self.paths)), map(first.__contains__, self.paths)))
         return DefinedNames(self.paths, self.keys, self.files, newer, outdated)
 
     def _sorted(self, newer: Mapping[str, Collection[int]]) -> DefinedNames:

@@ -59,25 +59,22 @@ class ImportGraph:
         self, interfaces: Mapping[str, Interface | None], configs: Mapping[str, str | None] = MappingProxyType({})
     ) -> None:
         """Take over new interfaces and texts of configuration files in one batch; None removes a file."""
-        known = self._languages.keys()
-        languages = {**self._languages, **{path: i.language for path, i in interfaces.items() if i is not None}}
-        for path in (path for path, interface in interfaces.items() if interface is None):
-            languages.pop(path, None)
+        languages, before = self._languages, self._resolutions
+        languages.update({path: interface.language for path, interface in interfaces.items() if interface is not None})
+        gone = [path for path, i in interfaces.items() if i is None and languages.pop(path, None) is not None]
         dropped = self._tree.update(interfaces, configs)
-        affected = {arguments[0] for query, arguments in dropped if query is _resolve} & languages.keys()
-        affected |= languages.keys() - known
-        resolutions = {path: resolution for path, resolution in self._resolutions.items() if path in languages}
-        resolutions |= {path: self._tree.ask(_resolve, path, languages[path]) for path in sorted(affected)}
-        changed: dict[str, frozenset[str] | None] = dict.fromkeys(known - languages.keys())
-        changed |= {path: resolutions[path].dependencies for path in affected}
-        changed = {
-            path: targets
-            for path, targets in changed.items()
-            if path not in known or targets != self.dependencies(path)
-        }
-        self.edge_count += sum(len(targets or ()) - len(self.dependencies(path)) for path, targets in changed.items())
-        self._order.update(changed)
-        self._languages, self._resolutions = languages, resolutions
+        affected = {arguments[0] for query, arguments in dropped if query is _resolve}
+        affected.update(path for path in interfaces if path not in before)
+        resolved = {p: self._tree.ask(_resolve, p, languages[p]) for p in sorted(affected) if p in languages}
+        edges: dict[str, frozenset[str] | None] = {path: found.dependencies for path, found in resolved.items()}
+        edges = {p: targets for p, targets in edges.items() if p not in before or targets != self.dependencies(p)}
+        edges |= dict.fromkeys(gone)
+        self.edge_count += sum(len(targets or ()) - len(self.dependencies(path)) for path, targets in edges.items())
+        self._order.update(edges)
+        now = {**before, **resolved}
+        for path in gone:
+            del now[path]
+        self._resolutions = now
 
 
 def _resolve(tree: FileTree, path: str, language: str) -> Resolution:
