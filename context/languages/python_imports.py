@@ -17,6 +17,9 @@ from repofill.context.outline import Import, Interface
 _USUAL_ROOTS = ("src", "lib", "python")
 _MOST_HOPS = 8
 """Re-exports followed at most; real chains have one or two links."""
+_Place = tuple[str | None, tuple[str, ...]]
+"""A module's file, None for a namespace package, and the directories of its submodules."""
+_NOWHERE: _Place = (None, ())
 
 
 def resolve(path: str, tree: FileTree) -> Resolution:
@@ -57,6 +60,7 @@ class _Found:
         self.imports.update(file for file in files if not _encloses(file, self.path))
 
     def _add_name(self, module: _Module, name: str, local: str) -> None:
+        name, local = sys.intern(name), sys.intern(local)  # the same names are imported all over a project
         submodule = None if name == "*" else _find(module.directories, name, self.tree)[0]
         if submodule is not None:
             self._load([submodule])
@@ -157,15 +161,30 @@ def _descend(directories: tuple[str, ...], parts: tuple[str, ...], tree: FileTre
     return _Module(file, directories, tuple(loaded))
 
 
-def _find(directories: Iterable[str], name: str, tree: FileTree) -> tuple[str | None, tuple[str, ...]]:
+def _find(directories: Iterable[str], name: str, tree: FileTree) -> _Place:
     """The file of module `name` and the directories of its submodules: the first regular module or package wins, else
     the namespace package of all directories of this name."""
-    inner = [_join(directory, name) for directory in directories]
-    for directory in inner:
-        file = _file(directory, tree)
+    namespace: list[str] = []
+    for directory in directories:
+        file, inner = tree.ask(_modules, directory).get(name, _NOWHERE)
         if file is not None:
-            return file, ((directory,) if file == _init(directory, tree) else ())
-    return None, tuple(directory for directory in inner if tree.is_directory(directory))
+            return file, inner
+        namespace += inner
+    return None, tuple(namespace)
+
+
+def _modules(tree: FileTree, directory: str) -> dict[str, _Place]:
+    """What can be imported from a directory, in Python's own precedence: package, module; a stub where there is no
+    source; else a namespace package."""
+    entries = tree.entries(directory)
+    folders = {entry[:-1]: _join(directory, entry[:-1]) for entry in entries if entry.endswith("/")}
+    found: dict[str, _Place] = {name: (None, (folder,)) for name, folder in folders.items()}
+    for ending in (".pyi", ".py"):
+        modules = (entry for entry in entries if entry.endswith(ending))
+        found |= {module.removesuffix(ending): (_join(directory, module), ()) for module in modules}
+        inits = ((name, folder, f"{folder}/__init__{ending}") for name, folder in folders.items())
+        found |= {name: (init, (folder,)) for name, folder, init in inits if init in tree}
+    return found
 
 
 def _roots(tree: FileTree, source_root: str) -> tuple[str, ...]:
@@ -187,15 +206,6 @@ def _source_root(tree: FileTree, folder: str) -> str:
     while folder and _init(folder, tree) is not None:
         folder = _folder(folder)
     return folder
-
-
-def _file(inner: str, tree: FileTree) -> str | None:
-    """The file of the module at `inner`, in Python's own precedence: package, module; a stub where there is no
-    source."""
-    for file in (f"{inner}/__init__.py", f"{inner}.py", f"{inner}/__init__.pyi", f"{inner}.pyi"):
-        if file in tree:
-            return file
-    return None
 
 
 def _init(folder: str, tree: FileTree) -> str | None:
