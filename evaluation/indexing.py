@@ -26,7 +26,7 @@ from repofill.context.reader import process_count
 from repofill.context.scan import read_source, scan
 from repofill.context.store import Store
 from repofill.evaluation.figures import BenchmarkError, show
-from repofill.lsp_server.memory import keep_what_is_read
+from repofill.lsp_server.memory import keep_what_is_read, look_for_garbage_rarely
 
 _MODULES = {"csharp": "c_sharp", "shell": "bash"}
 _PLANS, _CHANGES = 300, 40
@@ -109,7 +109,7 @@ def _start(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
 def _use(folder: Path, database: Path) -> Iterator[tuple[str, float]]:
     index = WorkspaceIndex(folder, Store(database))
     index.build()
-    keep_what_is_read()  # as the server does
+    keep_what_is_read()
     generator = random.Random(1)
     paths = index.ordered()
     plans, matches, changes = [], [], []
@@ -144,6 +144,7 @@ def _megabytes() -> float:
 def main() -> None:
     """One part of the measurement, in a process of its own."""
     part, folder, *rest = sys.argv[1:]
+    look_for_garbage_rarely()  # as the server does
     if part == "parse":
         _parse(Path(folder), rest[0])
     else:

@@ -49,6 +49,7 @@ from repofill.lsp_server.completion import Completer, Completion, Cursor
 from repofill.lsp_server.documents import offset_at, position_at
 from repofill.lsp_server.features import completion_figures, plan_figures
 from repofill.lsp_server.log import log_to_file
+from repofill.lsp_server.memory import look_for_garbage_rarely
 from repofill.lsp_server.server import build_server, bundled_model, make_engine
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import EngineUnavailable
@@ -86,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     if isinstance(sys.stdout, TextIOWrapper):  # a path may hold what the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
+    look_for_garbage_rarely()
     try:
         try:
             log_to_file(layered()[0].log)

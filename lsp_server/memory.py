@@ -1,10 +1,19 @@
-"""The memory of a process that keeps indexes. Called by `session`, and by the benchmark of the index."""
+"""The memory of a process that keeps indexes. Called by `cli`, `session` and the benchmark of the index."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 from contextlib import suppress
+
+_NEW_OBJECTS = 50_000
+"""Python's own 700 is for programs with little to keep: a fifth of the time in which an index is read went into looking
+for garbage."""
+
+
+def look_for_garbage_rarely() -> None:
+    """For a process that is about to read an index."""
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def keep_what_is_read() -> None:
