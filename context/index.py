@@ -306,7 +306,8 @@ class WorkspaceIndex:
             missing = (known.keys() | configs) - stamps.keys()
             gone = dict.fromkeys(path for path in missing if self._on_disk.get(path) in (None, known.get(path)))
             self._store.write([], gone)
-            self._take_over(_News(gone, {}, gone))
+            first = dict.fromkeys(filter(is_config, stamps))  # what leads from imports to files, before there are any
+            self._take_over(_News(first | gone, {}, gone))
             if is_new:
                 same = self._take_from_store(same)
         report(len(same))
