@@ -23,6 +23,7 @@ from repofill.evaluation.holes import Alike, Hole, cut_added, sample
 from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered, sure_enough
 from repofill.lsp_server.settings import Settings
 from repofill.models.beginning import begins
+from repofill.models.common import ORIGIN
 from repofill.models.rank import Ranked
 
 LEVELS = (0.25, 0.5, 0.75)
@@ -161,7 +162,8 @@ def exact_match(cases: Sequence[Case]) -> dict[str, float]:
 
 def _longest_match(copies: Sequence[Candidate]) -> str:
     """Of the text before and behind a cursor; of several the most frequent."""
-    longest = max(copies, key=lambda copy: (copy.match_length + copy.follows, copy.votes), default=None)
+    copied = (copy for copy in copies if copy.origin != ORIGIN)
+    longest = max(copied, key=lambda copy: (copy.match_length + copy.follows, copy.votes), default=None)
     return "" if longest is None else longest.text
 
 

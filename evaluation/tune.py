@@ -98,9 +98,8 @@ def _weights_from(cases: Sequence[Case], known: Mapping[str, Mapping[str, float]
 
 
 def _fit_named(groups: Sequence[tuple[Case, list[Option]]], known: Mapping[str, float]) -> dict[str, float]:
-    rows = [
-        [row[name] for name in FEATURES] for case, options in groups for row in features(options, case.gathered.place)
-    ]
+    found = (features(options, case.gathered.place, case.gathered.language) for case, options in groups)
+    rows = [[row[name] for name in FEATURES] for of_case in found for row in of_case]
     best = [_longest_right(options, case) for case, options in groups]
     labels = [float(o is wanted) for (_, options), wanted in zip(groups, best, strict=True) for o in options]
     numbers = [number for number, (_, options) in enumerate(groups) for _ in options]

@@ -25,6 +25,7 @@ from repofill.lsp_server.settings import Settings
 from repofill.models.beginning import SURE, gain, of_unfinished, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
+from repofill.models.common import ORIGIN, common_lines, common_lines_of
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
@@ -37,6 +38,7 @@ SCORED_MODEL_BYTES = 150_000_000
 
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
+_COMMON = 3
 _SEARCH_THREADS = 2
 """One for a search that nobody waits for any longer, the other for the newest."""
 _LINE_TOKENS = 48
@@ -99,7 +101,8 @@ class _Planned:
 class Suggestion:
     """Text to insert at the cursor, in the place of so many characters behind it. `confidence` is the probability that
     it is exactly right or, of the beginning of a line, that the line begins so; `source` is "project" for text copied
-    from the project, "model" for text the model wrote, "both" where they agree."""
+    from the project, "common" for what many packages have, "model" for what the model wrote, "both" where it agrees
+    with the project."""
 
     text: str
     confidence: float
@@ -151,6 +154,7 @@ class Completer:
         self._plans = WeakKeyDictionary()
         self._newest = 0
         self._searches = ThreadPoolExecutor(_SEARCH_THREADS, thread_name_prefix="copy")
+        self._searches.submit(common_lines)  # read once, which takes longer than a keystroke may
         self._copying: asyncio.Future[tuple[Candidate, ...]] | None = None
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
@@ -216,12 +220,13 @@ class Completer:
         )
         await asyncio.wait({copying}, timeout=deadline_s)
         found = copying.result() if copying.done() and not copying.cancelled() else ()
-        distinct = _distinct(replace(copy, text=shown_as(copy.text)) for copy in found)
+        place = Place.between(*near)
+        language = _language_name(cursor.path)
+        offered = [*found, *(_common(place, language) if block is None else ())]
+        distinct = _distinct(replace(copy, text=shown_as(copy.text)) for copy in offered)
 
         clock.enter("plan")
         model = await self._engine.describe()
-        place = Place.between(*near)
-        language = _language_name(cursor.path)
         copies = by_promise(distinct, place, language, model.name)
         budget = self._budget(model, settings)
         planning = self._planned(index, cursor, budget)
@@ -340,6 +345,13 @@ def _language_name(path: str) -> str:
     return "" if language is None else language.name
 
 
+def _common(place: Place, language: str) -> list[Candidate]:
+    """How the line at a place goes on in many packages."""
+    lines = common_lines_of(language)
+    texts = lines.continuing(place.line, place.above, _COMMON) if lines is not None else []
+    return [Candidate(text=text, match_length=0, votes=1, origin=ORIGIN) for text in texts]
+
+
 def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
     """Copied candidates that trimming left something of, each text once."""
     distinct: dict[str, Candidate] = {}
@@ -418,7 +430,8 @@ def _suggestion(ranked: Ranked, cursor: Cursor, closers: str) -> Suggestion:
     """An option as it is inserted: in the place of `closers` behind the cursor if it has them itself, else ahead of
     them."""
     option = ranked.option
-    source = "model" if option.copy is None else "both" if option.generated else "project"
+    copied = option.copy is not None and option.copy.origin != ORIGIN
+    source = ("both" if copied else "model") if option.generated else "project" if copied else ORIGIN
     text, replaces = option.text, len(closers)
     line = cursor.text[cursor.text.rfind("\n", 0, cursor.offset) + 1 : cursor.offset]
     if closers and not closes(text, line, closers):

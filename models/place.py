@@ -14,21 +14,24 @@ _LINE_CHARACTERS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The cursor's line ahead of it and behind it, and the indentation, in columns, of the first line below that is not
-    blank; None where there is none."""
+    """The cursor's line ahead of it and behind it, the last line `above` that is not blank, without its indentation,
+    and the indentation, in columns, of the first one below; None where there is none."""
 
     line: str = ""
     rest: str = ""
+    above: str = ""
     below: int | None = None
 
     @classmethod
     def between(cls, before: str, after: str) -> Place:
         """The place of a cursor between two texts (LF line ends)."""
         rest, _, lines = after.partition("\n")
+        above, _, line = before.rpartition("\n")
         below = next((line for line in lines.split("\n", 8) if line.strip()), None)
         return cls(
-            line=before[-_LINE_CHARACTERS:].rpartition("\n")[2],
+            line=line[-_LINE_CHARACTERS:],
             rest=rest[:_LINE_CHARACTERS],
+            above=above.rstrip().rpartition("\n")[2].lstrip()[:_LINE_CHARACTERS],
             below=None if below is None else indent_columns(below),
         )
 

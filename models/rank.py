@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from repofill.context.matches import Candidate, shared
+from repofill.models.common import ORIGIN, CommonLines, Counted, common_lines_of
 from repofill.models.place import Place
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
@@ -57,6 +58,11 @@ FEATURES = (
     "generated",
     "agrees",
     "like_generated",
+    "listed",
+    "common",
+    "common_share",
+    "common_below",
+    "common_below_share",
 )
 _TELLING = 4
 """Characters below, shared with those below the place that a text is copied from, from which on they are no chance."""
@@ -66,9 +72,10 @@ _MISSING = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One possible completion. `copy` says where it stands in the project, `logprob` is the model's log-probability
-    of the text and of ending there over `tokens` tokens, `generated` says that it is the model's own answer. One that
-    is not `whole` was given up by the model: it has its share of the probability, but is never shown."""
+    """One possible completion. `copy` says where it stands in the project, or that it is common, `logprob` is the
+    model's log-probability of the text and of ending there over `tokens` tokens, `generated` says that it is the
+    model's own answer. One that is not `whole` was given up by the model: it has its share of the probability, but is
+    never shown."""
 
     text: str
     copy: Candidate | None = None
@@ -118,7 +125,8 @@ def rank(options: Sequence[Option], place: Place, language: str, model: str) -> 
     family = FAMILIES.get(language, "") if model == fitted.model else "python"
     scored = any(option.logprob is not None for option in options)
     weights = fitted.weights.get(family, fitted.weights[""])["scored" if scored else "copied"]
-    scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in features(options, place)]
+    rows = features(options, place, language)
+    scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in rows]
     top = max(scores, default=0.0)
     shares = [math.exp(score - max(top, 0.0)) for score in scores]
     total = sum(shares) + math.exp(-max(top, 0.0))
@@ -137,12 +145,33 @@ def wanted(option: Option, place: Place) -> float:
     return 1.0 if found or not place.finished else _MISSING
 
 
-def features(options: Sequence[Option], place: Place) -> list[dict[str, float]]:
+def features(options: Sequence[Option], place: Place, language: str) -> list[dict[str, float]]:
     """One row per option; what it says of an option depends on the others shown beside it."""
-    copies = [option.copy for option in options if option.copy is not None]
+    copies = [option.copy for option in options if option.copy is not None and option.copy.origin != ORIGIN]
     logprobs = [option.logprob for option in options if option.logprob is not None]
     total = math.log(sum(math.exp(value - max(logprobs)) for value in logprobs)) + max(logprobs) if logprobs else 0.0
-    return [_row(option, options, copies, total) | place.features(option.text) for option in options]
+    common = common_lines_of(language)
+    return [
+        _row(option, options, copies, total) | place.features(option.text) | _known(option.text, place, common)
+        for option in options
+    ]
+
+
+def _known(text: str, place: Place, common: CommonLines | None) -> dict[str, float]:
+    """What of an option's line other packages know."""
+    nothing = Counted(), Counted()
+    alone, below = nothing if common is None else common.counted(place.line, text + place.rest, place.above)
+    return {
+        "common": math.log1p(alone.files) / 3,
+        "common_share": _odds(alone),
+        "common_below": math.log1p(below.files) / 3,
+        "common_below_share": _odds(below),
+    }
+
+
+def _odds(counted: Counted) -> float:
+    """Log-odds that a line goes on so, moved to where those of any common line are positive; 0 of others."""
+    return math.log((counted.share + 0.01) / (1.01 - counted.share)) / 3 + 1.5 if counted.files else 0.0
 
 
 def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate], total: float) -> dict[str, float]:
@@ -155,7 +184,10 @@ def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate],
     row["generated"] = float(option.generated)
     if (written := next((o.text for o in options if o.generated), None)) is not None:
         row["like_generated"] = shared(option.text, written) / max(len(option.text), len(written))
-    if (copy := option.copy) is not None:
+    row["agrees"] = float(option.generated and option.copy is not None)
+    if option.copy is not None and option.copy.origin == ORIGIN:
+        row["listed"], row["length"] = 1.0, 0.0  # how probable one is, is known whatever its length
+    if (copy := option.copy) is not None and copy.origin != ORIGIN:
         others = [other.match_length for other in copies if other is not copy]
         row["copied"] = 1.0
         row["match"] = math.log1p(copy.match_length) / 3
@@ -170,7 +202,6 @@ def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate],
         row["follows"] = math.log1p(copy.follows) / 3
         row["follows_long"] = float(copy.follows >= 40)
         row["follows_best"] = float(copy.follows >= _TELLING and copy.follows == max(other.follows for other in copies))
-        row["agrees"] = float(option.generated)
     if option.logprob is not None:
         row["scored"] = 1.0
         row["logprob"] = max(option.logprob, -40.0) / 10

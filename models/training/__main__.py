@@ -1,9 +1,11 @@
-"""`python -m repofill.models.training`: packages → corpus → tokenizer → rows → training → GGUF, each stage reused."""
+"""`python -m repofill.models.training`: packages → corpus → common lines and tokenizer → rows → training → GGUF, each
+stage reused."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,6 +14,8 @@ import numpy as np
 import torch
 from platformdirs import user_cache_path
 
+from repofill.models.common import FILE
+from repofill.models.training.common import write_common_lines
 from repofill.models.training.corpus import build_corpus, files_of, read_manifest, workspaces
 from repofill.models.training.export import write_gguf
 from repofill.models.training.model import SHAPES, Network, Shape
@@ -54,6 +58,7 @@ def main() -> None:
     def export(checkpoint: Path) -> None:
         write_gguf(checkpoint, folder / "tokenizer.json", options.output)
 
+    shutil.copyfile(folder / FILE, options.output.with_name(FILE))
     checkpoint = train(
         folder,
         network,
@@ -86,8 +91,8 @@ def check(corpus: Path, folder: Path) -> None:
 
 
 def prepare(corpus: Path, folder: Path, *, tokens: Mapping[Ecosystem, int], shape: Shape, seed: int) -> None:
-    """Make what is missing of the corpus, the tokenizer and the rows, of so many tokens from each ecosystem; delete a
-    file to have it made anew."""
+    """Make what is missing of the corpus, its common lines, the tokenizer and the rows, of so many tokens from each
+    ecosystem; delete a file to have it made anew."""
     tokenizer = folder / "tokenizer.json"
     if not corpus.exists():
         partial = corpus.with_suffix(".part")
@@ -99,6 +104,8 @@ def prepare(corpus: Path, folder: Path, *, tokens: Mapping[Ecosystem, int], shap
         texts = (text for name in ECOSYSTEMS for text in _texts(corpus, name))
         sample = (text for text in texts if number(text) % _TOKENIZER_SHARE == 0)
         train_tokenizer(sample, shape.vocabulary).save(str(tokenizer))
+    if not (folder / FILE).exists():
+        write_common_lines(corpus, folder / FILE)
     for name in ECOSYSTEMS:
         path = folder / f"validation-{name}.bin"
         if not path.exists():

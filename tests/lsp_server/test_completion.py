@@ -207,6 +207,28 @@ async def test_where_no_whole_line_is_sure_its_beginning_is_shown(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("new.py", "import os\nimport num", [("py as np", "common")]),
+        ("new.py", "def main():\n    print(1)\n\n\nif __na", [('me__ == "__main__":', "common")]),
+        ("new.js", "import num", []),  # those of Python alone are known
+        ("new.py", "def total(values):\n    return sum(values)\n\n\ndef show(values):\n    pri", []),
+    ],
+)
+async def test_in_a_new_project_what_many_packages_have_is_suggested(
+    name: str, text: str, expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    engine = make_engine(Settings())
+    try:
+        cursor = Cursor(path=name, text=text, offset=len(text))
+        found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
+        assert found is not None
+        assert [(item.text, item.source) for item in found.items if item.source == "common"][:1] == expected
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize(
     ("line", "copied", "expected"),
     [
         # a line that may go on in two ways, and the word that both begin with
@@ -320,8 +342,8 @@ async def test_what_a_small_model_gave_up_is_not_shown(
 
     engine = make_engine(Settings())
     monkeypatch.setattr(engine, "fill", fill)
-    text = "def side(shape):\n    return "
-    cursor = Cursor(path="new.py", text=text, offset=len(text))
+    text = "fn side(shape: Shape) -> f64 {\n    return "
+    cursor = Cursor(path="new.rs", text=text, offset=len(text))
     settings = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.0))
     found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, settings, explicit=explicit)
     assert found is not None

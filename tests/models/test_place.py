@@ -40,6 +40,14 @@ def test_a_line_and_what_stands_below(before: str, text: str, after: str, expect
 
 
 @pytest.mark.parametrize(
+    ("before", "expected"),
+    [("", ""), ("x", ""), ("if a:\n  b", "if a:"), ("a\n\n  if b:  \n \n\tc", "if b:"), ("\n\n", "")],
+)
+def test_the_line_above(before: str, expected: str) -> None:
+    assert Place.between(before, "\nafter").above == expected
+
+
+@pytest.mark.parametrize(
     ("around", "expected"),
     [
         ("def f():\n    a()\n    |\n    b()\n", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from repofill.context.matches import Candidate
 from repofill.models.budget import budget_for
+from repofill.models.common import ORIGIN
 from repofill.models.place import Place
 from repofill.models.rank import FEATURES, Option, bundled_weights, by_promise, features, merge, rank
 
@@ -62,7 +64,9 @@ def test_nothing_written_is_no_option() -> None:
 
 def test_features_are_finite_and_complete() -> None:
     """Every option has every feature; impossible scores stay bounded."""
-    rows = features(merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], own("c", -0.0, 0)), Place())
+    rows = features(
+        merge([copy("a", 200, 64), copy("b", 3)], [(-1e9, 1), (-2.0, 1)], own("c", -0.0, 0)), Place(), "python"
+    )
     assert all(set(row) == set(FEATURES) for row in rows)
     assert all(abs(value) < 100 for row in rows for value in row.values())
     assert abs(sum(row["logprob_share"] for row in rows) - 1) < 1e-6
@@ -100,6 +104,28 @@ def test_what_stands_below_decides_between_equal_matches() -> None:
     place = Place(line="x = f(", below=0)
     assert rank(merge(copies, [None, None]), place, "python", BUNDLED)[0].option.text == "gamma)"
     assert rank(merge(copies, [(-4.0, 3), (-4.0, 3)]), place, "python", BUNDLED)[0].option.text == "gamma)"
+
+
+def test_what_other_packages_have_decides_between_equal_matches() -> None:
+    """A line that is common, or common below the one above it; in Python, whose common lines alone are known."""
+    copies = [copy("elf, other)", 20), copy("elf):", 20)]
+    place = Place(line="    def __init__(s", above="class Shape:")
+    for scores in ([None, None], [(-4.0, 3), (-4.0, 3)]):
+        ranked = rank(merge(copies, scores), place, "python", BUNDLED)
+        elsewhere = rank(merge(copies, scores), replace(place, line="    def __what__(s"), "python", BUNDLED)
+        assert ranked[0].option.text == "elf):"
+        assert ranked[0].confidence > max(r.confidence for r in elsewhere)
+    assert {row["common"] for row in features(merge(copies, [None] * 2), place, "rust")} == {0.0}
+
+
+def test_a_common_line_is_no_match() -> None:
+    """It is weighed by how common it is, and takes nothing from what is copied."""
+    listed = Candidate(text="py as np", match_length=0, votes=1, origin=ORIGIN)
+    rows = features(merge([copy("ba", 9), listed], [None, None]), Place(line="import num"), "python")
+    assert [row["copied"] for row in rows] == [1.0, 0.0]
+    assert [row["listed"] for row in rows] == [0.0, 1.0]
+    assert rows[0]["vote_share"] == 1.0
+    assert rows[1]["common_share"] > 1 > rows[0]["common_share"] == 0.0
 
 
 def test_the_model_decides_between_equal_matches() -> None:
