@@ -184,10 +184,11 @@ def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate],
     row["generated"] = float(option.generated)
     if (written := next((o.text for o in options if o.generated), None)) is not None:
         row["like_generated"] = shared(option.text, written) / max(len(option.text), len(written))
-    row["agrees"] = float(option.generated and option.copy is not None)
-    if option.copy is not None and option.copy.origin == ORIGIN:
+    copy = option.copy
+    row["agrees"] = float(option.generated and copy is not None)
+    if copy is not None and copy.origin == ORIGIN:
         row["listed"], row["length"] = 1.0, 0.0  # how probable one is, is known whatever its length
-    if (copy := option.copy) is not None and copy.origin != ORIGIN:
+    elif copy is not None:
         others = [other.match_length for other in copies if other is not copy]
         row["copied"] = 1.0
         row["match"] = math.log1p(copy.match_length) / 3

@@ -7,7 +7,7 @@ they count only where a name is taken out of their `__init__`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from repofill.context.languages.support import Binding, Resolution
@@ -173,7 +173,7 @@ def _find(directories: Iterable[str], name: str, tree: FileTree) -> _Place:
     return None, tuple(namespace)
 
 
-def _modules(tree: FileTree, directory: str) -> dict[str, _Place]:
+def _modules(tree: FileTree, directory: str) -> Mapping[str, _Place]:
     """What can be imported from a directory, in Python's own precedence: package, module; a stub where there is no
     source; else a namespace package."""
     entries = tree.entries(directory)
