@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from heapq import nsmallest
 from importlib import resources
 from itertools import accumulate
 from typing import NamedTuple
@@ -47,9 +48,10 @@ class Lines:
 
     def beginning(self, start: str, most: int) -> list[str]:
         """The most frequent ones that begin so and go on, the first in the alphabet first."""
-        found = dict.fromkeys(self._lines[slice(*self._range(start))])
-        longer = (line for line in found if line in self._counts and line != start)
-        return sorted(longer, key=lambda line: -self._counts[line])[:most]
+        counts = self._counts
+        found = self._lines[slice(*self._range(start))]
+        longer = {line for line in found if line in counts and line != start}
+        return nsmallest(most, longer, key=lambda line: (-counts[line], line))
 
     def counted(self, line: str, start: str) -> Counted:
         """What is known of a line that begins with `start`."""
