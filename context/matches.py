@@ -86,7 +86,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A continuation of the line (or block) as it stands elsewhere.
+    """A continuation of the line (or block) as it stands elsewhere; "" where the line ends there.
 
     `match_length` is in characters, `votes` counts the occurrences seen that go on in the same way, `origin` is that of
     the longest match. `follows` are the characters below it, from the next line's first on, that stand below the cursor
@@ -128,7 +128,7 @@ def candidates(
                     continue  # it was found under a longer anchor
                 seen.add((rank, number, end))
                 copied = _continuation(text, end, cursor)
-                if copied.strip():
+                if copied is not None:
                     tally = found.setdefault(copied, _Tally())
                     tally.add(_common_suffix(text, end, query), rank)
                     if below:
@@ -194,11 +194,13 @@ def shared(one: Sequence[object], other: Sequence[object]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """The cursor's line, as far as it decides what is copied. `indent`: its columns, or those of the line above when
-    nothing stands on it yet. `step`: what the nearest block above is indented by, "" where there is none."""
+    """The cursor's line, as far as it decides what is copied. `may_end`: it is not blank, and no block is wanted.
+    `indent`: its columns, or those of the line above when nothing stands on it yet. `step`: what the nearest block
+    above is indented by, "" where there is none."""
 
     on_new_line: bool
     after_indent: bool
+    may_end: bool
     indent: int
     block_indent: int | None
     step: str
@@ -209,18 +211,21 @@ def _cursor(before: str, block_indent: int | None) -> _Cursor:
     return _Cursor(
         on_new_line=before.endswith("\n"),
         after_indent=bool(line) and not line.strip(),
+        may_end=bool(line.strip()) and block_indent is None,
         indent=indent_columns(before.removesuffix("\n").rpartition("\n")[2]),
         block_indent=block_indent,
         step=(["", *(match[2] for match in _STEP.finditer(before[-_STEP_CHARACTERS:]))])[-1],
     )
 
 
-def _continuation(text: str, end: int, cursor: _Cursor) -> str:
-    """How `text` goes on after `end`; "" when that does not fit at the cursor."""
+def _continuation(text: str, end: int, cursor: _Cursor) -> str | None:
+    """How `text` goes on after `end`; None when that does not fit at the cursor."""
     start = end - cursor.on_new_line  # so that the first line is indented like any other
     more = cursor.on_new_line if cursor.block_indent is None else _BLOCK_LINES
     lines = islice(_lines(text, start), 1 + more)
-    copied = [next(lines, "")]
+    copied = list(islice(lines, 1))
+    if not copied:
+        return None
     base = deep = _indent_before(text, start)
     above, step = text[max(0, start - 1) : start] + copied[0], 0
     for line in lines:
@@ -234,7 +239,8 @@ def _continuation(text: str, end: int, cursor: _Cursor) -> str:
             break
         copied.append(placed)
     joined = "\n".join(copied)[cursor.on_new_line :].rstrip()
-    return "" if cursor.after_indent and joined[:1].isspace() else joined
+    fits = not (cursor.after_indent and joined[0].isspace()) if joined else cursor.may_end
+    return joined if fits else None
 
 
 def _lines(text: str, start: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ class BenchmarkError(Exception):
 
 
 def show(title: str, figures: Mapping[str, Mapping[str, float]], *, as_json: bool) -> None:
-    """Print figures, which have the same names in every column, as a table or as JSON."""
+    """Print figures as a table, with an empty field where a column has none of that name, or as JSON."""
     if as_json:
         print(json.dumps(figures, indent=2))
         return
@@ -23,5 +23,5 @@ def show(title: str, figures: Mapping[str, Mapping[str, float]], *, as_json: boo
     for column in figures:
         table.add_column(column, justify="right")
     for name in dict.fromkeys(name for column in figures.values() for name in column):
-        table.add_row(name, *(f"{column[name]:.1f}" for column in figures.values()))
+        table.add_row(name, *(f"{column[name]:.1f}" if name in column else "" for column in figures.values()))
     Console().print(table)

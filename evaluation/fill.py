@@ -52,14 +52,14 @@ async def gather_cases(
     completer: Completer, folders: Iterable[Path], per_folder: int, settings: Settings, seed: int = 1
 ) -> list[Case]:
     """`per_folder` holes of each folder, half of them in lines drawn alike and half in characters, and half as many
-    blocks, each in finished code and in writing order. Raises BenchmarkError."""
+    blocks and ends of lines, each in finished code and in writing order. Raises BenchmarkError."""
     cases = []
     for folder in folders:
         index = WorkspaceIndex(folder)
         index.build()
         half = per_folder // 2
-        parts: tuple[tuple[Alike, int], ...] = (("lines", per_folder - half), ("characters", half), ("blocks", half))
-        for alike, count in parts:
+        counts: dict[Alike, int] = {"lines": per_folder - half, "characters": half, "blocks": half, "ends": half}
+        for alike, count in counts.items():
             holes = list(sample(index, count, seed, alike=alike))
             cases += await gather_at(completer, index, holes, settings, alike=alike, description=folder.name)
     if not cases:
@@ -135,8 +135,19 @@ def report(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
         for order in ("finished", "writing"):
             chosen = [case for case in cases if (case.order, case.alike) == (order, alike)]
             if chosen:
-                result[alike if alike == "additions" else f"{order}, {alike} alike"] = _figures(chosen)
+                name = alike if alike == "additions" else f"{order}, {alike} alike"
+                result[name] = _in_vain(chosen) if alike == "ends" else _figures(chosen)
     return result
+
+
+def _in_vain(cases: Sequence[Case]) -> dict[str, float]:
+    """Of places where nothing is missing, the percent where something is shown."""
+    figures = {"cases": float(len(cases))}
+    for level in LEVELS:
+        figures[f"shown at {level}"] = percent(bool(c.ranked) and c.ranked[0].confidence >= level for c in cases)
+    least = Settings().suggest.min_confidence
+    figures["and beginnings: shown"] = percent(bool(sure_enough(case.gathered, least)) for case in cases)
+    return figures
 
 
 def percent(hits: Iterable[bool]) -> float:

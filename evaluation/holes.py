@@ -20,9 +20,9 @@ _WHOLE_LINE = re.compile(r"\S.*\n")
 Where = Literal["rest of line", "whole line"]
 """Whether a hole begins at a random column, or behind the line's indentation."""
 
-Alike = Literal["lines", "characters", "blocks", "additions"]
+Alike = Literal["lines", "characters", "blocks", "additions", "ends"]
 """What is drawn with equal probability: a line, a character, which makes long lines more frequent, what is indented
-below a line that opens a block, or a line that a release added to the one before."""
+below a line that opens a block, a line that a release added to the one before, or the end of a finished line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,18 @@ def sample(
 ) -> Iterator[Hole]:
     """`count` holes in the files of a workspace, as `cut` makes them."""
     texts = {path: (index.text(path) or "").replace("\r\n", "\n") for path in sorted(index.ordered())}
-    holes = cut_blocks(texts, seed) if alike == "blocks" else cut(texts, seed, where=where, alike=alike)
-    return islice(holes, count)
+    if alike == "blocks":
+        return islice(cut_blocks(texts, seed), count)
+    if alike == "ends":
+        return (_finished(hole) for hole in islice(cut(texts, seed, where=where, alike="lines"), count))
+    return islice(cut(texts, seed, where=where, alike=alike), count)
+
+
+def _finished(hole: Hole) -> Hole:
+    """The end of the hole's line, where nothing is missing."""
+    end = hole.offset + len(hole.target)
+    text = hole.text[: hole.offset] + hole.target + hole.text[hole.offset :]
+    return Hole(path=hole.path, text=text, offset=end, target="")
 
 
 def cut_blocks(texts: Mapping[str, str], seed: int) -> Iterator[Hole]:

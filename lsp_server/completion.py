@@ -131,9 +131,11 @@ class Completion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """What one cursor, at its `place`, yields before ranking. `answer` is None where the model had none in time;
-    `written` is its text as it would be shown, `language` that of the file."""
+    `written` is its text as it would be shown, `language` that of the file. `nothing`: the option that the line is
+    finished as it stands, None where that is out of the question or nothing is known of it."""
 
     copies: tuple[Candidate, ...]
+    nothing: Option | None
     written: str
     answer: FillAnswer | None
     scored: bool
@@ -257,6 +259,7 @@ class Completer:
             raise EngineUnavailable(self._engine.reason)
         return Gathered(
             copies=tuple(copies),
+            nothing=_nothing(found, place, answer) if block is None else None,
             written=shown_as(_whole_lines(answer), inserted=answer.ended == "eos") if answer else "",
             answer=answer,
             scored=scored,
@@ -352,6 +355,14 @@ def _common(place: Place, language: str) -> list[Candidate]:
     return [Candidate(text=text, match_length=0, votes=1, origin=ORIGIN) for text in texts]
 
 
+def _nothing(copies: Iterable[Candidate], place: Place, answer: FillAnswer | None) -> Option | None:
+    """That the line is finished as it stands: by the first of the copied texts that has no more, and by the model."""
+    copy = next((copy for copy in copies if copy.text.strip() == place.rest.strip()), None)
+    logprob = None if answer is None else answer.end_logprob
+    known = copy is not None or logprob is not None
+    return Option(text="", copy=copy, logprob=logprob) if known and place.line.strip() else None
+
+
 def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
     """Copied candidates that trimming left something of, each text once."""
     distinct: dict[str, Candidate] = {}
@@ -378,28 +389,31 @@ def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
 
 
 def options_of(gathered: Gathered) -> list[Option]:
-    """The copied candidates at a cursor and, where the model has scored them, its own text."""
-    answer = gathered.answer
+    """The copied candidates at a cursor, that nothing is missing there and, where the model has scored them, its own
+    text."""
+    answer, nothing = gathered.answer, gathered.nothing
     if answer is None or not gathered.scored:
-        return merge(gathered.copies, [None] * len(gathered.copies))
+        copied = replace(nothing, logprob=None) if nothing is not None and nothing.copy is not None else None
+        return merge(gathered.copies, [None] * len(gathered.copies), nothing=copied)
     scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
     ended = answer.ended not in _NOT_ENDED
     text = gathered.written if ended else answer.text
     own = Option(text=text, logprob=answer.logprob, tokens=answer.tokens, generated=True, whole=ended)
-    return merge(gathered.copies, scores, own if answer.ended != "deadline" else None)
+    return merge(gathered.copies, scores, own if answer.ended != "deadline" else None, nothing)
 
 
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor that may be shown, the most probable first."""
-    answer, written = gathered.answer, gathered.written
+    answer, written, nothing = gathered.answer, gathered.written, gathered.nothing
     ranked = rank(options_of(gathered), gathered.place, gathered.language, gathered.model.name)
-    ranked = [r for r in ranked if r.option.whole]
+    ranked = [r for r in ranked if r.option.whole and r.option.text]
     if answer is None or gathered.scored:
         return ranked
     unfinished = answer.ended == "deadline"
     text = of_unfinished(written, gathered.place) if unfinished else written
     if not text:
-        return ranked
+        missing = 1 - math.exp(nothing.logprob) if nothing is not None and nothing.logprob is not None else 1.0
+        return [replace(r, confidence=r.confidence * missing) for r in ranked]
     # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
     same = next((copy for copy in gathered.copies if copy.text == text), None)
     own = Option(text=text, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)

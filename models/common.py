@@ -90,7 +90,8 @@ class CommonLines:
 
     def counted(self, line: str, text: str, above: str) -> tuple[Counted, Counted]:
         """What is known of `line` with `text` at its end: of itself, and of it below that other one."""
-        start, whole = line.lstrip(), f"{line}{text}".strip()
+        whole = f"{line}{text}".strip()
+        start = line.lstrip()[: len(whole)]
         alone = self._all.counted(whole, start) if len(start) >= _BEGUN else Counted()
         return alone, self._below.get(above.strip(), _NONE).counted(whole, start)
 

@@ -61,11 +61,13 @@ class Filler:
         cached = shared(self._llama.tokens, prompt[:-1])
         scores: list[CandidateScore | None] = [None] * len(candidates)
         written = _Written(self._end_ids, self._end_of_text, self._llama.pieces, request)
+        end_logprob = None
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt, tail)
             logits = self._llama.logits().copy()
+            end_logprob = _logsumexp(logits[self._end_ids]) - _logsumexp(logits)
             clock.enter("score")
             self._score(logits, candidates, scores)
             clock.enter("decode")
@@ -81,6 +83,7 @@ class Filler:
             scores=tuple(scores),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
+            end_logprob=end_logprob,
             timings_ms=clock.laps_ms(),
         )
 

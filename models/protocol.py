@@ -71,9 +71,10 @@ class FillAnswer:
     """What the model wrote, greedily.
 
     `ended`: "eos", "newline", "dedent", "length", "unlikely", "deadline" or "cancelled". `logprob`: natural, over the
-    text's `tokens` tokens and, in the first three cases, its end. `scores` align with the request's
-    candidates; None where one could not be scored in time or in the window. `cached_tokens`: tokens of the prompt that
-    were not evaluated for this request. `timings_ms`: tokenize, prefill, score, decode.
+    text's `tokens` tokens and, in the first three cases, its end. `end_logprob`: that nothing is missing at the cursor;
+    None where the prompt was not evaluated in time. `scores` align with the request's candidates; None where one could
+    not be scored in time or in the window. `cached_tokens`: tokens of the prompt that were not evaluated for this
+    request. `timings_ms`: tokenize, prefill, score, decode.
     """
 
     text: str
@@ -83,6 +84,7 @@ class FillAnswer:
     scores: tuple[CandidateScore | None, ...]
     prompt_tokens: int
     cached_tokens: int
+    end_logprob: float | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

@@ -1,10 +1,10 @@
 """Ranking: which of several possible completions to show, and how sure to be of it. Pure; called by the completion
 path.
 
-Every option, copied from the project or written by the model, is a row of a few features. At most one of them is
-exactly the text the user is about to write: a conditional logit model (McFadden 1974) shares the probability out among
-them and "none of these", whose score is 0. Its weights are fitted by `repofill bench tune` on packages that are neither
-trained on nor reported on, and stand in `models/bundled/rank.json`.
+Every option, copied from the project or written by the model, is a row of a few features, and so is that nothing is
+missing. At most one of them is exactly the text the user is about to write: a conditional logit model (McFadden 1974)
+shares the probability out among them and "none of these", whose score is 0. Its weights are fitted by `repofill bench
+tune` on packages that are neither trained on nor reported on, and stand in `models/bundled/rank.json`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ FEATURES = (
     "common_share",
     "common_below",
     "common_below_share",
+    "ends",
+    "ends_odds",
+    "ends_copied",
+    "ends_match",
+    "ends_share",
+    "ends_first",
 )
 _TELLING = 4
 """Characters below, shared with those below the place that a text is copied from, from which on they are no chance."""
@@ -72,10 +78,10 @@ _MISSING = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One possible completion. `copy` says where it stands in the project, or that it is common, `logprob` is the
-    model's log-probability of the text and of ending there over `tokens` tokens, `generated` says that it is the
-    model's own answer. One that is not `whole` was given up by the model: it has its share of the probability, but is
-    never shown."""
+    """One possible completion, or that nothing is missing, "". `copy` says where it stands in the project, or that it
+    is common, `logprob` is the model's log-probability of the text and of ending there over `tokens` tokens,
+    `generated` says that it is the model's own answer. One that is not `whole` was given up by the model: it has its
+    share of the probability, but is never shown."""
 
     text: str
     copy: Candidate | None = None
@@ -97,9 +103,10 @@ def merge(
     copies: Sequence[Candidate],
     scores: Sequence[tuple[float, int] | None],
     written: Option | None = None,
+    nothing: Option | None = None,
 ) -> list[Option]:
-    """Options from copied candidates with their scores (log-probability, tokens), and the model's own; equal texts
-    become one."""
+    """Options from copied candidates with their scores (log-probability, tokens), the model's own, and that nothing is
+    missing; equal texts become one."""
     options = {
         copy.text: Option(text=copy.text, copy=copy, logprob=score and score[0], tokens=score[1] if score else 0)
         for copy, score in zip(copies, scores, strict=True)
@@ -108,7 +115,7 @@ def merge(
         same = options.get(written.text)
         if same is None or written.whole:
             options[written.text] = replace(written, copy=None if same is None else same.copy)
-    return list(options.values())
+    return [*options.values(), *([] if nothing is None else [nothing])]
 
 
 def by_promise(copies: Sequence[Candidate], place: Place, language: str, model: str) -> list[Candidate]:
@@ -147,14 +154,31 @@ def wanted(option: Option, place: Place) -> float:
 
 def features(options: Sequence[Option], place: Place, language: str) -> list[dict[str, float]]:
     """One row per option; what it says of an option depends on the others shown beside it."""
-    copies = [option.copy for option in options if option.copy is not None and option.copy.origin != ORIGIN]
-    logprobs = [option.logprob for option in options if option.logprob is not None]
+    texts = [option for option in options if option.text]
+    copies = [option.copy for option in texts if option.copy is not None and option.copy.origin != ORIGIN]
+    logprobs = [option.logprob for option in texts if option.logprob is not None]
     total = math.log(sum(math.exp(value - max(logprobs)) for value in logprobs)) + max(logprobs) if logprobs else 0.0
     common = common_lines_of(language)
     return [
-        _row(option, options, copies, total) | place.features(option.text) | _known(option.text, place, common)
+        (_row(option, texts, copies, total) if option.text else _nothing(option, copies))
+        | place.features(option.text)
+        | _known(option.text, place, common)
         for option in options
     ]
+
+
+def _nothing(option: Option, copies: Sequence[Candidate]) -> dict[str, float]:
+    """That nothing is missing: how probable the model finds it, and what it is copied from beside the `copies`."""
+    row = dict.fromkeys(FEATURES, 0.0)
+    row["ends"] = 1.0
+    if option.logprob is not None:
+        row["ends_odds"] = _logit(math.exp(option.logprob)) / 3
+    if option.copy is not None:
+        row["ends_copied"] = 1.0
+        row["ends_match"] = math.log1p(option.copy.match_length) / 3
+        row["ends_share"] = option.copy.votes / (option.copy.votes + sum(other.votes for other in copies))
+        row["ends_first"] = float(option.copy.match_length >= max((o.match_length for o in copies), default=0))
+    return row
 
 
 def _known(text: str, place: Place, common: CommonLines | None) -> dict[str, float]:
@@ -171,7 +195,12 @@ def _known(text: str, place: Place, common: CommonLines | None) -> dict[str, flo
 
 def _odds(counted: Counted) -> float:
     """Log-odds that a line goes on so, moved to where those of any common line are positive; 0 of others."""
-    return math.log((counted.share + 0.01) / (1.01 - counted.share)) / 3 + 1.5 if counted.files else 0.0
+    return _logit(counted.share) / 3 + 1.5 if counted.files else 0.0
+
+
+def _logit(probability: float) -> float:
+    """Log-odds, finite also of 0 and 1."""
+    return math.log((probability + 0.01) / (1.01 - probability))
 
 
 def _row(option: Option, options: Sequence[Option], copies: Sequence[Candidate], total: float) -> dict[str, float]:

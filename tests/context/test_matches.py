@@ -84,6 +84,11 @@ def check(
         ("if a:\n", {"near": "  if a:\n    b = 2\n"}, [("  b = 2", 6)], None),
         # a line too long to copy is no candidate, and ends a block
         ("x = [", {"near": "x = [" + "1, " * 200 + "]\n"}, [], None),
+        # a line that ends where the cursor stands; not a blank one, nor where a block is wanted
+        ("x = 1", {"near": "x = 1  \ny = 1\nx = 1 + 2\n"}, [("", 5), (" + 2", 5)], None),
+        ("x = 1", {"near": "x = 1"}, [], None),
+        ("a = 1\n", {"near": "a = 1\n\n"}, [], None),
+        ("if x:", {"near": "if x:\ny = 1\n"}, [], 0),
         ("x = [", {"near": "x = [" + "1" * 400 + "\n"}, [("1" * 400, 5)], None),
         ("if x:", {"near": "if x:\n    y = x\n    z = '" + "1" * 400 + "'\n    a = 1\n"}, [("\n    y = x", 5)], 0),
     ],
@@ -140,7 +145,7 @@ def test_longest_match_is_the_longest(text: str, query: str) -> None:
     for end in range(3, len(text) + 1):
         length = next((n for n in range(min(len(query), end, LONGEST), 0, -1) if text[:end].endswith(query[-n:])), 0)
         telling = any(query[-anchor:].strip() for anchor in (16, 8, 5, 3) if anchor <= length)
-        if telling and fitting(text, end, query):
+        if telling and fitting(text, end, query) is not None:
             lengths[end] = length
     if found:
         assert found[0].match_length == max(lengths.values())
@@ -150,12 +155,13 @@ def test_longest_match_is_the_longest(text: str, query: str) -> None:
         assert not lengths
 
 
-def fitting(text: str, end: int, query: str) -> str:
-    """What is left of the line at `end`, but for white space around it; nothing of it where that stands in the way, or
-    of a line that the text ends in."""
+def fitting(text: str, end: int, query: str) -> str | None:
+    """What is left of the line at `end`, but for white space around it; None where that stands in the way, of a line
+    that the text ends in, and of a blank one."""
     line, ended, _ = text[end:].partition("\n")
-    indented = query.split("\n")[-1].isspace() and line[:1].isspace()
-    return "" if indented or not ended else line.strip()
+    begun = query.split("\n")[-1]
+    misfits = begun.isspace() and line[:1].isspace()
+    return None if misfits or not ended or not (begun.strip() or line.strip()) else line.strip()
 
 
 LINES = st.tuples(st.integers(1, 3), st.sampled_from(["a = 1", "", "if b:", "c(d)"]))

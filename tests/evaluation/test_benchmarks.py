@@ -29,13 +29,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_figures_are_shown_as_json_or_table(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = {"one": {"cases": 2.0, "exact": 50.0}, "other": {"cases": 4.0, "exact": 25.04}}
+    figures = {"one": {"cases": 2.0, "exact": 50.0}, "other": {"cases": 4.0, "exact": 25.04, "shown": 5.0}}
     show("Title", figures, as_json=True)
     assert json.loads(capsys.readouterr().out) == figures
     show("Title", figures, as_json=False)
     rows = [line.strip("│┃ ").split() for line in capsys.readouterr().out.splitlines()]
     assert ["cases", "│", "2.0", "│", "4.0"] in rows
     assert ["exact", "│", "50.0", "│", "25.0"] in rows
+    assert ["shown", "│", "│", "5.0"] in rows
     show("Title", {}, as_json=False)
 
 

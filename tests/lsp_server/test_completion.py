@@ -242,6 +242,7 @@ async def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, i
     copies = (Candidate(text=text, match_length=at, votes=1, origin="before") for text, at in copied.items())
     gathered = Gathered(
         copies=tuple(copies),
+        nothing=None,
         written="",
         answer=None,
         scored=True,
@@ -253,6 +254,56 @@ async def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, i
     )
     texts = [r.option.text for r in sure_enough(gathered, Settings().suggest.min_confidence)]
     assert list(dict.fromkeys(texts)) == expected
+
+
+@pytest.mark.parametrize(("line", "finished"), [("    return width * hei", False), ("    return width * height", True)])
+async def test_behind_a_finished_line_nothing_is_shown(line: str, finished: bool, tmp_path: Path) -> None:
+    """Though some go on: as the copied ones do where nothing is known of ends."""
+    other = "def area(width, height):\n    return width * height * 2\n\n\n"
+    (tmp_path / "shapes.py").write_text(CODE + other, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    text = f"def area(width, height):\n{line}"
+    cursor = Cursor(path="new.py", text=f"{text}\n", offset=len(text))
+    try:
+        completer = Completer(engine)
+        gathered = await completer.gather(index, cursor, UNHURRIED)
+        least = Settings().suggest.min_confidence
+        assert bool(sure_enough(gathered, least)) is not finished
+        assert sure_enough(replace(gathered, nothing=None), least)
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize(("logprob", "expected"), [(-0.01, []), (-4.0, ["th, height):"])])
+async def test_what_a_large_model_says_of_the_end_counts_for_copies(
+    logprob: float, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it wrote nothing that can be shown."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+
+    async def fill(request: FillRequest) -> FillAnswer:
+        return FillAnswer(
+            text="",
+            ended="eos",
+            logprob=logprob,
+            tokens=0,
+            scores=(),
+            prompt_tokens=9,
+            cached_tokens=0,
+            end_logprob=logprob,
+        )
+
+    monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
+    engine = make_engine(Settings())
+    monkeypatch.setattr(engine, "fill", fill)
+    settings = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.1))
+    found = await Completer(engine).complete(index, Cursor(path="new.py", text=TYPED, offset=len(TYPED)), settings)
+    assert found is not None
+    assert [item.text for item in found.items] == expected
 
 
 @pytest.mark.parametrize(("explicit", "expected"), [(False, []), (True, [":"])])

@@ -65,6 +65,9 @@ def test_counted() -> None:
     assert LINES.counted("re", "turn None", "  except ImportError:") == (Counted(9, 9 / 46), Counted(4, 1.0))
     assert LINES.counted("", "pass", "except ImportError:") == (Counted(), Counted(5, 5 / 10))
     assert LINES.counted("ret", "urn 1", "except ImportError:") == (Counted(), Counted())
+    # the line as it stands
+    assert LINES.counted("return None", "", "") == (Counted(9, 1.0), Counted())
+    assert LINES.counted("  return None ", "", "") == (Counted(9, 1.0), Counted())
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,13 @@ def test_the_certain_candidate_scores_zero_and_the_others_do_not(chain):
     assert [score.tokens for score in scores] == [1, 1, 5, 0]
 
 
+@pytest.mark.parametrize(("prefix", "sure"), [("y", True), ("r", True), ("a = 1", True), ("a =", False), ("q", False)])
+def test_whether_anything_is_missing(chain, prefix, sure):
+    """Of a line alone: behind it stands its end, or that of the text."""
+    end_logprob = chain.fill(request(prefix, max_tokens=8)).end_logprob
+    assert end_logprob == pytest.approx(0, abs=1e-2) if sure else end_logprob < -5
+
+
 def test_no_tokens_asked_for_means_scores_only(chain):
     answer = chain.fill(request("a =", candidates=("1",), max_tokens=0))
     assert (answer.text, answer.ended, answer.tokens) == ("", "length", 0)

@@ -144,6 +144,26 @@ def test_elsewhere_the_models_word_counts_for_less() -> None:
     assert sure("go", BUNDLED) < sure("python", BUNDLED) == sure("go", "another")
 
 
+@pytest.mark.parametrize("language", ["python", "typescript", "go"])
+@pytest.mark.parametrize("score", [None, (-3.0, 3)])
+def test_that_nothing_is_missing_is_an_option(score: tuple[float, int] | None, language: str) -> None:
+    """The surer, the likelier the model finds it, and the longer the match of a line that ends so. It takes nothing
+    from what the others are weighed by."""
+    copies, place = [copy(" + 1", 12)], Place(line="return value")
+
+    def sure(nothing: Option | None) -> float:
+        ranked = rank(merge(copies, [score], nothing=nothing), place, language, BUNDLED)
+        return next(r.confidence for r in ranked if r.option.text)
+
+    short, long = (Option(text="", copy=copy("", length)) for length in (5, 40))
+    assert sure(None) > sure(short) > sure(long)
+    if score is not None:
+        likely, unlikely = (Option(text="", logprob=logprob) for logprob in (-0.1, -6.0))
+        assert sure(unlikely) > 1.5 * sure(likely)
+    alone, beside = (features(merge(copies, [score], nothing=n), place, language) for n in (None, long))
+    assert alone == beside[:1]
+
+
 def test_several_lines_are_less_sure_than_one() -> None:
     """Matched and scored alike."""
     sure = [
