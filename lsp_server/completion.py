@@ -155,6 +155,7 @@ class Completer:
         self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
         self._plans = WeakKeyDictionary()
         self._newest = 0
+        self._shown: tuple[Cursor, Completion] | None = None
         self._searches = ThreadPoolExecutor(_SEARCH_THREADS, thread_name_prefix="copy")
         self._searches.submit(common_lines)  # read once, which takes longer than a keystroke may
         self._copying: asyncio.Future[tuple[Candidate, ...]] | None = None
@@ -185,15 +186,17 @@ class Completer:
     ) -> Completion | None:
         """Suggestions at `cursor`; None where none are wanted. `explicit`: the user asked, so unsure suggestions are
         shown as well. `over_closers`: they may take the place of brackets and quotes that end the cursor's line, which
-        the editor has mostly written by itself."""
+        the editor has mostly written by itself. While what was shown is being typed, its rest is what is shown."""
         if not explicit and _unwanted(cursor):
             return None
+        if not explicit and (rest := self._rest_of_shown(cursor)) is not None:
+            return rest
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
         sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
         items = [s for s in _suggestions(sure, cursor, closers) if explicit or len(s.text) >= _LEAST_CHARACTERS]
         answer = gathered.answer
-        return Completion(
+        completion = Completion(
             items=tuple(items[: settings.suggest.max_items]),
             prompt_tokens=answer.prompt_tokens if answer else 0,
             cached_tokens=answer.cached_tokens if answer else 0,
@@ -202,6 +205,9 @@ class Completer:
             deadline_ms=settings.suggest.deadline_ms,
             model=gathered.model.name,
         )
+        late = answer is None or answer.ended == "deadline"  # the next keystroke may bring more
+        self._shown = None if late else (cursor, completion)
+        return completion
 
     async def gather(
         self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
@@ -269,6 +275,22 @@ class Completer:
             language=language,
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
+
+    def _rest_of_shown(self, cursor: Cursor) -> Completion | None:
+        """What is left of the last suggestions if the beginning of the first, and nothing else, was typed since."""
+        if self._shown is None:
+            return None
+        then, shown = self._shown
+        before, after = then.text[: then.offset], then.text[then.offset :]
+        typed = cursor.text[then.offset : cursor.offset]
+        if not typed or cursor != replace(then, text=before + typed + after, offset=cursor.offset):
+            return None
+        going_on = (item for item in shown.items if item.text.startswith(typed))
+        left = [replace(item, text=item.text.removeprefix(typed)) for item in going_on]
+        items = tuple(item for item in left if item.text not in ("", after[: item.replaces]))
+        if not items or typed + items[0].text != shown.text:
+            return None
+        return replace(shown, items=items, cached_tokens=shown.prompt_tokens, timings_ms={"total": 0.0})
 
     def _copies(self, search: Callable[[], tuple[Candidate, ...]]) -> asyncio.Future[tuple[Candidate, ...]]:
         """Begin a search in a thread, for it reads the store, which may be busy. The one before is given up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from pathlib import Path
 
@@ -40,11 +41,21 @@ def test_figures_are_shown_as_json_or_table(capsys: pytest.CaptureFixture[str]) 
     show("Title", {}, as_json=False)
 
 
-def test_keystrokes_are_measured_with_and_without_the_cache(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And with the model that was named, relative to this process, not to the server's."""
+@pytest.mark.parametrize("foreseen", [False, True])
+def test_keystrokes_are_measured_with_and_without_the_cache(
+    foreseen: bool, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And with the model that was named, relative to this process, not to the server's. Those that type on what was
+    shown cost nothing, and are left out."""
+    if not foreseen:
+        lines = (f"{hashlib.sha256(bytes([at])).hexdigest()}\n" for at in range(40))
+        (project / "shapes.py").write_text("".join(lines), "utf-8")
     keystrokes.run([project], 1, model="model.gguf", as_json=True)
     figures = json.loads(capsys.readouterr().out)
-    assert figures["cache"]["keystrokes"] == figures["no cache"]["keystrokes"] == 10
+    typed_on = figures["cache"]["typed on what was shown"]
+    assert (typed_on > 0) is foreseen
+    assert figures["cache"]["keystrokes"] in (10, 10 - typed_on)
+    assert figures["no cache"]["keystrokes"] == 10
     assert figures["cache"]["evaluated tokens, mean"] < figures["no cache"]["evaluated tokens, mean"]
 
 

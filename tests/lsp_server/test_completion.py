@@ -207,6 +207,85 @@ async def test_where_no_whole_line_is_sure_its_beginning_is_shown(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("before", "typed", "after", "explicit", "left"),
+    [
+        ("def area(wid", "t", "", False, "h, height):"),
+        ("def area(wid", "th, hei", "", False, "ght):"),
+        ("def area(wid", "th, height)", "", False, ":"),
+        # nothing is left, something else is typed, nothing is, or another place is meant
+        ("def area(wid", "th, height):", "", False, None),
+        ("def area(wid", "e", "", False, None),
+        ("def area(wid", "", "", False, None),
+        ("def area(wid", "t", "\n", False, None),
+        ("def arena(wid", "t", "", False, None),
+        # whoever asks wants to know
+        ("def area(wid", "t", "", True, None),
+    ],
+)
+async def test_while_it_is_typed_what_was_shown_stays(
+    before: str, typed: str, after: str, explicit: bool, left: str | None, tmp_path: Path
+) -> None:
+    """Without asking the model, which may find something else from one keystroke to the next."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    sensitive = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.01))
+    completer, asked = Completer(engine), list[FillRequest]()
+    fill = engine.fill
+
+    async def seen(request: FillRequest) -> FillAnswer | None:
+        asked.append(request)
+        return await fill(request)
+
+    engine.fill = seen  # type: ignore[method-assign]
+    try:
+        cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
+        shown = await completer.complete(index, cursor, sensitive)
+        assert shown is not None
+        assert shown.text == "th, height):"
+        cursor = Cursor(path="new.py", text=before + typed + after, offset=len(before + typed))
+        found = await completer.complete(index, cursor, sensitive, explicit=explicit)
+        assert found is not None
+        assert len(asked) == (2 if left is None else 1)
+        if left is not None:
+            assert found.text == left
+            assert found.cached_tokens == found.prompt_tokens == shown.prompt_tokens
+    finally:
+        await engine.close()
+
+
+async def test_what_came_late_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model may have more to say by the next keystroke."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    asked: list[FillRequest] = []
+
+    async def fill(request: FillRequest) -> FillAnswer:
+        asked.append(request)
+        return FillAnswer(
+            text="",
+            ended="deadline",
+            logprob=0.0,
+            tokens=0,
+            scores=(None,) * len(request.candidates),
+            prompt_tokens=9,
+            cached_tokens=0,
+        )
+
+    monkeypatch.setattr(engine, "fill", fill)
+    sensitive = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.01))
+    completer = Completer(engine)
+    for text in (TYPED, f"{TYPED}t"):
+        found = await completer.complete(index, Cursor(path="new.py", text=text, offset=len(text)), sensitive)
+        assert found is not None
+        assert found.text == "def area(width, height):".removeprefix(text)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
         ("new.py", "import os\nimport num", [("py as np", "common")]),

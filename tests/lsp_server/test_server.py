@@ -328,13 +328,16 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
     await shared.inline("main.py")
     previous = (await shared.explain("main.py"))["last"]
     assert {"utils.py", "model.py"} <= {file["path"] for file in previous["context"]}
+    evaluated = []
     for typed in "load_data(":
         shared.type("main.py", typed)
         await shared.inline("main.py")
         last = (await shared.explain("main.py"))["last"]
         assert last["cached_tokens"] >= previous["prompt_tokens"] - 6
-        assert last["prompt_tokens"] > last["cached_tokens"]
+        evaluated.append(last["prompt_tokens"] - last["cached_tokens"])
         previous = last
+    assert min(evaluated) >= 0  # nothing, while what is shown is being typed
+    assert max(evaluated) > 0
 
 
 # Which documents
