@@ -22,7 +22,7 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
-from repofill.models.beginning import SURE, gain, of_unfinished, sure_beginning
+from repofill.models.beginning import SURE, gain, parts, sure_beginning
 from repofill.models.budget import Budget, budget_for
 from repofill.models.clock import Clock
 from repofill.models.common import ORIGIN, common_lines, common_lines_of
@@ -34,7 +34,7 @@ from repofill.models.rank import Option, Ranked, by_promise, merge, rank, wanted
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
-"""Up to this file size the model chooses among copied candidates; a larger model's own text is better than they are."""
+"""Up to this file size the model chooses among copied candidates, too; a larger one has only time for its own text."""
 
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
@@ -404,7 +404,11 @@ def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
     them the beginning of a line, where it is so much surer that more is gained by it."""
     ranked = rank_gathered(gathered)
     likely = [r for r in ranked if r.confidence >= least]
-    beginning = sure_beginning(ranked, gathered.place, max(least, SURE)) if gathered.scored else None
+    if gathered.scored:
+        beginning = sure_beginning(ranked, gathered.place, max(least, SURE))
+    else:
+        enough = least if "\n" in gathered.written else max(least, SURE)
+        beginning = max((r for r in _parts(gathered) if r.confidence >= enough), key=gain, default=None)
     if beginning is None or (likely and gain(likely[0]) >= gain(beginning)):
         return likely
     return [beginning, *likely]
@@ -426,22 +430,42 @@ def options_of(gathered: Gathered) -> list[Option]:
 
 def rank_gathered(gathered: Gathered) -> list[Ranked]:
     """The options gathered at a cursor that may be shown, the most probable first."""
-    answer, written, nothing = gathered.answer, gathered.written, gathered.nothing
+    answer, nothing = gathered.answer, gathered.nothing
     ranked = rank(options_of(gathered), gathered.place, gathered.language, gathered.model.name)
     ranked = [r for r in ranked if r.option.whole and r.option.text]
     if answer is None or gathered.scored:
         return ranked
-    unfinished = answer.ended == "deadline"
-    text = of_unfinished(written, gathered.place) if unfinished else written
-    if not text:
-        missing = 1 - math.exp(nothing.logprob) if nothing is not None and nothing.logprob is not None else 1.0
-        return [replace(r, confidence=r.confidence * missing) for r in ranked]
-    # The geometric mean of its tokens' probabilities: not calibrated, but comparable between the answers of one model.
-    same = next((copy for copy in gathered.copies if copy.text == text), None)
-    own = Option(text=text, copy=same, logprob=answer.logprob, tokens=answer.tokens, generated=True)
-    sure = math.exp(answer.logprob / max(answer.tokens, 1)) * wanted(own, gathered.place)
-    best, others = Ranked(option=own, confidence=sure), [r for r in ranked if r.option.text != text]
-    return [*others, best] if unfinished else [best, *others]  # a whole line that is likely says more than a part
+    left = 1 - math.exp(nothing.logprob) if nothing is not None and nothing.logprob is not None else 1.0
+    best: list[Ranked] = []
+    if gathered.written and answer.ended != "deadline":
+        own = _own(gathered, answer, gathered.written)
+        left = max(left - own.confidence, 0.0)
+        best = [_agreed(own, next((r for r in ranked if r.option.text == gathered.written), None))]
+    # Such a model has not looked at the copies: they have no more than the probability that it leaves.
+    others = [replace(r, confidence=r.confidence * left) for r in ranked if r.option.text != gathered.written]
+    return sorted([*best, *others], key=lambda r: -r.confidence)
+
+
+def _agreed(own: Ranked, copied: Ranked | None) -> Ranked:
+    """A text that was written and copied: wrong only where both are."""
+    if copied is None:
+        return own
+    wrong = (1 - own.confidence) * (1 - copied.confidence)
+    return Ranked(option=replace(own.option, copy=copied.option.copy), confidence=1 - wrong)
+
+
+def _parts(gathered: Gathered) -> list[Ranked]:
+    """How far what a model wrote may be shown, short of all of it."""
+    answer = gathered.answer
+    return [] if answer is None else [_own(gathered, answer, part) for part in parts(gathered.written, gathered.place)]
+
+
+def _own(gathered: Gathered, answer: FillAnswer, text: str) -> Ranked:
+    """A beginning of what a model wrote, or all of it, as sure as the model is: pre-trained ones are right as often as
+    the product of their tokens' probabilities says (evaluation/LOG.md, 2026-11-27)."""
+    logprob = answer.logprob_of(len(text))
+    option = Option(text=text, logprob=logprob, tokens=answer.tokens, generated=True)
+    return Ranked(option=option, confidence=math.exp(logprob) * wanted(option, gathered.place))
 
 
 def _closers(cursor: Cursor) -> str:

@@ -57,14 +57,14 @@ def _probability(row: Mapping[str, float]) -> float:
     return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in row.items())))
 
 
-def of_unfinished(text: str, place: Place) -> str:
-    """What of a text that is still being written is whole: all but its last line or, in a single one, its last word or
-    sign, which may go on; "" where that leaves something open, or is not worth it."""
+def parts(text: str, place: Place) -> list[str]:
+    """Where a text that a model wrote can be cut, the shorter ones first: of several lines behind each but the last, of
+    a single one as `beginnings` says, where that is worth it."""
     if "\n" in text:
-        lines = text.rpartition("\n")[0]
-        return lines if is_closed(lines, place.line[-_LINE_CHARACTERS:]) else ""
-    whole = [beginning for beginning in beginnings([text], place) if beginning != text]
-    return whole[-1] if whole and _is_worth_it(whole[-1], place) else ""
+        lines = text.split("\n")
+        upto = ("\n".join(lines[:count]) for count in range(1, len(lines)))
+        return [part for part in upto if part.strip() and is_closed(part, place.line[-_LINE_CHARACTERS:])]
+    return [part for part in beginnings([text], place) if part != text and _is_worth_it(part, place)]
 
 
 def beginnings(texts: Iterable[str], place: Place) -> Iterator[str]:

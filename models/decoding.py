@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -74,12 +75,13 @@ class Filler:
             self._write(logits, written, max_tokens)
         except Aborted:
             written.ended = "cancelled"
-        text, logprob, tokens = written.result()
+        text, logprob, steps = written.result()
         return FillAnswer(
             text=text,
             ended=written.ended,
             logprob=logprob,
-            tokens=tokens,
+            tokens=len(steps),
+            steps=steps,
             scores=tuple(scores),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
@@ -209,15 +211,20 @@ class _Written:
         """Whether the last tokens are the same few over and over, as they would be for ever."""
         return self.tokens[-_PERIOD * _PERIODS :] == self.tokens[-_PERIOD:] * _PERIODS
 
-    def result(self) -> tuple[str, float, int]:
-        """The text, its log-probability with that of its end where it ended by itself, and its tokens."""
+    def result(self) -> tuple[str, float, tuple[tuple[int, float], ...]]:
+        """The text, its log-probability with that of its end where it ended by itself, and how both came about, token
+        by token."""
         cut = len(self._data) if self._cut is None else self._cut
         shown = [step for step in self._steps if step.start < cut]
-        logprob = sum(step.logprob for step in shown)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        ends = [*(step.start for step in shown[1:]), cut]
+        texts = [decode(self._data[step.start : end]) for step, end in zip(shown, ends, strict=False)]
+        characters = accumulate(map(len, texts))
+        steps = tuple(zip(characters, accumulate(step.logprob for step in shown), strict=True))
+        logprob = steps[-1][1] if steps else 0.0
         if self._cut is not None:  # a token that reaches beyond the cut has the end in its own probability
             logprob += next((step.end for step in self._steps if step.start == cut), 0.0)
-        text = codecs.getincrementaldecoder("utf-8")("replace").decode(self._data[:cut])
-        return text, logprob, len(shown)
+        return "".join(texts), logprob, steps
 
     def _end(self, how: str, cut: int) -> bool:
         self.ended, self._cut = how, cut

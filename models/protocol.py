@@ -71,7 +71,8 @@ class FillAnswer:
     """What the model wrote, greedily.
 
     `ended`: "eos", "newline", "dedent", "length", "unlikely", "deadline" or "cancelled". `logprob`: natural, over the
-    text's `tokens` tokens and, in the first three cases, its end. `end_logprob`: that nothing is missing at the cursor;
+    text's `tokens` tokens and, in the first three cases, its end. `steps`: behind how many characters of the text each
+    of its tokens ends, and the log-probability of all so far. `end_logprob`: that nothing is missing at the cursor;
     None where the prompt was not evaluated in time. `scores` align with the request's candidates; None where one could
     not be scored in time or in the window. `cached_tokens`: tokens of the prompt that were not evaluated for this
     request. `timings_ms`: tokenize, prefill, score, decode.
@@ -84,8 +85,15 @@ class FillAnswer:
     scores: tuple[CandidateScore | None, ...]
     prompt_tokens: int
     cached_tokens: int
+    steps: tuple[tuple[int, float], ...] = ()
     end_logprob: float | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def logprob_of(self, characters: int) -> float:
+        """Log-probability of the first characters of the text; of all of them it includes that of its end."""
+        if characters >= len(self.text):
+            return self.logprob
+        return next((logprob for end, logprob in self.steps if end >= characters), self.logprob)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

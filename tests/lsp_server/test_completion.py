@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from repofill.lsp_server.completion import (
     _closers,
     _suggestions,
     _unwanted,
+    rank_gathered,
     sure_enough,
 )
 from repofill.lsp_server.server import make_engine
@@ -428,22 +430,40 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
 
 
 @pytest.mark.parametrize(
-    ("ended", "written", "shown"),
+    ("ended", "written", "probability", "shown"),
     [
-        ("dedent", "edge = 1\n    return edge", "edge = 1\n    return edge"),
-        ("length", "edge = 1\n    return ed", "edge = 1"),
-        ("length", "edge = 1 + 1 + 1 + 1", ""),
-        ("deadline", "edge = 1\n    return ed", "edge = 1"),
-        ("deadline", "edge = shape.side + sha", "edge = shape.side +"),
-        ("deadline", "ed", ""),
+        ("dedent", "edge = 1\n    return edge", 0.97, "edge = 1\n    return edge"),
+        ("length", "edge = 1\n    return ed", 0.97, "edge = 1"),
+        ("length", "edge = 1 + 1 + 1 + 1", 0.97, ""),
+        ("deadline", "edge = 1\n    return ed", 0.97, "edge = 1"),
+        ("deadline", "edge = shape.side + sha", 0.97, "edge = shape.side +"),
+        ("deadline", "ed", 0.97, ""),
+        # as far as the model is sure, which it is of less and less: of lines a little, of words more than of nothing
+        ("newline", "edge = shape.side", 0.95, "edge = shape.side"),
+        ("newline", "edge = shape.side", 0.9, ""),
+        ("newline", "edge = shape.side + shape.side", 0.96, "edge = shape."),
+        ("newline", "edge = shape.side + shape.side", 0.94, ""),
+        ("deadline", "edge = shape.side + sha", 0.96, "edge = shape."),
+        ("dedent", "edge = 1\n    return edge", 0.94, "edge = 1"),
+        ("dedent", "edge = 1\n    return edge", 0.8, ""),
     ],
 )
-async def test_of_what_a_model_had_no_room_or_time_to_end_the_whole_part_is_shown(
-    ended: str, written: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_of_what_a_large_model_wrote_the_sure_part_is_shown(
+    ended: str, written: str, probability: float, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each character is a token of this probability here. Of what it had no room or time to end only what is whole."""
+    steps = tuple((end, end * math.log(probability)) for end in range(1, len(written) + 1))
+
     async def fill(request: FillRequest) -> FillAnswer:
         return FillAnswer(
-            text=written, ended=ended, logprob=-1.0, tokens=9, scores=(), prompt_tokens=9, cached_tokens=0
+            text=written,
+            ended=ended,
+            logprob=steps[-1][1],
+            tokens=len(steps),
+            steps=steps,
+            scores=(),
+            prompt_tokens=9,
+            cached_tokens=0,
         )
 
     monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
@@ -454,6 +474,54 @@ async def test_of_what_a_model_had_no_room_or_time_to_end_the_whole_part_is_show
     found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found is not None
     assert found.text == shown
+
+
+@pytest.mark.parametrize(
+    ("probability", "copied", "expected"),
+    [
+        # the surer one first, be it copied or written
+        (0.1, 200, ["self.side", "shape.area"]),
+        (0.1, 3, ["shape.area", "self.side"]),
+        (0.9, 200, ["shape.area", "self.side"]),
+    ],
+)
+async def test_the_surer_one_of_a_copy_and_what_a_large_model_wrote(
+    probability: float, copied: int, expected: list[str]
+) -> None:
+    """And surer than each where they agree."""
+    engine = make_engine(Settings())
+    copy = Candidate(text="self.side", match_length=copied, votes=5, origin="before")
+
+    def ranked(written: str) -> list[Ranked]:
+        answer = FillAnswer(
+            text=written,
+            ended="newline",
+            logprob=math.log(probability),
+            tokens=3,
+            scores=(),
+            prompt_tokens=9,
+            cached_tokens=0,
+        )
+        return rank_gathered(replace(gathered, written=written, answer=answer))
+
+    gathered = Gathered(
+        copies=(copy,),
+        nothing=None,
+        written="",
+        answer=None,
+        scored=False,
+        plan=Plan(),
+        model=await engine.describe(),
+        place=Place(line="    return "),
+        language="python",
+        timings_ms={},
+    )
+    found = ranked("shape.area")
+    assert [r.option.text for r in found] == expected
+    assert [r.confidence for r in found if r.option.generated] == [pytest.approx(probability)]
+    agreed = ranked("self.side")
+    assert [r.option.text for r in agreed] == ["self.side"]
+    assert max(r.confidence for r in found) < agreed[0].confidence < 1
 
 
 @pytest.mark.parametrize("explicit", [False, True])

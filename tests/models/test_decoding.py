@@ -85,6 +85,20 @@ def test_the_certain_candidate_scores_zero_and_the_others_do_not(chain):
     assert [score.tokens for score in scores] == [1, 1, 5, 0]
 
 
+def test_how_the_text_came_about(make_gguf):
+    """Token by token: where each ends, in whole characters, and how probable all so far are."""
+    successors = {"=": "a", "a": "Ã", "Ã": "©", "©": "b", "b": EOS}  # the two bytes of é
+    _, filler, _ = load(make_gguf(successors=successors, certainty=0.3))
+    answer = filler.fill(request("x =", max_tokens=9))
+    assert answer.text == "aéb"
+    assert [end for end, _ in answer.steps] == [1, 1, 2, 3]
+    logprobs = [logprob for _, logprob in answer.steps]
+    assert logprobs == sorted(logprobs, reverse=True)
+    assert answer.logprob < logprobs[-1] < 0  # which ends there, too
+    assert [answer.logprob_of(count) for count in range(4)] == [logprobs[0], logprobs[0], logprobs[2], answer.logprob]
+    assert filler.fill(request("y", max_tokens=0)).steps == ()
+
+
 @pytest.mark.parametrize(("prefix", "sure"), [("y", True), ("r", True), ("a = 1", True), ("a =", False), ("q", False)])
 def test_whether_anything_is_missing(chain, prefix, sure):
     """Of a line alone: behind it stands its end, or that of the text."""
