@@ -49,6 +49,8 @@ _NEAR_CHARACTERS = 20_000
 """So much around the cursor is looked at for every option: all of a large file would hold up the loop."""
 _LEAST_CHARACTERS = 2
 """A single one is typed as fast as it is accepted."""
+_TYPED_AT_ONCE = 6
+"""Characters between two requests; more are inserted, or come back."""
 _NOT_ENDED = frozenset({"length", "unlikely"})
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
@@ -190,6 +192,7 @@ class Completer:
         if not explicit and _unwanted(cursor):
             return None
         if not explicit and (rest := self._rest_of_shown(cursor)) is not None:
+            self._shown = cursor, rest
             return rest
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
@@ -283,7 +286,9 @@ class Completer:
         then, shown = self._shown
         before, after = then.text[: then.offset], then.text[then.offset :]
         typed = cursor.text[then.offset : cursor.offset]
-        if not typed or cursor != replace(then, text=before + typed + after, offset=cursor.offset):
+        if not 0 < len(typed) <= _TYPED_AT_ONCE or cursor != replace(
+            then, text=before + typed + after, offset=cursor.offset
+        ):
             return None
         going_on = (item for item in shown.items if item.text.startswith(typed))
         left = [replace(item, text=item.text.removeprefix(typed)) for item in going_on]

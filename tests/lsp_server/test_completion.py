@@ -212,10 +212,9 @@ async def test_where_no_whole_line_is_sure_its_beginning_is_shown(tmp_path: Path
     ("before", "typed", "after", "explicit", "left"),
     [
         ("def area(wid", "t", "", False, "h, height):"),
-        ("def area(wid", "th, hei", "", False, "ght):"),
-        ("def area(wid", "th, height)", "", False, ":"),
-        # nothing is left, something else is typed, nothing is, or another place is meant
-        ("def area(wid", "th, height):", "", False, None),
+        ("def area(wid", "th, he", "", False, "ight):"),
+        # more is inserted than anybody types, something else is typed, nothing is, or another place is meant
+        ("def area(wid", "th, hei", "", False, None),
         ("def area(wid", "e", "", False, None),
         ("def area(wid", "", "", False, None),
         ("def area(wid", "t", "\n", False, None),
@@ -253,6 +252,25 @@ async def test_while_it_is_typed_what_was_shown_stays(
         if left is not None:
             assert found.text == left
             assert found.cached_tokens == found.prompt_tokens == shown.prompt_tokens
+    finally:
+        await engine.close()
+
+
+async def test_what_was_shown_stays_to_its_end(tmp_path: Path) -> None:
+    """Character by character; behind it the model is asked again."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    sensitive = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.01))
+    completer, rest = Completer(engine), "th, height):"
+    try:
+        for typed in range(len(rest) + 1):
+            text = TYPED + rest[:typed]
+            found = await completer.complete(index, Cursor(path="new.py", text=text, offset=len(text)), sensitive)
+            assert found is not None
+            assert typed == len(rest) or found.text == rest[typed:]
+            assert (found.timings_ms.keys() == {"total"}) is (0 < typed < len(rest))
     finally:
         await engine.close()
 
