@@ -20,9 +20,10 @@ from repofill.context.matches import Candidate
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
 from repofill.evaluation.holes import Alike, Hole, cut_added, sample
-from repofill.lsp_server.completion import Completer, Cursor, Gathered, rank_gathered, sure_enough
+from repofill.lsp_server.completion import Completer, Cursor, Gathered
 from repofill.lsp_server.settings import Settings
 from repofill.models.beginning import begins
+from repofill.models.choice import rank_found, sure_enough
 from repofill.models.common import ORIGIN
 from repofill.models.rank import Ranked
 
@@ -111,7 +112,7 @@ async def gather_at(
             index.close(shown.path)
             if gathered.answer is None:
                 raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
-            ranked = tuple(rank_gathered(gathered))
+            ranked = tuple(rank_found(gathered))
             cases.append(Case(hole=shown, order=order, alike=alike, gathered=gathered, ranked=ranked))
     return cases
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from repofill.evaluation.fill import Case, right
-from repofill.lsp_server.completion import options_of
 from repofill.models.beginning import FEATURES as OF_BEGINNING
 from repofill.models.beginning import OPTIONS, beginnings, begins
 from repofill.models.beginning import features as of_beginning
+from repofill.models.choice import options_of
 from repofill.models.rank import FAMILIES, FEATURES, Option, bundled_weights, features
 
 _OTHERS_SHARE = 2

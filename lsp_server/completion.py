@@ -7,7 +7,6 @@ and trims what comes back.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,15 +21,15 @@ from repofill.context.matches import Candidate
 from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
-from repofill.models.beginning import SURE, gain, parts, sure_beginning
 from repofill.models.budget import Budget, budget_for
+from repofill.models.choice import NOT_ENDED, Found, sure_enough
 from repofill.models.clock import Clock
 from repofill.models.common import ORIGIN, common_lines, common_lines_of
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
-from repofill.models.rank import Option, Ranked, by_promise, merge, rank, wanted
+from repofill.models.rank import Option, Ranked, by_promise
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
@@ -51,7 +50,6 @@ _LEAST_CHARACTERS = 2
 """A single one is typed as fast as it is accepted."""
 _TYPED_AT_ONCE = 6
 """Characters between two requests; more are inserted, or come back."""
-_NOT_ENDED = frozenset({"length", "unlikely"})
 _PLANS = 64
 _CONTEXT_CHARACTERS_PER_TOKEN = 3.6
 """More than most models need for code: a context that turns out too long is packed again, tighter."""
@@ -131,20 +129,10 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
-    """What one cursor, at its `place`, yields before ranking. `answer` is None where the model had none in time;
-    `written` is its text as it would be shown, `language` that of the file. `nothing`: the option that the line is
-    finished as it stands, None where that is out of the question or nothing is known of it."""
+class Gathered(Found):
+    """What one cursor yields before anything is chosen, and how it came about."""
 
-    copies: tuple[Candidate, ...]
-    nothing: Option | None
-    written: str
-    answer: FillAnswer | None
-    scored: bool
     plan: Plan
-    model: ModelDescription
-    place: Place
-    language: str
     timings_ms: dict[str, float]
 
 
@@ -401,76 +389,7 @@ def _distinct(copies: Iterable[Candidate]) -> list[Candidate]:
 
 def _whole_lines(answer: FillAnswer) -> str:
     """What the model wrote, without a line that it has not ended."""
-    return answer.text.rpartition("\n")[0] if answer.ended in _NOT_ENDED else answer.text
-
-
-def sure_enough(gathered: Gathered, least: float) -> list[Ranked]:
-    """The options at a cursor that are right with a probability of at least `least`, the most probable first; ahead of
-    them the beginning of a line, where it is so much surer that more is gained by it."""
-    ranked = rank_gathered(gathered)
-    likely = [r for r in ranked if r.confidence >= least]
-    if gathered.scored:
-        beginning = sure_beginning(ranked, gathered.place, max(least, SURE))
-    else:
-        enough = least if "\n" in gathered.written else max(least, SURE)
-        beginning = max((r for r in _parts(gathered) if r.confidence >= enough), key=gain, default=None)
-    if beginning is None or (likely and gain(likely[0]) >= gain(beginning)):
-        return likely
-    return [beginning, *likely]
-
-
-def options_of(gathered: Gathered) -> list[Option]:
-    """The copied candidates at a cursor, that nothing is missing there and, where the model has scored them, its own
-    text."""
-    answer, nothing = gathered.answer, gathered.nothing
-    if answer is None or not gathered.scored:
-        copied = replace(nothing, logprob=None) if nothing is not None and nothing.copy is not None else None
-        return merge(gathered.copies, [None] * len(gathered.copies), nothing=copied)
-    scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
-    ended = answer.ended not in _NOT_ENDED
-    text = gathered.written if ended else answer.text
-    own = Option(text=text, logprob=answer.logprob, tokens=answer.tokens, generated=True, whole=ended)
-    return merge(gathered.copies, scores, own if answer.ended != "deadline" else None, nothing)
-
-
-def rank_gathered(gathered: Gathered) -> list[Ranked]:
-    """The options gathered at a cursor that may be shown, the most probable first."""
-    answer, nothing = gathered.answer, gathered.nothing
-    ranked = rank(options_of(gathered), gathered.place, gathered.language, gathered.model.name)
-    ranked = [r for r in ranked if r.option.whole and r.option.text]
-    if answer is None or gathered.scored:
-        return ranked
-    left = 1 - math.exp(nothing.logprob) if nothing is not None and nothing.logprob is not None else 1.0
-    best: list[Ranked] = []
-    if gathered.written and answer.ended != "deadline":
-        own = _own(gathered, answer, gathered.written)
-        left = max(left - own.confidence, 0.0)
-        best = [_agreed(own, next((r for r in ranked if r.option.text == gathered.written), None))]
-    # Such a model has not looked at the copies: they have no more than the probability that it leaves.
-    others = [replace(r, confidence=r.confidence * left) for r in ranked if r.option.text != gathered.written]
-    return sorted([*best, *others], key=lambda r: -r.confidence)
-
-
-def _agreed(own: Ranked, copied: Ranked | None) -> Ranked:
-    """A text that was written and copied: wrong only where both are."""
-    if copied is None:
-        return own
-    wrong = (1 - own.confidence) * (1 - copied.confidence)
-    return Ranked(option=replace(own.option, copy=copied.option.copy), confidence=1 - wrong)
-
-
-def _parts(gathered: Gathered) -> list[Ranked]:
-    """How far what a model wrote may be shown, short of all of it."""
-    answer = gathered.answer
-    return [] if answer is None else [_own(gathered, answer, part) for part in parts(gathered.written, gathered.place)]
-
-
-def _own(gathered: Gathered, answer: FillAnswer, text: str) -> Ranked:
-    """A beginning of what a model wrote, or all of it, as sure as the model is: pre-trained ones are right as often as
-    the product of their tokens' probabilities says (evaluation/LOG.md, 2026-11-27)."""
-    logprob = answer.logprob_of(len(text))
-    option = Option(text=text, logprob=logprob, tokens=answer.tokens, generated=True)
-    return Ranked(option=option, confidence=math.exp(logprob) * wanted(option, gathered.place))
+    return answer.text.rpartition("\n")[0] if answer.ended in NOT_ENDED else answer.text
 
 
 def _closers(cursor: Cursor) -> str:

@@ -130,7 +130,7 @@ def rank(options: Sequence[Option], place: Place, language: str, model: str) -> 
     of them; `model` by its own: one that the weights were not fitted with is taken to know every language."""
     fitted = bundled_weights()
     family = FAMILIES.get(language, "") if model == fitted.model else "python"
-    scored = any(option.logprob is not None for option in options)
+    scored = any(option.logprob is not None for option in options if option.text)
     weights = fitted.weights.get(family, fitted.weights[""])["scored" if scored else "copied"]
     rows = features(options, place, language)
     scores = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in rows]

@@ -13,25 +13,20 @@ from typing import Any
 import pytest
 
 from repofill.context.index import WorkspaceIndex
-from repofill.context.matches import Candidate
 from repofill.context.store import Store
 from repofill.lsp_server import completion
 from repofill.lsp_server.completion import (
     Completer,
     Cursor,
-    Gathered,
-    Plan,
     _closers,
     _suggestions,
     _unwanted,
-    rank_gathered,
-    sure_enough,
 )
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
+from repofill.models.choice import sure_enough
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelDescription
-from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
 
@@ -327,34 +322,6 @@ async def test_in_a_new_project_what_many_packages_have_is_suggested(
         await engine.close()
 
 
-@pytest.mark.parametrize(
-    ("line", "copied", "expected"),
-    [
-        # a line that may go on in two ways, and the word that both begin with
-        ("size = frame.l", {"imit": 40, "imit + 1": 44, "imit - 1": 40}, ["imit", "imit + 1"]),
-        ("fail(e", {"rror, NotFound)": 40, "rror, Refused)": 38}, ["rror,"]),
-        ("fail(e", {"rror, NotFound)": 60, "xc)": 3}, ["rror, NotFound)"]),
-        ("fail(e", {"rror)": 3, "xc)": 3}, []),
-    ],
-)
-async def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, int], expected: list[str]) -> None:
-    copies = (Candidate(text=text, match_length=at, votes=1, origin="before") for text, at in copied.items())
-    gathered = Gathered(
-        copies=tuple(copies),
-        nothing=None,
-        written="",
-        answer=None,
-        scored=True,
-        plan=Plan(),
-        model=await make_engine(Settings()).describe(),
-        place=Place(line=line),
-        language="python",
-        timings_ms={},
-    )
-    texts = [r.option.text for r in sure_enough(gathered, Settings().suggest.min_confidence)]
-    assert list(dict.fromkeys(texts)) == expected
-
-
 @pytest.mark.parametrize(("line", "finished"), [("    return width * hei", False), ("    return width * height", True)])
 async def test_behind_a_finished_line_nothing_is_shown(line: str, finished: bool, tmp_path: Path) -> None:
     """Though some go on: as the copied ones do where nothing is known of ends."""
@@ -492,54 +459,6 @@ async def test_of_what_a_large_model_wrote_the_sure_part_is_shown(
     found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)
     assert found is not None
     assert found.text == shown
-
-
-@pytest.mark.parametrize(
-    ("probability", "copied", "expected"),
-    [
-        # the surer one first, be it copied or written
-        (0.1, 200, ["self.side", "shape.area"]),
-        (0.1, 3, ["shape.area", "self.side"]),
-        (0.9, 200, ["shape.area", "self.side"]),
-    ],
-)
-async def test_the_surer_one_of_a_copy_and_what_a_large_model_wrote(
-    probability: float, copied: int, expected: list[str]
-) -> None:
-    """And surer than each where they agree."""
-    engine = make_engine(Settings())
-    copy = Candidate(text="self.side", match_length=copied, votes=5, origin="before")
-
-    def ranked(written: str) -> list[Ranked]:
-        answer = FillAnswer(
-            text=written,
-            ended="newline",
-            logprob=math.log(probability),
-            tokens=3,
-            scores=(),
-            prompt_tokens=9,
-            cached_tokens=0,
-        )
-        return rank_gathered(replace(gathered, written=written, answer=answer))
-
-    gathered = Gathered(
-        copies=(copy,),
-        nothing=None,
-        written="",
-        answer=None,
-        scored=False,
-        plan=Plan(),
-        model=await engine.describe(),
-        place=Place(line="    return "),
-        language="python",
-        timings_ms={},
-    )
-    found = ranked("shape.area")
-    assert [r.option.text for r in found] == expected
-    assert [r.confidence for r in found if r.option.generated] == [pytest.approx(probability)]
-    agreed = ranked("self.side")
-    assert [r.option.text for r in agreed] == ["self.side"]
-    assert max(r.confidence for r in found) < agreed[0].confidence < 1
 
 
 @pytest.mark.parametrize("explicit", [False, True])

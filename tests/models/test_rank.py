@@ -157,9 +157,11 @@ def test_that_nothing_is_missing_is_an_option(score: tuple[float, int] | None, l
 
     short, long = (Option(text="", copy=copy("", length)) for length in (5, 40))
     assert sure(None) > sure(short) > sure(long)
+    likely, unlikely = (Option(text="", logprob=logprob) for logprob in (-0.1, -6.0))
     if score is not None:
-        likely, unlikely = (Option(text="", logprob=logprob) for logprob in (-0.1, -6.0))
         assert sure(unlikely) > 1.5 * sure(likely)
+    else:  # the model came no further: what is copied is weighed as without it
+        assert sure(unlikely) == sure(likely)
     alone, beside = (features(merge(copies, [score], nothing=n), place, language) for n in (None, long))
     assert alone == beside[:1]
 
