@@ -22,7 +22,7 @@ from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_win
 from repofill.context.reader import lf
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
-from repofill.models.choice import NOT_ENDED, Found, sure_enough
+from repofill.models.choice import NOT_ENDED, Found, all_options, sure_enough
 from repofill.models.clock import Clock
 from repofill.models.common import ORIGIN, common_lines, common_lines_of
 from repofill.models.engine import Engine, EngineUnavailable
@@ -184,7 +184,7 @@ class Completer:
             return rest
         closers = _closers(cursor) if over_closers else ""
         gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
-        sure = sure_enough(gathered, 0.0 if explicit else settings.suggest.min_confidence)
+        sure = all_options(gathered) if explicit else sure_enough(gathered, settings.suggest.min_confidence)
         items = [s for s in _suggestions(sure, cursor, closers) if explicit or len(s.text) >= _LEAST_CHARACTERS]
         answer = gathered.answer
         completion = Completion(

@@ -7,6 +7,7 @@ text is as sure as it says, and the copied ones have the probability that it lea
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from repofill.context.matches import Candidate
@@ -42,14 +43,27 @@ def sure_enough(found: Found, least: float) -> list[Ranked]:
     them the beginning of a line, where it is so much surer that more is gained by it."""
     ranked = rank_found(found)
     likely = [r for r in ranked if r.confidence >= least]
+    beginning = _beginning(found, ranked, least)
+    if likely and beginning and gain(likely[0]) >= gain(beginning[0]):
+        return likely
+    return [*beginning, *likely]
+
+
+def all_options(found: Found) -> list[Ranked]:
+    """Every option at a cursor, for whoever asks how it goes on: the most probable first, then the beginning of one,
+    where that is sure, then the others."""
+    ranked = rank_found(found)
+    return [*ranked[:1], *_beginning(found, ranked, 0.0), *ranked[1:]]
+
+
+def _beginning(found: Found, ranked: Sequence[Ranked], least: float) -> list[Ranked]:
+    """The beginning of a line, or of what a larger model wrote, by which most is gained, if any is sure."""
     if found.scored:
         beginning = sure_beginning(ranked, found.place, max(least, SURE))
     else:
         enough = least if "\n" in found.written else max(least, SURE)
         beginning = max((r for r in _parts(found) if r.confidence >= enough), key=gain, default=None)
-    if beginning is None or (likely and gain(likely[0]) >= gain(beginning)):
-        return likely
-    return [beginning, *likely]
+    return [] if beginning is None else [beginning]
 
 
 def options_of(found: Found) -> list[Option]:

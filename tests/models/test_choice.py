@@ -9,7 +9,7 @@ import pytest
 
 from repofill.context.matches import Candidate
 from repofill.lsp_server.server import bundled_model
-from repofill.models.choice import Found, rank_found, sure_enough
+from repofill.models.choice import Found, all_options, rank_found, sure_enough
 from repofill.models.gguf import read_description
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer
@@ -46,6 +46,12 @@ def found(line: str, copied: dict[str, int], *, scored: bool, votes: int = 1) ->
 def test_what_more_is_gained_by_comes_first(line: str, copied: dict[str, int], expected: list[str]) -> None:
     texts = [r.option.text for r in sure_enough(found(line, copied, scored=True), LEAST)]
     assert list(dict.fromkeys(texts)) == expected
+
+
+def test_whoever_asks_gets_whole_lines_first() -> None:
+    """However unsure they are."""
+    here = found("fail(e", {"rror, NotFound)": 40, "rror, Refused)": 38}, scored=True)
+    assert [r.option.text for r in all_options(here)] == ["rror, NotFound)", "rror,", "rror, Refused)"]
 
 
 @pytest.mark.parametrize(
