@@ -179,7 +179,8 @@ class Completer:
         the editor has mostly written by itself. While what was shown is being typed, its rest is what is shown."""
         if not explicit and _unwanted(cursor):
             return None
-        if not explicit and (rest := self._rest_of_shown(cursor)) is not None:
+        shown, self._shown = self._shown, None
+        if not explicit and shown is not None and (rest := _rest_of(*shown, cursor)) is not None:
             self._shown = cursor, rest
             return rest
         closers = _closers(cursor) if over_closers else ""
@@ -267,24 +268,6 @@ class Completer:
             timings_ms={**clock.laps_ms(), "total": clock.total_s() * 1000},
         )
 
-    def _rest_of_shown(self, cursor: Cursor) -> Completion | None:
-        """What is left of the last suggestions if the beginning of the first, and nothing else, was typed since."""
-        if self._shown is None:
-            return None
-        then, shown = self._shown
-        before, after = then.text[: then.offset], then.text[then.offset :]
-        typed = cursor.text[then.offset : cursor.offset]
-        if not 0 < len(typed) <= _TYPED_AT_ONCE or cursor != replace(
-            then, text=before + typed + after, offset=cursor.offset
-        ):
-            return None
-        going_on = (item for item in shown.items if item.text.startswith(typed))
-        left = [replace(item, text=item.text.removeprefix(typed)) for item in going_on]
-        items = tuple(item for item in left if item.text not in ("", after[: item.replaces]))
-        if not items or typed + items[0].text != shown.text:
-            return None
-        return replace(shown, items=items, cached_tokens=shown.prompt_tokens, timings_ms={"total": 0.0})
-
     def _copies(self, search: Callable[[], tuple[Candidate, ...]]) -> asyncio.Future[tuple[Candidate, ...]]:
         """Begin a search in a thread, for it reads the store, which may be busy. The one before is given up."""
         if self._copying is not None:
@@ -340,6 +323,21 @@ class Completer:
             chosen=chosen,
             resolution=resolution,
         )
+
+
+def _rest_of(then: Cursor, shown: Completion, now: Cursor) -> Completion | None:
+    """What is left of suggestions shown at a cursor if the beginning of the first was typed since, and nothing else."""
+    before, after = then.text[: then.offset], then.text[then.offset :]
+    typed = now.text[then.offset : now.offset]
+    typed_on = now == replace(then, text=before + typed + after, offset=then.offset + len(typed))
+    if not typed_on or not 0 < len(typed) <= _TYPED_AT_ONCE:
+        return None
+    going_on = (item for item in shown.items if item.text.startswith(typed))
+    left = [replace(item, text=item.text.removeprefix(typed)) for item in going_on]
+    items = tuple(item for item in left if item.text not in ("", after[: item.replaces]))
+    if not items or typed + items[0].text != shown.text:
+        return None
+    return replace(shown, items=items, cached_tokens=shown.prompt_tokens, timings_ms={"total": 0.0})
 
 
 def _good(known: _Planned, index: WorkspaceIndex, path: str, line: int) -> bool:

@@ -251,6 +251,22 @@ async def test_while_it_is_typed_what_was_shown_stays(
         await engine.close()
 
 
+async def test_what_was_left_does_not_come_back(tmp_path: Path) -> None:
+    """Once something else was typed, the model is asked also behind what was shown."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    completer = Completer(engine)
+    try:
+        for text in (TYPED, f"{TYPED}e", f"{TYPED}t"):
+            found = await completer.complete(index, Cursor(path="new.py", text=text, offset=len(text)), UNHURRIED)
+            assert found is not None
+            assert "engine" in found.timings_ms
+    finally:
+        await engine.close()
+
+
 async def test_what_was_shown_stays_to_its_end(tmp_path: Path) -> None:
     """Character by character; behind it the model is asked again."""
     (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
