@@ -147,7 +147,7 @@ class Completer:
         self._newest = 0
         self._shown: tuple[Cursor, Completion] | None = None
         self._searches = ThreadPoolExecutor(_SEARCH_THREADS, thread_name_prefix="copy")
-        self._searches.submit(common_lines)  # read once, which takes longer than a keystroke may
+        self._reading = self._searches.submit(common_lines)  # once, which takes longer than a keystroke may
         self._copying: asyncio.Future[tuple[Candidate, ...]] | None = None
 
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
@@ -218,7 +218,7 @@ class Completer:
         copying = self._copies(
             partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
         )
-        await asyncio.wait({copying}, timeout=deadline_s)
+        await asyncio.wait({copying, asyncio.wrap_future(self._reading)}, timeout=deadline_s)
         found = copying.result() if copying.done() and not copying.cancelled() else ()
         place = Place.between(*near)
         language = _language_name(cursor.path)

@@ -251,6 +251,34 @@ async def test_while_it_is_typed_what_was_shown_stays(
         await engine.close()
 
 
+async def test_common_lines_are_read_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody types before they are there."""
+    busy, asked = Busy(), list[bool]()
+
+    def read() -> None:
+        with busy:
+            pass
+
+    def common(*_: object) -> list[object]:
+        asked.append(completer._reading.done())
+        return []
+
+    monkeypatch.setattr(completion, "common_lines", read)
+    monkeypatch.setattr(completion, "_common", common)
+    engine = make_engine(Settings())
+    completer = Completer(engine)
+    try:
+        cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
+        asking = asyncio.create_task(completer.gather(WorkspaceIndex(tmp_path), cursor, UNHURRIED))
+        await asyncio.sleep(0.2)
+        busy.freed.set()
+        await asking
+        assert asked == [True]
+        assert not busy.gave_up
+    finally:
+        await engine.close()
+
+
 async def test_what_was_left_does_not_come_back(tmp_path: Path) -> None:
     """Once something else was typed, the model is asked also behind what was shown."""
     (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
