@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from repofill.context.index import WorkspaceIndex
@@ -218,7 +219,8 @@ class Completer:
         copying = self._copies(
             partial(index.copy_candidates, cursor.path, before, after, limit=_CANDIDATES, block_indent=block)
         )
-        await asyncio.wait({copying, asyncio.wrap_future(self._reading)}, timeout=deadline_s)
+        awaited: set[asyncio.Future[Any]] = {copying, asyncio.wrap_future(self._reading)}
+        await asyncio.wait(awaited, timeout=deadline_s)
         found = copying.result() if copying.done() and not copying.cancelled() else ()
         place = Place.between(*near)
         language = _language_name(cursor.path)
