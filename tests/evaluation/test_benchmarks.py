@@ -72,10 +72,21 @@ def test_nothing_to_measure_is_one_error(tmp_path: Path) -> None:
         asyncio.run(gather(tmp_path))
 
 
-async def gather(folder: Path) -> list[fill.Case]:
+def test_every_kind_of_place_has_its_figures(project: Path) -> None:
+    """At the ends of lines nothing can be right, so it is what is shown in vain that counts."""
+    report = fill.report(asyncio.run(gather(project, 2)))
+    kinds = ("lines", "characters", "blocks", "ends")
+    assert sorted(report) == sorted(f"{order}, {kind} alike" for order in ("finished", "writing") for kind in kinds)
+    for name, figures in report.items():
+        assert ("together" in figures) is ("ends" not in name)
+        assert {"cases", "shown at 0.25"} <= figures.keys()
+        assert all(0 <= value <= 100 for value in figures.values())
+
+
+async def gather(folder: Path, holes: int = 1) -> list[fill.Case]:
     engine = make_engine(Settings())
     try:
-        return await fill.gather_cases(Completer(engine), [folder], 1, Settings())
+        return await fill.gather_cases(Completer(engine), [folder], holes, Settings())
     finally:
         await engine.close()
 

@@ -46,6 +46,18 @@ def test_a_hole_filled_with_its_target_is_the_line_again(
         assert where != "whole line" or not before.rpartition("\n")[2].strip()
 
 
+@given(lines=LINES)
+def test_at_the_ends_of_lines_nothing_is_missing(lines: list[str]) -> None:
+    """The text is whole, and the cursor stands behind the last sign of a line."""
+    text = "\n".join([*lines, ""])
+    for hole in holes(text, alike="ends"):
+        before, after = hole.text[: hole.offset], hole.text[hole.offset :]
+        assert hole.target == ""
+        assert before[-1:].strip()
+        assert after.startswith("\n")
+        assert [line.rstrip() for line in hole.text.split("\n")] == [line.rstrip() for line in text.split("\n")]
+
+
 def test_lines_or_characters_are_drawn_alike() -> None:
     """Half of the lines are nine times as long as the others."""
     text = ("x = 1\n" + "y" * 45 + "\n") * 20
