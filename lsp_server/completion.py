@@ -336,7 +336,7 @@ def _rest_of(then: Cursor, shown: Completion, now: Cursor) -> Completion | None:
         return None
     going_on = (item for item in shown.items if item.text.startswith(typed))
     left = [replace(item, text=item.text.removeprefix(typed)) for item in going_on]
-    items = tuple(item for item in left if item.text not in ("", after[: item.replaces]))
+    items = tuple(i for i in left if len(i.text) >= _LEAST_CHARACTERS and i.text != after[: i.replaces])
     if not items or typed + items[0].text != shown.text:
         return None
     return replace(shown, items=items, cached_tokens=shown.prompt_tokens, timings_ms={"total": 0.0})

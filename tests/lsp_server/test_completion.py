@@ -296,7 +296,7 @@ async def test_what_was_left_does_not_come_back(tmp_path: Path) -> None:
 
 
 async def test_what_was_shown_stays_to_its_end(tmp_path: Path) -> None:
-    """Character by character; behind it the model is asked again."""
+    """Character by character but for the last, which nobody is shown; behind it the model is asked again."""
     (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
     index = WorkspaceIndex(tmp_path)
     index.build()
@@ -308,8 +308,8 @@ async def test_what_was_shown_stays_to_its_end(tmp_path: Path) -> None:
             text = TYPED + rest[:typed]
             found = await completer.complete(index, Cursor(path="new.py", text=text, offset=len(text)), sensitive)
             assert found is not None
-            assert typed == len(rest) or found.text == rest[typed:]
-            assert (found.timings_ms.keys() == {"total"}) is (0 < typed < len(rest))
+            assert typed > len(rest) - 2 or found.text == rest[typed:]
+            assert (found.timings_ms.keys() == {"total"}) is (0 < typed < len(rest) - 1)
     finally:
         await engine.close()
 
