@@ -234,9 +234,15 @@ export class Editor {
         seen = (await this.statusItem.getAttribute("aria-label")) ?? "";
         return pattern.test(seen);
       },
-      () => `last seen: ${seen}`,
+      () => `last seen: ${seen}\n${this.serverLog()}`,
       limitMs,
     );
+  }
+
+  /** The end of what the server has logged. */
+  private serverLog(): string {
+    const file = path.join(this.home, ".state", "repofill", "log", "repofill.log");
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8").slice(-4000) : "no server log";
   }
 
   /** Messages that popped up and are still there. */
