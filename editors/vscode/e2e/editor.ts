@@ -74,6 +74,9 @@ export class Editor {
       page.setDefaultTimeout(LIMIT_MS);
       await page.goto(`${address}/?${roots.length > 0 ? `workspace=${workspace}` : `folder=${project}`}`);
       await page.locator(".monaco-workbench .statusbar").waitFor();
+      if (roots.length > 0) {
+        await workspaceShown(page);
+      }
       return new Editor(folder, home, page, codeServer, browser);
     } catch (error) {
       await browser?.close();
@@ -338,6 +341,28 @@ async function startCodeServer(folder: string, home: string, trusted: boolean): 
   const address = (): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(said.join("\n"))?.[0];
   await until("VS Code to listen", () => address() !== undefined, () => said.join("\n"));
   return [started, address() ?? ""];
+}
+
+/** Until the window shows the workspace that its address names: now and then VS Code opens an empty one first. */
+async function workspaceShown(page: Page): Promise<void> {
+  const shown = async (): Promise<boolean> => (await page.title()).includes("(Workspace)");
+  for (let attempt = 1; !(await appears(shown)); attempt++) {
+    assert.ok(attempt < 3, `VS Code does not open the workspace: ${await page.title()}`);
+    await page.reload();
+    await page.locator(".monaco-workbench .statusbar").waitFor();
+  }
+}
+
+/** Whether something comes true within some seconds. */
+async function appears(condition: () => Promise<boolean>): Promise<boolean> {
+  const end = Date.now() + 20_000;
+  while (!(await condition())) {
+    if (Date.now() > end) {
+      return false;
+    }
+    await sleep(100);
+  }
+  return true;
 }
 
 async function startBrowser(home: string): Promise<Browser> {
