@@ -336,8 +336,7 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
         assert last["cached_tokens"] >= previous["prompt_tokens"] - 6
         evaluated.append(last["prompt_tokens"] - last["cached_tokens"])
         previous = last
-    assert min(evaluated) >= 0  # nothing, while what is shown is being typed
-    assert max(evaluated) > 0
+    assert max(evaluated) > 0  # of some nothing is, while what is shown is being typed
 
 
 # Which documents

@@ -346,23 +346,13 @@ async function startCodeServer(folder: string, home: string, trusted: boolean): 
 /** Until the window shows the workspace that its address names: now and then VS Code opens an empty one first. */
 async function workspaceShown(page: Page): Promise<void> {
   const shown = async (): Promise<boolean> => (await page.title()).includes("(Workspace)");
-  for (let attempt = 1; !(await appears(shown)); attempt++) {
-    assert.ok(attempt < 3, `VS Code does not open the workspace: ${await page.title()}`);
+  try {
+    await until("VS Code to open the workspace", shown, () => "", 20_000);
+  } catch {
     await page.reload();
+    await until("VS Code to open the workspace", shown, () => "");
     await page.locator(".monaco-workbench .statusbar").waitFor();
   }
-}
-
-/** Whether something comes true within some seconds. */
-async function appears(condition: () => Promise<boolean>): Promise<boolean> {
-  const end = Date.now() + 20_000;
-  while (!(await condition())) {
-    if (Date.now() > end) {
-      return false;
-    }
-    await sleep(100);
-  }
-  return true;
 }
 
 async function startBrowser(home: string): Promise<Browser> {
