@@ -32,8 +32,8 @@ WAIT_S = 90.0
 class Helix:
     """Helix in a terminal of its own; what it has written there is kept."""
 
-    def __init__(self, executable: str, file: Path, environment: dict[str, str]) -> None:
-        self.output = ""
+    def __init__(self, executable: str, file: Path, environment: dict[str, str], logs: list[Path]) -> None:
+        self.output, self.logs = "", logs
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             os.chdir(file.parent)
@@ -56,8 +56,13 @@ class Helix:
     def until(self, what: Callable[[], bool], why: str) -> None:
         end = time.monotonic() + WAIT_S
         while not what():
-            assert time.monotonic() < end, f"never: {why}\n{self.output[-2000:]!r}"
+            assert time.monotonic() < end, f"never: {why}\n{self.told()}"
             self.read(0.2)
+
+    def told(self) -> str:
+        """What was on the screen, the last of it as it was written, and what both programs logged."""
+        logged = [f"{log.name}:\n{log.read_text() if log.exists() else 'not there'}" for log in self.logs]
+        return "\n".join([text_of(self.output), repr(self.output[-500:]), *logged])
 
     def close(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -78,14 +83,15 @@ def helix(tmp_path: Path) -> Iterator[Helix]:
     (tmp_path / "bin" / "repofill").symlink_to(SERVER)
     shutil.copy(HERE.parent / "languages.toml", tmp_path / "config" / "helix")
     (tmp_path / "config" / "repofill" / "repofill.toml").write_text(
-        "[suggest]\ndeadline_ms = 60000\nmin_confidence = 0.0\n"
+        '[suggest]\ndeadline_ms = 60000\nmin_confidence = 0.0\n[log]\nlevel = "debug"\n'
     )
     (tmp_path / "project" / "pyproject.toml").touch()
     file = tmp_path / "project" / "a.py"
     file.write_text(TYPED + "\n")
     folders = {f"XDG_{kind}_HOME": str(tmp_path / kind.lower()) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
     path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
-    opened = Helix(done.stdout.strip(), file, {**os.environ, **folders, "PATH": path, "TERM": "xterm-256color"})
+    logs = [tmp_path / "cache" / "helix" / "helix.log", tmp_path / "state" / "repofill" / "log" / "repofill.log"]
+    opened = Helix(done.stdout.strip(), file, {**os.environ, **folders, "PATH": path, "TERM": "xterm-256color"}, logs)
     yield opened
     opened.close()
 
