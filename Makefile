@@ -40,6 +40,7 @@ check: install $(VSCODE)/node_modules
 	npm --prefix $(VSCODE) test --silent
 
 e2e: install $(VSCODE)/node_modules
+	$(BIN)/python -m pytest tests/e2e
 	editors/neovim/tests/run test
 	$(VSCODE)/e2e/run
 

@@ -147,7 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (complete, context):
         sub.add_argument("place", type=_place, metavar="FILE:LINE:COL", help="1-based line and column")
         sub.add_argument("--workspace", type=_folder, metavar="DIR", help="default: the project around the file")
-        sub.add_argument("--model", metavar="PATH", help="a GGUF file; default: the settings', else the bundled one")
+        sub.add_argument(
+            "--model",
+            metavar="PATH",
+            help="a GGUF file or a llama-server's address; default: as set, else the bundled one",
+        )
         sub.add_argument("--json", action="store_true")
     complete.add_argument("--explain", action="store_true", help="also print the prompt's files and the time per stage")
     context.add_argument("--budget", type=_natural, metavar="N", help="tokens for other files")
@@ -275,7 +279,7 @@ def _complete(options: argparse.Namespace) -> None:
 async def _completion(completer: Completer, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Completion:
     completion = await completer.complete(index, cursor, settings, explicit=True)
     if completion is None or not completion.prompt_tokens:
-        raise UserError("the model gave no answer; `repofill doctor` says what is wrong")
+        raise UserError(completer.trouble or "the model gave no answer; `repofill doctor` says what is wrong")
     return completion
 
 

@@ -151,10 +151,15 @@ class Completer:
         self._reading = self._searches.submit(common_lines)  # once, which takes longer than a keystroke may
         self._copying: asyncio.Future[tuple[Candidate, ...]] | None = None
 
+    @property
+    def trouble(self) -> str:
+        """Why the model gives no answers now, in one line; "" where it does."""
+        return self._engine.reason
+
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
-        model = await self._engine.describe()
         await self._engine.ready()  # how many are worth their time is known then
+        model = await self._engine.describe()
         return await asyncio.shield(self._planned(index, cursor, self._budget(model, settings)))
 
     async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
@@ -239,7 +244,7 @@ class Completer:
             plan = None  # the process starts again; meanwhile the project's own text proposes
 
         clock.enter("engine")
-        scored = model.size_bytes <= SCORED_MODEL_BYTES
+        scored = model.size_bytes <= SCORED_MODEL_BYTES and not model.served
         answer = None
         if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
             answer = await self._engine.fill(

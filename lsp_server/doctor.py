@@ -71,6 +71,9 @@ async def _model(settings: Settings) -> list[Finding]:
     engine = make_engine(settings)
     try:
         model = await engine.describe()
+        if model.served:
+            await engine.ready()
+            model = await engine.describe()
         fim = "none" if model.fim is None else f"{model.fim.family}, {model.fim.layout}"
         size = f"{model.size_bytes >> 20} MiB {model.quantisation}, window {model.context_window}, infilling {fim}"
         text = "; ".join([f"{model.name} at {model.path}, {size}", *model.warnings])

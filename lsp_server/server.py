@@ -25,7 +25,7 @@ from repofill.lsp_server.settings import Settings
 from repofill.models.budget import budget_for
 from repofill.models.engine import Engine
 from repofill.models.gguf import ModelFileError, read_description
-from repofill.models.protocol import EngineOptions
+from repofill.models.protocol import EngineOptions, is_address
 
 _log = logging.getLogger(__name__)
 
@@ -96,10 +96,11 @@ def bundled_model() -> Path:
 
 def make_engine(settings: Settings, turn: asyncio.Lock | None = None) -> Engine:
     """An engine for the model the settings name. Nothing is loaded before its first use, and its `turn`."""
-    path = Path(os.path.expanduser(settings.model.path)) if settings.model.path else bundled_model()
+    path = os.path.expanduser(settings.model.path) or bundled_model()
     window = settings.model.context_window
     context = settings.context
-    if not window and (context.budget_tokens or context.prefix_tokens or context.suffix_tokens):
+    parts = context.budget_tokens or context.prefix_tokens or context.suffix_tokens
+    if parts and not window and not is_address(settings.model.path):
         with contextlib.suppress(ModelFileError):  # said when the engine is first used
             model = read_description(path)
             window = budget_for(
@@ -150,7 +151,7 @@ def _register_life(server: Server) -> None:
         ls.session.add_folders(roots)
         if not await _pull_settings(ls):
             ls.session.configure()
-        model = Path(ls.session.settings.model.path or bundled_model()).name
+        model = Path(ls.session.settings.model.path or bundled_model()).name  # or where a server is
         _log.info("initialized: model %s, %d workspace folders", model, len(roots))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)

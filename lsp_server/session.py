@@ -33,6 +33,7 @@ from repofill.lsp_server.notebooks import Notebooks, path_of_cells
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
+from repofill.models.protocol import is_address
 
 _log = logging.getLogger(__name__)
 
@@ -324,6 +325,10 @@ class Session:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:
             _log.info("not warmed: %s", error)
+            if is_address(settings.model.path):
+                self.say(
+                    f"{settings.model.path} does not answer. Until it does, the project's own text alone proposes."
+                )
         else:
             self.trouble = ""
         finally:

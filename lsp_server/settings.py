@@ -30,7 +30,11 @@ def _setting(default: Any, description: str, *, least: float | None = None, most
 class ModelSettings:
     """`repofill.model.*`"""
 
-    path: str = _setting("", "Path of a GGUF model that can fill in the middle; empty for the bundled one.")
+    path: str = _setting(
+        "",
+        "Path of a GGUF model that can fill in the middle, or the address of your own llama-server that has one "
+        "(http://localhost:8080), where prompts go then; empty for the bundled model.",
+    )
     threads: int = _setting(0, "Threads that compute; 0 for the number of physical cores.", least=0, most=256)
     gpu_layers: int = _setting(0, "Layers kept on a GPU; -1 for all. Needs llama-cpp-python built for it.", least=-1)
     context_window: int = _setting(

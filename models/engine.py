@@ -1,8 +1,8 @@
 """The engine: the one door to a model for everything that runs in the editor's server. Starts the model process on
-first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp.
+first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP.
 
 States: "idle" (never used), "starting", "ready", "crashed" (waiting to start again), "failed" (the model cannot be
-loaded; `reason` says what to do, and a changed file is tried again), "closed".
+used; `reason` says what to do, and a changed file, or after a while a server, is tried again), "closed".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import logging
 import math
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from repofill.models.protocol import (
     Hello,
     ProtocolError,
     Ready,
+    is_address,
 )
 
 _log = logging.getLogger(__name__)
@@ -42,8 +44,12 @@ _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 30.0
 _HUNG_AFTER_S = 15.0
 """A process that is this late with an answer is taken for hung and killed."""
 
+_SERVER_CHANGES_S = 30.0
+"""A server that cannot be used may have another model as long after that."""
+
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
+_UNKNOWN_WINDOW = 4096
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
 
@@ -58,13 +64,14 @@ class Engine:
 
     def __init__(
         self,
-        model_path: str | os.PathLike[str],
+        model: str | os.PathLike[str],
         options: EngineOptions | None = None,
         *,
         client: str = "editor",
         turn: asyncio.Lock | None = None,
     ) -> None:
-        self._path = Path(os.path.expanduser(model_path)).absolute()
+        self._address = os.fspath(model) if is_address(os.fspath(model)) else ""
+        self._path = Path(os.path.expanduser(model)).absolute()
         self._options = options or EngineOptions()
         self._client = client
         self._turn = turn or asyncio.Lock()
@@ -79,7 +86,7 @@ class Engine:
         self._settled = asyncio.Event()
         self._state, self._reason = "idle", ""
         self._back_off_s = _FIRST_BACK_OFF_S
-        self._tokens_per_s = math.inf
+        self._ready: Ready | None = None
 
     @property
     def state(self) -> str:
@@ -98,7 +105,7 @@ class Engine:
     @property
     def tokens_per_s(self) -> float:
         """Tokens of a prompt that the model evaluates in a second, as measured when it was loaded; infinite before."""
-        return self._tokens_per_s
+        return math.inf if self._ready is None else self._ready.tokens_per_s
 
     async def ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
@@ -109,7 +116,10 @@ class Engine:
         return self._state == "ready"
 
     async def describe(self) -> ModelDescription:
-        """What the model file says, without loading it. Raises ModelFileError."""
+        """What the model file says, without loading it; what a server said of its model, if it has. Raises
+        ModelFileError."""
+        if self._address:
+            return _served(self._address, self._ready)
         signature = self._signature()
         if self._description is None or self._description[0] != signature:
             self._description = signature, await asyncio.to_thread(read_description, self._path)
@@ -226,27 +236,28 @@ class Engine:
                 how = await child.stop()
                 self._give_up_pending()
             if failure is None and self._state == "starting":
-                failure = self._start_failure(how, child.last_line)
-            if failure is not None:
+                failure = Failed(reason=self._start_failure(how, child.last_line))
+            if failure is not None and not failure.passing:
                 self._failed_file = signature
-                self._enter("failed", failure)
+                self._enter("failed", failure.reason)
                 return
-            self._enter("crashed", f"the model process ended ({how}); it starts again in {self._back_off_s:g} s")
+            why = f"the model process ended ({how})" if failure is None else failure.reason
+            self._enter("crashed", f"{why}; tried again in {self._back_off_s:g} s")
             await asyncio.sleep(self._back_off_s)
             self._back_off_s = min(self._back_off_s * 2, _LAST_BACK_OFF_S)
 
-    async def _serve(self, child: Child) -> str | None:
-        """Hands out the child's answers until it goes; the reason when it cannot load the model."""
-        child.send(Hello(client=self._client, model=str(self._path), options=self._options))
+    async def _serve(self, child: Child) -> Failed | None:
+        """Hands out the child's answers until it goes, or says why it cannot use the model."""
+        child.send(Hello(client=self._client, model=self._address or str(self._path), options=self._options))
         try:
             while (message := await child.receive()) is not None:
                 match message:
                     case Ready():
-                        self._tokens_per_s = message.tokens_per_s
+                        self._ready = message
                         _log.info("the model is loaded: it reads %d tokens/s", message.tokens_per_s)
                         self._enter("ready")
                     case Failed():
-                        return message.reason
+                        return message
                     case Filled() | Counted():
                         answer = self._pending.get(message.id)
                         if answer is not None and not answer.done():
@@ -294,12 +305,34 @@ class Engine:
             self._settled.set()
 
     def _signature(self) -> tuple[int, int]:
-        """Changes when the file does."""
+        """Changes when the file does; of a server nobody knows."""
+        if self._address:
+            return int(time.monotonic() / _SERVER_CHANGES_S), 0
         try:
             status = self._path.stat()
         except (OSError, ValueError):
             return (0, 0)
         return status.st_mtime_ns, status.st_size
+
+
+def _served(address: str, ready: Ready | None) -> ModelDescription:
+    """What is known of the model of a server, of which it may have said nothing yet."""
+    return ModelDescription(
+        path=Path(address),
+        name=ready.name if ready else address,
+        architecture="",
+        parameters=0,
+        size_bytes=ready.size_bytes if ready else 0,
+        quantisation="",
+        context_window=ready.n_ctx if ready else _UNKNOWN_WINDOW,
+        vocabulary_size=0,
+        fim=None,
+        bos_id=None,
+        eos_id=None,
+        eot_id=None,
+        add_bos=False,
+        served=True,
+    )
 
 
 def _chunks(texts: dict[bytes, str]) -> Iterator[list[bytes]]:

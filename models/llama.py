@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from repofill.context.matches import shared
 from repofill.models.budget import budget_for
+from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription, ModelFileError
 from repofill.models.protocol import EngineOptions
 
@@ -58,10 +59,6 @@ _LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
 _CHECKED_BYTES = 200_000_000
 _ABORTED = 2
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
-
-
-class Aborted(Exception):
-    """The stop flag was set during an evaluation. What was evaluated before stays in the cache."""
 
 
 class ModelFault(Exception):

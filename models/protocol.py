@@ -96,9 +96,14 @@ class FillAnswer:
         return next((logprob for end, logprob in self.steps if end >= characters), self.logprob)
 
 
+def is_address(model: str) -> bool:
+    """Whether a model is named by the address of a server, not by the path of a file."""
+    return model.startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """First message of a client: the protocol it speaks and the model it wants."""
+    """First message of a client: the protocol it speaks and the model it wants, a file or the address of a server."""
 
     client: str
     model: str
@@ -109,18 +114,21 @@ class Hello:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit, of which it evaluates so many in a
-    second."""
+    second. What no file says of a model on a server: its `name` and `size_bytes`."""
 
     n_ctx: int
     tokens_per_s: float
+    name: str = ""
+    size_bytes: int = 0
     version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Answer to Hello: the model cannot be loaded, in one line that says what to do."""
+    """The model cannot be used, in one line that says what to do; `passing`: it may be by itself, later."""
 
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
 """The model process: `python -m repofill.models.worker`, started by engine.py, speaking protocol.py on its stdin and
-stdout.
+stdout. It has a model loaded, or asks the server that has.
 
 Three kinds of thread: one reads messages, and so can set the stop flag the moment a newer request arrives; the main
 thread alone evaluates; timers set the flag at deadlines. The process ends when its stdin does.
@@ -13,13 +13,47 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from repofill.models import protocol
-from repofill.models.decoding import Filler
+from repofill.models.faults import Aborted, ServerAway, ServerError
 from repofill.models.gguf import ModelFileError, read_description
-from repofill.models.llama import Aborted, Llama, StopFlag
-from repofill.models.protocol import Cancel, Count, Counted, Failed, Fill, FillAnswer, Filled, Hello, Message, Ready
+from repofill.models.protocol import (
+    Cancel,
+    Count,
+    Counted,
+    Failed,
+    Fill,
+    FillAnswer,
+    Filled,
+    FillRequest,
+    Hello,
+    Message,
+    Ready,
+    is_address,
+)
+
+
+class _Stop(Protocol):
+    """Ends an evaluation while it is set."""
+
+    def set(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class _Filler(Protocol):
+    """What answers: `decoding.Filler`, with a model of its own, or `served.ServedFiller`."""
+
+    def ready(self) -> Ready: ...
+
+    def count(self, texts: tuple[str, ...]) -> tuple[int, ...]: ...
+
+    def prefill(self, request: FillRequest) -> None: ...
+
+    def fill(self, request: FillRequest) -> FillAnswer: ...
+
+    def clear(self) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +68,7 @@ class _Job:
 class _Jobs:
     """What waits and what runs: of every client the newest request, and the newest prompt to prefill when idle."""
 
-    def __init__(self, stop: StopFlag) -> None:
+    def __init__(self, stop: _Stop) -> None:
         self._stop = stop
         self._changed = threading.Condition()
         self._waiting: list[_Job] = []
@@ -104,8 +138,6 @@ class _Worker:
     def __init__(self, inbox: BinaryIO, outbox: BinaryIO) -> None:
         self._inbox, self._outbox = inbox, outbox
         self._sending = threading.Lock()
-        self._stop = StopFlag()
-        self._jobs = _Jobs(self._stop)
 
     def run(self) -> int:
         hello = protocol.read_message(self._inbox)
@@ -113,17 +145,19 @@ class _Worker:
             self._send(Failed(reason=f"the other side does not speak version {protocol.VERSION} of the protocol"))
             return 1
         try:
-            description = read_description(hello.model)
-            llama = Llama(description, hello.options, self._stop)
-        except ModelFileError as error:
-            self._send(Failed(reason=str(error)))
+            self._filler, stop = _served(hello) if is_address(hello.model) else _loaded(hello)
+        except (ModelFileError, ServerError) as error:
+            self._send(Failed(reason=str(error), passing=isinstance(error, ServerAway)))
             return 0
-        self._filler = Filler(llama, description)
-        self._llama = llama
-        self._send(Ready(n_ctx=llama.n_ctx, tokens_per_s=llama.tokens_per_s))
+        self._jobs = _Jobs(stop)
+        self._send(self._filler.ready())
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        while True:
-            self._work(self._jobs.next())
+        try:
+            while True:
+                self._work(self._jobs.next())
+        except ServerError as error:
+            self._send(Failed(reason=str(error), passing=True))
+            return 0
 
     def _read(self) -> None:
         try:
@@ -169,9 +203,11 @@ class _Worker:
     def _fill(self, job: _Job) -> FillAnswer | None:
         try:
             answer = self._filler.fill(job.fill.request)
+        except ServerError:
+            raise
         except Exception:
             traceback.print_exc()
-            self._llama.clear()
+            self._filler.clear()
             return None
         if answer.ended != "cancelled":
             return answer
@@ -182,9 +218,11 @@ class _Worker:
             self._filler.prefill(job.fill.request)
         except Aborted:
             pass
+        except ServerError:
+            raise
         except Exception:
             traceback.print_exc()
-            self._llama.clear()
+            self._filler.clear()
 
     def _answer(self, job: _Job, answer: FillAnswer | None) -> None:
         self._send(Filled(client=job.fill.client, id=job.fill.id, answer=answer))
@@ -193,6 +231,24 @@ class _Worker:
         with self._sending:
             self._outbox.write(protocol.encode(message))
             self._outbox.flush()
+
+
+def _loaded(hello: Hello) -> tuple[_Filler, _Stop]:
+    """A model of this process. Raises ModelFileError. llama.cpp is not even looked for where a server has the model."""
+    from repofill.models.decoding import Filler
+    from repofill.models.llama import Llama, StopFlag
+
+    stop = StopFlag()
+    description = read_description(hello.model)
+    return Filler(Llama(description, hello.options, stop), description), stop
+
+
+def _served(hello: Hello) -> tuple[_Filler, _Stop]:
+    """That of a server. Raises ServerError."""
+    from repofill.models.served import Interrupt, ServedFiller
+
+    stop = Interrupt()
+    return ServedFiller(hello.model, hello.options, stop), stop
 
 
 def main() -> int:

@@ -57,3 +57,17 @@ def test_one_importer_of_llama_cpp() -> None:
     }
     assert "models/llama.py" in importers
     assert importers <= LLAMA
+
+
+def test_one_opens_connections() -> None:
+    """Nothing leaves the machine but to a server that the user names. Training and benchmarks fetch what they need."""
+    network = ("http", "socket", "ssl", "urllib.request", "requests", "httpx", "aiohttp")
+    folders = [ROOT / "context", ROOT / "lsp_server", ROOT / "models"]
+    importers = {
+        file.relative_to(ROOT).as_posix()
+        for folder in folders
+        for file in folder.rglob("*.py")
+        if "training" not in file.parts
+        if any(f"{name}.".startswith(f"{module}.") for name in imported(file) for module in network)
+    }
+    assert importers == {"models/served.py"}

@@ -13,8 +13,9 @@ import pytest
 
 from repofill.models import llama
 from repofill.models.decoding import Filler
+from repofill.models.faults import Aborted
 from repofill.models.gguf import read_description
-from repofill.models.llama import Aborted, Llama, ModelFault, StopFlag
+from repofill.models.llama import Llama, ModelFault, StopFlag
 from repofill.models.protocol import EngineOptions, FillRequest
 
 

@@ -140,5 +140,5 @@ def test_cut_and_oversized_frames_are_refused():
 
 
 def test_frames_are_plain_ascii_json():
-    frame = protocol.encode(Failed(reason="é\ud800"))
-    assert json.loads(frame[4:].decode("ascii")) == {"type": "Failed", "reason": "é\ud800"}
+    frame = protocol.encode(Failed(reason="é\ud800", passing=True))
+    assert json.loads(frame[4:].decode("ascii")) == {"type": "Failed", "reason": "é\ud800", "passing": True}

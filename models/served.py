@@ -1,0 +1,268 @@
+"""A model on the user's own llama-server: the answers that `decoding` gives, over HTTP. Runs in the model process, in
+the place of llama.cpp, and is all of repofill that opens a connection.
+
+llama-server keeps the KV cache, of which it reuses what a prompt begins with. It gives no probabilities of texts that
+it has not written, so copied candidates are not scored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from repofill.models.clock import Clock
+from repofill.models.faults import Aborted, ServerAway, ServerError
+from repofill.models.fim import FimFormat, fim_format, marker_texts
+from repofill.models.prompt import Prompter
+from repofill.models.protocol import EngineOptions, FillAnswer, FillRequest, Ready
+from repofill.models.written import Written
+
+KEY = "REPOFILL_API_KEY"
+"""The environment variable with the key of a server that was started with one."""
+
+_TIMEOUT_S = 10.0
+"""For a connection, and for what is answered at once."""
+_LONG_S = 600.0
+"""For a prompt; the stop flag ends it sooner."""
+_LIKELIEST = 20
+"""Tokens whose probabilities come with each one written: an end that is less probable than these counts for nothing."""
+_NOTHING = math.log(1e-4)
+_TRIALS, _TRIAL_TOKENS = 3, 64
+_TRIAL_TEXT = "def area(width, height):\n    return width * height\n\n\n"
+_PATH = re.compile(r".*[/\\]|\.gguf$", re.DOTALL)
+
+
+class Interrupt(threading.Event):
+    """A stop flag that ends the request under way: its connection is shut when the flag is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._connection: HTTPConnection | None = None
+
+    def set(self) -> None:
+        super().set()
+        with self._lock:
+            if self._connection is not None and self._connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    self._connection.sock.shutdown(2)
+
+    @contextlib.contextmanager
+    def ending(self, connection: HTTPConnection) -> Iterator[None]:
+        """`connection` is shut when the flag is set within."""
+        with self._lock:
+            self._connection = connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+
+class ServedFiller:
+    """Answers requests with the model that a llama-server has loaded."""
+
+    def __init__(self, address: str, options: EngineOptions, stop: Interrupt) -> None:
+        """Asks the server what it has. Raises ServerError."""
+        self._address, self._server = address, _Server(address, stop)
+        name, size_bytes, window = self._model()
+        self._n_ctx = min(window, options.n_ctx or window)
+        fim = self._format(name)
+        text = _TRIAL_TEXT * _TRIAL_TOKENS
+        plain, begun = self._tokens(text), self._tokens(text, add_special=True)
+        bos = begun[0] if begun[1 : len(plain) + 1] == plain else None
+        self._stops = fim.marker_ids
+        self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
+        rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
+        self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate, name=name, size_bytes=size_bytes)
+
+    def ready(self) -> Ready:
+        """What the server said of its model, and how fast it turned out to be."""
+        return self._ready
+
+    def clear(self) -> None:
+        """Nothing: the server knows what its cache holds."""
+
+    def count(self, texts: Iterable[str]) -> tuple[int, ...]:
+        """Tokens of each text. May be called from another thread."""
+        return tuple(len(self._tokens(text)) for text in texts)
+
+    def prefill(self, request: FillRequest) -> None:
+        """Brings the prompt into the cache. Raises Aborted and ServerError."""
+        prompt, _ = self._prompter.prompt(request)
+        for _ in self._server.events("/completion", self._asked(prompt, 0)):
+            pass
+
+    def fill(self, request: FillRequest) -> FillAnswer:
+        """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile. Raises
+        ServerError."""
+        clock = Clock("tokenize")
+        prompt, _ = self._prompter.prompt(request)
+        written = Written(self._stops, request)
+        end_logprob, evaluated = None, len(prompt)
+        clock.enter("prefill")
+        asked = self._asked(prompt, max(min(request.max_tokens, self._n_ctx - len(prompt)), 0))
+        try:
+            with contextlib.closing(self._server.events("/completion", asked)) as events:
+                for event in events:
+                    if not (steps := event.get("completion_probabilities")):
+                        break
+                    if end_logprob is None:
+                        clock.enter("decode")
+                        evaluated = event.get("timings", {}).get("prompt_n", evaluated)
+                        end_logprob = self._end(steps[0]["top_logprobs"])
+                    if not all(self._take(step, written) for step in steps):
+                        break
+        except Aborted:
+            written.ended = "cancelled"
+        text, logprob, ends = written.result()
+        return FillAnswer(
+            text=text,
+            ended=written.ended,
+            logprob=logprob,
+            tokens=len(ends),
+            steps=ends,
+            scores=(None,) * len(request.candidates),
+            prompt_tokens=len(prompt),
+            cached_tokens=len(prompt) - evaluated,
+            end_logprob=end_logprob,
+            timings_ms=clock.laps_ms(),
+        )
+
+    def _model(self) -> tuple[str, int, int]:
+        """Its name, its bytes, and the tokens of a request's window."""
+        about, models = self._server.ask("/props"), self._server.ask("/v1/models")
+        try:
+            size_bytes = int((models["data"][0].get("meta") or {}).get("size", 0))
+            window = int(about["default_generation_settings"]["n_ctx"])
+            return _PATH.sub("", about["model_path"]) or self._address, size_bytes, window
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            what = f"{self._address} is not a llama-server, or an old one"
+            raise ServerError(f"{what}: it does not say what it runs") from error
+
+    def _format(self, name: str) -> FimFormat:
+        """How it fills in, by the tokens that the families' markers are."""
+        markers = {text: self._tokens(text, parse_special=True) for text in sorted(marker_texts())}
+        fim = fim_format(
+            {text: tokens[0] for text, tokens in markers.items() if len(tokens) == 1},
+            declared={},
+            layout="spm" if name.startswith("repofill") else None,  # the file says so, the server does not
+            name=name,
+        )
+        if fim is None:
+            reason = "its model was not trained to fill in (no infilling tokens); start it with a base code model"
+            raise ServerError(f"{self._address}: {reason}")
+        return fim
+
+    def _rate(self, prompt: Sequence[int]) -> float:
+        """How many tokens of a prompt are evaluated in a second; infinitely many where the server does not say."""
+        asked = self._asked(prompt, 0) | {"cache_prompt": False}
+        answer = self._server.ask("/completion", asked, long=True)
+        timings = answer.get("timings", {}) if isinstance(answer, dict) else {}
+        return float(timings.get("prompt_per_second") or math.inf)
+
+    def _tokens(self, text: str, **options: bool) -> tuple[int, ...]:
+        answer = self._server.ask(
+            "/tokenize", {"content": text, "add_special": False, "parse_special": False, **options}
+        )
+        if not isinstance(answer, dict) or not isinstance(answer.get("tokens"), list):
+            raise ServerError(f"{self._address} is not a llama-server: it answers /tokenize without tokens")
+        return tuple(answer["tokens"])
+
+    def _asked(self, prompt: Sequence[int], tokens: int) -> dict[str, Any]:
+        """Greedy text behind a prompt."""
+        return {
+            "prompt": prompt,
+            "n_predict": tokens,
+            "n_probs": _LIKELIEST,
+            "samplers": ["temperature"],
+            "temperature": 0,
+            "cache_prompt": True,
+            "timings_per_token": True,
+        }
+
+    def _take(self, step: Mapping[str, Any], written: Written) -> bool:
+        """Adds a token to what is written; False when that has ended."""
+        return written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
+
+    def _end(self, likeliest: Iterable[Mapping[str, Any]]) -> float:
+        """Log-probability that a text ends in a token's place."""
+        ends = (
+            t["logprob"] for t in likeliest if t["id"] in self._stops or bytes(t["bytes"]).startswith((b"\n", b"\r"))
+        )
+        probability = sum(math.exp(logprob) for logprob in ends)
+        return math.log(probability) if probability else _NOTHING
+
+
+class _Server:
+    """Requests to a llama-server, each on a connection of its own."""
+
+    def __init__(self, address: str, stop: Interrupt) -> None:
+        self._address, self._stop = address, stop
+        parts = urlsplit(address)
+        self._secure, self._host, self._path = parts.scheme == "https", parts.hostname or "", parts.path.rstrip("/")
+        try:
+            self._port = parts.port
+        except ValueError as error:
+            raise ServerError(f"{address} is no address: {error}") from error
+        key = os.environ.get(KEY)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def ask(self, path: str, body: object = None, *, long: bool = False) -> Any:
+        """The answer to a request. Raises ServerError."""
+        connection = self._connection(_LONG_S if long else _TIMEOUT_S)
+        with contextlib.closing(connection):
+            try:
+                return json.loads(self._response(connection, path, body).read())
+            except (OSError, HTTPException) as error:
+                raise self._away(error) from error
+            except ValueError as error:
+                raise ServerError(f"{self._address} is not a llama-server: it answers {path} with no JSON") from error
+
+    def events(self, path: str, body: Mapping[str, object]) -> Generator[Any]:
+        """What the answer to a request consists of, as it comes. Raises Aborted when the stop flag is set, and
+        ServerError."""
+        connection = self._connection(_LONG_S)
+        with contextlib.closing(connection), self._stop.ending(connection):
+            try:
+                connection.connect()
+                if self._stop.is_set():
+                    raise Aborted
+                for line in self._response(connection, path, {**body, "stream": True}):
+                    if line.startswith(b"data: {"):
+                        yield json.loads(line.removeprefix(b"data: "))
+                if self._stop.is_set():
+                    raise Aborted
+            except (OSError, HTTPException) as error:
+                if self._stop.is_set():
+                    raise Aborted from error
+                raise self._away(error) from error
+
+    def _connection(self, timeout_s: float) -> HTTPConnection:
+        kind = HTTPSConnection if self._secure else HTTPConnection
+        return kind(self._host, self._port, timeout=timeout_s)
+
+    def _response(self, connection: HTTPConnection, path: str, body: object) -> HTTPResponse:
+        data = None if body is None else json.dumps(body).encode("ascii")
+        connection.request("GET" if data is None else "POST", self._path + path, data, self._headers)
+        response = connection.getresponse()
+        if response.status == 200:
+            return response
+        if response.status in (401, 403):
+            raise ServerError(f"{self._address} asks for a key: set {KEY} in the environment of the editor")
+        if response.status >= 500:
+            raise ServerAway(f"{self._address} is not ready yet ({response.status} {response.reason})")
+        reason = f"it answers {path} with {response.status} {response.reason}"
+        raise ServerError(f"{self._address} is not a llama-server, or an old one: {reason}")
+
+    def _away(self, error: Exception) -> ServerAway:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return ServerAway(f"{self._address} does not answer ({reason}): start llama-server there")

@@ -1,0 +1,193 @@
+"""Servers that are none, or not well: what each comes to in one line. The real one is met in `tests/e2e`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from repofill.models.engine import Engine
+from repofill.models.faults import ServerAway, ServerError
+from repofill.models.protocol import EngineOptions, FillRequest
+from repofill.models.served import Interrupt, ServedFiller
+
+PROPS = {"model_path": "/models/coder.gguf", "default_generation_settings": {"n_ctx": 2048}}
+MODELS = {"data": [{"meta": {"size": 800_000_000}}]}
+STEP = {"id": 9, "bytes": [120], "logprob": -0.1, "top_logprobs": [{"id": 9, "bytes": [120], "logprob": -0.1}]}
+MARKERS = {"<|fim_prefix|>": 1, "<|fim_suffix|>": 2, "<|fim_middle|>": 3, "<|file_sep|>": 4}
+Answer = tuple[int, object]
+REQUEST = FillRequest(context=(), header="# a.py\n", prefix="x = ", suffix="\n", deadline_s=5.0)
+
+
+def tokens(body: Mapping[str, object]) -> Answer:
+    text = str(body["content"])
+    return 200, {"tokens": [MARKERS[text]] if text in MARKERS and body["parse_special"] else [ord(c) for c in text]}
+
+
+HEALTHY: dict[str, Callable[[Mapping[str, object]], Answer]] = {
+    "/props": lambda body: (200, PROPS),
+    "/v1/models": lambda body: (200, MODELS),
+    "/tokenize": tokens,
+    "/completion": lambda body: (200, {"timings": {"prompt_per_second": 500.0}}),
+}
+
+
+@contextmanager
+def serving(routes: Mapping[str, Callable[[Mapping[str, object]], Answer]]) -> Iterator[tuple[str, list[str]]]:
+    """A server that answers as `routes` say; its address, and the keys it was given."""
+    keys: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            keys.append(self.headers.get("Authorization") or "")
+            status, answer = routes.get(self.path, lambda body: (404, {}))(json.loads(body or b"{}"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", keys
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def routes_with(path: str, answer: Answer) -> dict[str, Callable[[Mapping[str, object]], Answer]]:
+    return HEALTHY | {path: lambda body: answer}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "kind", "text"),
+    [
+        ("/props", (404, {}), ServerError, "is not a llama-server, or an old one: it answers /props with 404"),
+        ("/props", (200, {}), ServerError, "it does not say what it runs"),
+        ("/props", (200, [1, 2]), ServerError, "it does not say what it runs"),
+        ("/props", (200, b"<html>"), ServerError, "it answers /props with no JSON"),
+        ("/props", (401, {}), ServerError, "set REPOFILL_API_KEY"),
+        ("/props", (503, {}), ServerAway, "is not ready yet (503"),
+        ("/v1/models", (200, {"data": []}), ServerError, "it does not say what it runs"),
+        ("/tokenize", (200, {"tokens": [7, 8]}), ServerError, "its model was not trained to fill in"),
+        ("/tokenize", (200, {"content": "x"}), ServerError, "it answers /tokenize without tokens"),
+        ("/completion", (500, {}), ServerAway, "is not ready yet (500"),
+    ],
+)
+def test_what_is_wrong(path: str, answer: Answer, kind: type[Exception], text: str) -> None:
+    with serving(routes_with(path, answer)) as (address, _), pytest.raises(ServerError) as raised:
+        ServedFiller(address, EngineOptions(), Interrupt())
+    assert type(raised.value) is kind
+    assert text in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1", "http://nowhere.invalid:80", "http://127.0.0.1:x", "http://"]
+)
+def test_nobody_there(address: str) -> None:
+    with pytest.raises(ServerError, match=address):
+        ServedFiller(address, EngineOptions(), Interrupt())
+
+
+def test_key_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key goes along with every request; what the server says of the model is what is known of it."""
+    monkeypatch.setenv("REPOFILL_API_KEY", "secret")
+    with serving(HEALTHY) as (address, keys):
+        ready = ServedFiller(address, EngineOptions(n_ctx=1024), Interrupt()).ready()
+    assert set(keys) == {"Bearer secret"}
+    assert (ready.name, ready.size_bytes, ready.n_ctx, ready.tokens_per_s) == ("coder", 800_000_000, 1024, 500.0)
+
+
+def test_source_text_makes_no_markers() -> None:
+    """What reaches the model are tokens; of the texts alone, without their special ones."""
+    sent: list[Mapping[str, object]] = []
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        if not body.get("stream"):
+            return 200, {}
+        sent.append(body)
+        return 200, b'data: {"content": "", "stop": true}\n\n'
+
+    with serving(HEALTHY | {"/completion": completion}) as (address, _):
+        filler = ServedFiller(address, EngineOptions(), Interrupt())
+        filler.fill(FillRequest(context=(), header="", prefix="<|fim_prefix|>", suffix="y", deadline_s=5.0))
+    prompt = sent[0]["prompt"]
+    assert prompt == [1, *map(ord, "<|fim_prefix|>"), 2, ord("y"), 3]
+
+
+def test_writing_ends_as_of_a_model_of_our_own() -> None:
+    """At the line's end, at a marker, and where the server has nothing more."""
+    newline = STEP | {"id": 10, "bytes": [121, 10, 122], "top_logprobs": [{"id": 10, "bytes": [10], "logprob": -0.5}]}
+    marker = STEP | {"id": 1, "bytes": [], "top_logprobs": [{"id": 1, "bytes": [], "logprob": -0.7}]}
+    for steps, ended, text, logprob in [
+        ([STEP, newline, STEP], "newline", "xy", -0.2),
+        ([STEP, marker, STEP], "eos", "x", -0.1 - 0.7),
+        ([STEP, STEP], "length", "xx", -0.2),
+        ([], "length", "", 0.0),
+    ]:
+        events = [{"completion_probabilities": [step], "timings": {"prompt_n": 3}} for step in steps] + [{"stop": True}]
+        body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+
+        def completion(asked: Mapping[str, object], body: bytes = body) -> Answer:
+            return (200, body) if asked.get("stream") else (200, {})
+
+        with serving(HEALTHY | {"/completion": completion}) as (address, _):
+            answer = ServedFiller(address, EngineOptions(), Interrupt()).fill(REQUEST)
+        assert (answer.ended, answer.text) == (ended, text)
+        assert answer.prompt_tokens - answer.cached_tokens == (3 if steps else answer.prompt_tokens)
+        assert answer.logprob == pytest.approx(logprob)
+
+
+async def test_a_silent_server_is_given_up_at_the_deadline() -> None:
+    """The request is answered by its deadline, the next one reaches the server, and closing does not wait for it."""
+    silent = threading.Event()
+    asked: list[float] = []
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        if body.get("stream"):
+            asked.append(time.monotonic())
+            silent.wait(20.0)
+        return 200, {}
+
+    with serving(HEALTHY | {"/completion": completion}) as (address, _):
+        engine = Engine(address)
+        assert await engine.ready(20.0)
+        for _ in range(2):
+            started = time.monotonic()
+            request = FillRequest(context=(), header="", prefix="x", suffix="", deadline_s=0.3)
+            answer = await engine.fill(request)
+            assert answer is None or answer.text == ""
+            assert time.monotonic() - started < 5.0
+        await engine.close()
+        silent.set()
+    assert len(asked) >= 2
+
+
+async def test_a_server_that_was_away_is_asked_again() -> None:
+    away = [True]
+    with serving(HEALTHY | {"/props": lambda body: (503, {}) if away[0] else (200, PROPS)}) as (address, _):
+        engine = Engine(address)
+        assert not await engine.ready(20.0)
+        assert (engine.state, (await engine.describe()).name) == ("crashed", address)
+        assert f"{address} is not ready yet" in engine.reason
+        away[0] = False
+        until = time.monotonic() + 20.0
+        while engine.state != "ready":
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        described = await engine.describe()
+        assert (described.name, described.context_window, engine.tokens_per_s) == ("coder", 2048, 500.0)
+        await engine.close()
