@@ -52,8 +52,9 @@ from repofill.lsp_server.log import log_to_file
 from repofill.lsp_server.memory import look_for_garbage_rarely
 from repofill.lsp_server.server import build_server, bundled_model, make_engine
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
-from repofill.models.engine import EngineUnavailable
-from repofill.models.gguf import ModelFileError, read_description
+from repofill.models.engine import Engine, EngineUnavailable
+from repofill.models.gguf import ModelDescription, ModelFileError, read_description
+from repofill.models.protocol import is_address
 
 _log = logging.getLogger(__name__)
 
@@ -160,8 +161,10 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("directory", type=_folder, metavar="DIR")
     index.add_argument("--json", action="store_true")
 
-    models = command("models", _models, "Describe model files; without any, the bundled one.")
-    models.add_argument("paths", nargs="*", type=Path, metavar="PATH")
+    models = command(
+        "models", _models, "Describe model files, or what a llama-server at an address has; default: ours."
+    )
+    models.add_argument("paths", nargs="*", metavar="PATH")
     models.add_argument("--json", action="store_true")
 
     check = command("doctor", _doctor, "Say what is installed, configured and working.")
@@ -311,15 +314,26 @@ def _index(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    described = [asdict(read_description(path)) for path in options.paths or [bundled_model()]]
+    named = options.paths or [str(bundled_model())]
+    described = [asdict(asyncio.run(_served(m)) if is_address(m) else read_description(m)) for m in named]
     if options.json:
         print(json.dumps(described, indent=2, default=_jsonable))
         return
     for model in described:
-        table = Table(title=escape(str(model["path"])), show_header=False)
+        table = Table(title=escape(model["served"] or str(model["path"])), show_header=False)
         for name, value in model.items():
             table.add_row(name, escape(str(value)))
         Console().print(table)
+
+
+async def _served(address: str) -> ModelDescription:
+    engine = Engine(address)
+    try:
+        if not await engine.ready():
+            raise UserError(engine.reason)
+        return await engine.describe()
+    finally:
+        await engine.close()
 
 
 def _doctor(options: argparse.Namespace) -> None:

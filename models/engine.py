@@ -318,7 +318,7 @@ class Engine:
 def _served(address: str, ready: Ready | None) -> ModelDescription:
     """What is known of the model of a server, of which it may have said nothing yet."""
     return ModelDescription(
-        path=Path(address),
+        path=Path(),
         name=ready.name if ready else address,
         architecture="",
         parameters=0,
@@ -331,7 +331,7 @@ def _served(address: str, ready: Ready | None) -> ModelDescription:
         eos_id=None,
         eot_id=None,
         add_bos=False,
-        served=True,
+        served=address,
     )
 
 

@@ -32,8 +32,8 @@ _DEEPSEEK_ROPE_BASE = 100_000.0
 class ModelDescription:
     """A model file, or the first of several, whose sizes count together. `parameters`: numbers in its tensors.
     `context_window`: tokens it was trained for. `overrides`: metadata that the file lacks or has wrong, to be given to
-    the loader; `warnings` says so, one line each. `served`: there is no file, a server has the model; then `path` is
-    its address, and what a file would say besides name, size and window is not known."""
+    the loader; `warnings` says so, one line each. `served`: the address of the server that has
+    the model; then there is no file, and what that would say besides name, size and window is not known."""
 
     path: Path
     name: str
@@ -50,7 +50,7 @@ class ModelDescription:
     add_bos: bool
     warnings: tuple[str, ...] = ()
     overrides: Mapping[str, str | float] = field(default_factory=dict)
-    served: bool = False
+    served: str = ""
 
     @property
     def layout(self) -> Layout | None:

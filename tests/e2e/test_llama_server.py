@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import time
@@ -96,7 +97,7 @@ async def test_the_same_answers(server: Server) -> None:
     served, local = Engine(server.address), Engine(bundled_model())
     theirs, ours = await answers(served, requests()), await answers(local, requests())
     described = await served.describe()
-    assert (described.name, described.served, described.context_window) == ("repofill-small", True, 4096)
+    assert (described.name, described.served, described.context_window) == ("repofill-small", server.address, 4096)
     assert 10 < served.tokens_per_s < 1_000_000
     assert [a.prompt_tokens for a in theirs] == [a.prompt_tokens for a in ours]
     same = [(a, b) for a, b in zip(theirs, ours, strict=True) if a.text == b.text]
@@ -138,8 +139,11 @@ async def test_killed_and_back(server: Server) -> None:
     await engine.close()
 
 
-def test_completed_from_the_command_line(server: Server) -> None:
-    command = [CHECKOUT / ".venv" / "bin" / "repofill", "complete", "models/trim.py:60:20", "--model", server.address]
+def test_on_the_command_line(server: Server) -> None:
+    repofill = CHECKOUT / ".venv" / "bin" / "repofill"
+    done = subprocess.run([repofill, "models", server.address, "--json"], capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)[0]["name"]) == (0, "repofill-small")
+    command = [repofill, "complete", "models/trim.py:60:20", "--model", server.address]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     server.kill()

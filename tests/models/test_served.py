@@ -59,7 +59,7 @@ def serving(routes: Mapping[str, Callable[[Mapping[str, object]], Answer]]) -> I
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", keys
     finally:
