@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from repofill.evaluation import packages
-from repofill.evaluation.graph_truth import npm
+from repofill.evaluation.graph_truth import debian, npm
 from repofill.evaluation.truth.languages import BUILT
 
 Release = Callable[[], Path]
@@ -39,6 +39,19 @@ def _npm(name: str, earlier: str, later: str, *without: str) -> tuple[Release, R
     return partial(npm.package, name, earlier, *without), partial(npm.package, name, later, *without)
 
 
+def _debian(name: str, earlier: str, later: str) -> tuple[Release, Release]:
+    """The source of a package in Debian 12 and in Debian 13."""
+    return partial(debian.source, name, earlier), partial(debian.source, name, later, "trixie")
+
+
+def _crate(name: str, earlier: str, later: str) -> tuple[Release, Release]:
+    def fetched(version: str, suite: str) -> Path:
+        registry = debian.binary(f"librust-{name}-dev={version}", suite=suite) / "usr/share/cargo/registry"
+        return next(registry.iterdir())
+
+    return partial(fetched, earlier, "bookworm"), partial(fetched, later, "trixie")
+
+
 REPORTED = (
     *_wheels(packages.REPORTED),
     _npm("rxjs", "7.5.0", "7.8.2", "dist"),
@@ -49,11 +62,33 @@ REPORTED = (
 )
 """Figures are reported on these."""
 
+OTHERS = (
+    _debian("commons-io", "2.11.0-2", "2.19.0-1"),
+    _debian("guava-libraries", "31.1-1", "32.0.1-1"),
+    _debian("prometheus", "2.42.0+ds-5+deb12u1", "2.53.3+ds1-2"),
+    _debian("hugo", "0.111.3-1", "0.131.0-1"),
+    _debian("tmux", "3.3a-3", "3.5a-3"),
+    _debian("googletest", "1.12.1-0.2", "1.16.0-1"),
+    _crate("tokio", "1.24.2-1", "1.43.1-1"),
+    _crate("rustls", "0.20.8-4", "0.23.26+ds-1"),
+    _debian("phpunit", "9.6.7-1+deb12u1", "11.5.19-1+deb13u1"),
+)
+"""Java, Go, C, C++, Rust and PHP, which the bundled model has not learned: figures are reported on these, too."""
+
 TUNED = (
     *_wheels(packages.TUNED),
     _npm("mobx", "6.12.0", "7.1.3", *BUILT),
     _npm("@tanstack/query-core", "5.40.0", "5.108.0", *BUILT),
     _npm("knex", "2.5.1", "3.3.0"),
     _npm("yjs", "13.6.8", "13.6.33", "dist"),
+    _debian("libcommons-compress-java", "1.22-1", "1.27.1-2"),
+    _debian("golang-github-spf13-cobra", "1.6.1-1", "1.8.1-1"),
+    _debian("golang-github-labstack-echo", "4.2.1-3", "4.12.0-1"),
+    _debian("libuv1", "1.44.2-1+deb12u1", "1.50.0-2"),
+    _debian("lua5.4", "5.4.4-3+deb12u1", "5.4.7-1"),
+    _debian("spdlog", "1:1.10.0+ds-0.4", "1:1.15.2+ds-2"),
+    _debian("fmtlib", "9.1.0+ds1-2", "10.1.1+ds1-4"),
+    _crate("image", "0.24.3-1", "0.25.5-3"),
+    _crate("h2", "0.3.13-2", "0.4.7-3"),
 )
 """The ranking's weights are fitted on these, too."""

@@ -354,7 +354,10 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _bench_fill(options: argparse.Namespace) -> None:
     cases = _cases(options, _folders(options, packages.REPORTED), options.holes)
-    fill.show(fill.report(cases + _additions(options, releases.REPORTED)), as_json=options.json)
+    figures = fill.report(cases + _additions(options, releases.REPORTED))
+    others = fill.report(_additions(options, releases.OTHERS))
+    figures |= {f"{name}, other languages": of for name, of in others.items()}
+    fill.show(figures, as_json=options.json)
 
 
 def _bench_model(options: argparse.Namespace) -> None:

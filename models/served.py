@@ -35,6 +35,7 @@ _LONG_S = 600.0
 _LIKELIEST = 20
 """Tokens whose probabilities come with each one written: an end that is less probable than these counts for nothing."""
 _NOTHING = math.log(1e-4)
+_STEPS = "completion_probabilities"
 _TRIALS, _TRIAL_TOKENS = 3, 64
 _TRIAL_TEXT = "def area(width, height):\n    return width * height\n\n\n"
 _PATH = re.compile(r".*[/\\]|\.gguf$", re.DOTALL)
@@ -113,9 +114,8 @@ class ServedFiller:
         try:
             with contextlib.closing(self._server.events("/completion", asked)) as events:
                 for event in events:
-                    if not (steps := event.get("completion_probabilities")):
-                        break
-                    if end_logprob is None:
+                    steps = event[_STEPS] if event.get("content") else event.get(_STEPS, ())
+                    if steps and end_logprob is None:
                         clock.enter("decode")
                         evaluated = event.get("timings", {}).get("prompt_n", evaluated)
                         end_logprob = self._end(steps[0]["top_logprobs"])
@@ -123,6 +123,10 @@ class ServedFiller:
                         break
         except Aborted:
             written.ended = "cancelled"
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ServerError(
+                f"{self._address} tells no probabilities of what it writes: llama-server is too old"
+            ) from error
         text, logprob, ends = written.result()
         return FillAnswer(
             text=text,
@@ -213,7 +217,7 @@ class _Server:
             self._port = parts.port
         except ValueError as error:
             raise ServerError(f"{address} is no address: {error}") from error
-        key = os.environ.get(KEY)
+        key = os.environ.get(KEY, "").strip()
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def ask(self, path: str, body: object = None, *, long: bool = False) -> Any:
@@ -239,6 +243,8 @@ class _Server:
                 for line in self._response(connection, path, {**body, "stream": True}):
                     if line.startswith(b"data: {"):
                         yield json.loads(line.removeprefix(b"data: "))
+                    elif line.startswith(b"error: "):
+                        raise ServerError(f"{self._address} fails: {line.decode('utf-8', 'replace').strip()[:200]}")
                 if self._stop.is_set():
                     raise Aborted
             except (OSError, HTTPException) as error:

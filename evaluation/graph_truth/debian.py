@@ -17,12 +17,12 @@ _HELPER = "/usr/lib/apt/apt-helper"
 _ARCHIVE = re.compile(r"^'(\S+)' (\S+\.orig\.tar\.\w+) \d+ (\S+)$", re.MULTILINE)
 
 
-def source(package: str, version: str) -> Path:
+def source(package: str, version: str, suite: str = _SUITE) -> Path:
     """The folder of an upstream source tree, without Debian's patches; downloaded on first use."""
     folder = platformdirs.user_cache_path("repofill") / "packages" / f"{package}-{version}"
     if not folder.is_dir():
-        apt = folder.with_name("apt")
-        command = _apt(apt)
+        apt = folder.with_name(f"apt-source-{suite}")
+        command = _apt(apt, suite=suite)
         part = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()

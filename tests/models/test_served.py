@@ -151,6 +151,25 @@ def test_writing_ends_as_of_a_model_of_our_own() -> None:
         assert answer.logprob == pytest.approx(logprob)
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'data: {"content": "x"}\n\n', "llama-server is too old"),
+        (b'data: {"content": "x", "completion_probabilities": [{"id": 9}]}\n\n', "llama-server is too old"),
+        (b'data: {"content"\n\n', "llama-server is too old"),
+        (b'error: {"code": 500, "message": "out of memory"}\n\n', "fails: error: .*out of memory"),
+    ],
+)
+def test_what_is_wrong_while_it_writes(body: bytes, text: str) -> None:
+    def completion(asked: Mapping[str, object]) -> Answer:
+        return (200, body) if asked.get("stream") else (200, {})
+
+    with serving(HEALTHY | {"/completion": completion}) as (address, _):
+        filler = ServedFiller(address, EngineOptions(), Interrupt())
+        with pytest.raises(ServerError, match=text):
+            filler.fill(REQUEST)
+
+
 async def test_a_silent_server_is_given_up_at_the_deadline() -> None:
     """The request is answered by its deadline, the next one reaches the server, and closing does not wait for it."""
     silent = threading.Event()
