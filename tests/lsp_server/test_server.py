@@ -602,6 +602,21 @@ async def test_a_missing_model_is_said_once_and_requests_are_answered(project: P
         assert (await one.status())["engine"]["state"] == "ready"
 
 
+async def test_a_server_that_is_away_is_said_once_and_the_project_proposes(project: Path, tmp_path: Path) -> None:
+    """Nobody listens at the address; the lines of the project are there all the same."""
+    options = {"model": {"path": "http://127.0.0.1:1"}, **UNHURRIED}
+    async with editor(project, tmp_path, options=options) as one:
+        one.open("new.py", TYPED)
+        for typed in "pe.":
+            one.type("new.py", typed)
+            offered = [item.insert_text for item in await one.inline("new.py")]
+        assert "height + shape.border_thickness" in offered
+        (message,) = one.said
+        assert "http://127.0.0.1:1 does not answer" in message
+        engine = (await one.status())["engine"]
+        assert (engine["state"], "http://127.0.0.1:1" in engine["reason"]) == ("crashed", True)
+
+
 async def test_nothing_is_kept_of_a_notification() -> None:
     """Of every keystroke, that would be."""
     protocol = build_server().protocol
