@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -54,7 +55,7 @@ class Interrupt(threading.Event):
         with self._lock:
             if self._connection is not None and self._connection.sock is not None:
                 with contextlib.suppress(OSError):
-                    self._connection.sock.shutdown(2)
+                    self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def ending(self, connection: HTTPConnection) -> Iterator[None]:
