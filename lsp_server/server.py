@@ -44,14 +44,16 @@ class Server(LanguageServer):
 
     session: Session
     leaving = False
+    left_early = False
 
-    def serve(self) -> None:
-        """Speak on stdin and stdout until the client has gone."""
+    def serve(self) -> bool:
+        """Speak on stdin and stdout until the client has gone; False where it said `exit` without a `shutdown`."""
         try:
             self.start_io()
         finally:
             if hasattr(self, "session"):  # it was initialized
                 self.session.stop()
+        return not self.left_early
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for everything that escapes a handler, invalid parameters among it, and for what cannot be
@@ -170,6 +172,10 @@ def _register_life(server: Server) -> None:
         for library in ("pygls", "asyncio", "concurrent"):  # they would tell of the same, and of what is cut off
             logging.getLogger(library).setLevel(_SILENT)
         await ls.session.close()
+
+    @server.feature(types.EXIT)
+    def exit(ls: Server, params: None) -> None:
+        ls.left_early = not ls.leaving
 
 
 def _register_documents(server: Server) -> None:

@@ -777,6 +777,17 @@ async def test_an_editor_that_does_not_wait_for_the_end_leaves_no_trouble_in_the
     assert [line for line in log.read_text().splitlines() if " INFO " not in line] == []
 
 
+async def test_an_exit_without_shutdown_ends_with_1(project: Path, tmp_path: Path) -> None:
+    """As the specification says; the model process ends, too."""
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", TYPED)
+        await one.inline("new.py")
+        child = (await one.status())["engine"]["pid"]
+        one.raw(types.EXIT, None)
+        assert await asyncio.wait_for(one.process.wait(), WAIT_S) == 1
+        assert not Path(f"/proc/{child}").exists()
+
+
 async def test_an_editor_that_vanishes_leaves_no_process_behind(project: Path, tmp_path: Path) -> None:
     async with editor(project, tmp_path) as one:
         one.open("new.py", FILES["shapes.py"] * 300 + TYPED)
