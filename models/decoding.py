@@ -80,7 +80,6 @@ class Filler:
             text=text,
             ended=written.ended,
             logprob=logprob,
-            tokens=len(steps),
             steps=steps,
             scores=tuple(scores),
             prompt_tokens=len(prompt),

@@ -155,7 +155,7 @@ async def test_after_a_deadline_the_prompt_is_finished_in_idle_time(slow_model):
         await engine.fill(request())
         late = await engine.fill(long_request(deadline_s=0.1))
         if late is not None:  # the part of the prompt at hand ended soon enough
-            assert (late.text, late.ended, late.tokens) == ("", "deadline", 0)
+            assert (late.text, late.ended, len(late.steps)) == ("", "deadline", 0)
             assert late.cached_tokens < late.prompt_tokens // 2
         await idle(engine.process_id)
         answer = await engine.fill(long_request())

@@ -47,7 +47,6 @@ answers = st.builds(
     text=texts,
     ended=texts,
     logprob=numbers,
-    tokens=st.integers(0, 99),
     scores=st.lists(scores, max_size=3).map(tuple),
     prompt_tokens=st.integers(0, 99),
     cached_tokens=st.integers(0, 99),
