@@ -175,9 +175,11 @@ class Engine:
             prefill.cancel()
 
     async def close(self) -> None:
-        """Ends the model process. Requests under way are answered with None."""
-        await self._end()
+        """Ends the model process, for good. Requests under way are answered with None."""
         self._enter("closed")
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
 
     async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
         id = next(self._ids)
@@ -225,6 +227,8 @@ class Engine:
                 self._child = None
                 how = await child.stop()
                 self._give_up_pending()
+            if self._state == "closed":
+                return  # before Python 3.12 `wait_for` may swallow that it was cancelled
             if failure is None and self._state == "starting":
                 failure = self._start_failure(how, child.last_line)
             if failure is not None:
@@ -258,12 +262,6 @@ class Engine:
             child.kill()
         return None
 
-    async def _end(self) -> None:
-        supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
-
     def _start_failure(self, how: str, last_line: str) -> str:
         """Why a process ended before it was ready, in one line."""
         if how.startswith("exit code"):
@@ -285,6 +283,8 @@ class Engine:
                 answer.set_result(None)
 
     def _enter(self, state: str, reason: str = "") -> None:
+        if self._state == "closed":
+            return
         if reason:
             _log.warning("%s", reason)
         self._state, self._reason = state, reason
