@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -26,6 +25,7 @@ SHAPES = "".join(
     for name in ("first", "second", "third")
 )
 TYPED, REST = SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
+SERVES = 'args = ["serve"]'
 WAIT_S = 90.0
 
 
@@ -81,7 +81,11 @@ def helix(tmp_path: Path) -> Iterator[Helix]:
         (tmp_path / folder).mkdir(parents=True)
     assert SERVER.exists(), "run `make install`"
     (tmp_path / "bin" / "repofill").symlink_to(SERVER)
-    shutil.copy(HERE.parent / "languages.toml", tmp_path / "config" / "helix")
+    languages = (HERE.parent / "languages.toml").read_text()
+    assert SERVES in languages
+    # Helix gives a server 20 s to start, and then up for good: on a busy machine a first start may take longer.
+    patient = languages.replace(SERVES, f"{SERVES}\ntimeout = {WAIT_S:.0f}")
+    (tmp_path / "config" / "helix" / "languages.toml").write_text(patient)
     (tmp_path / "config" / "repofill" / "repofill.toml").write_text(
         '[suggest]\ndeadline_ms = 60000\nmin_confidence = 0.0\n[log]\nlevel = "debug"\n'
     )
