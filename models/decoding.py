@@ -35,8 +35,6 @@ class Filler:
     """Answers requests with one model."""
 
     def __init__(self, llama: Llama, description: ModelDescription) -> None:
-        if description.fim is None:
-            raise ValueError("a model without an infilling format")
         self._llama, self._fim = llama, description.fim
         self._tokenize = lru_cache(maxsize=_CACHED_TEXTS)(llama.tokenize)
         self._bos = description.bos_id if description.add_bos else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gguf.constants import LlamaFileType
 
-from repofill.models.fim import FimFormat, Layout, fim_format, marker_texts
+from repofill.models.fim import FimFormat, fim_format, marker_texts
 from repofill.models.gguf_header import Header, ModelFileError, Value, read_header
 
 __all__ = ["ModelDescription", "ModelFileError", "read_description"]
@@ -42,18 +42,13 @@ class ModelDescription:
     quantisation: str
     context_window: int
     vocabulary_size: int
-    fim: FimFormat | None
+    fim: FimFormat
     bos_id: int | None
     eos_id: int | None
     eot_id: int | None
     add_bos: bool
     warnings: tuple[str, ...] = ()
     overrides: Mapping[str, str | float] = field(default_factory=dict)
-
-    @property
-    def layout(self) -> Layout | None:
-        """Whether prefix or suffix comes first in an infilling prompt; None for a model that cannot fill in."""
-        return None if self.fim is None else self.fim.layout
 
 
 def read_description(path: str | os.PathLike[str]) -> ModelDescription:

@@ -436,7 +436,6 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     index.build()
     engine = make_engine(Settings())
     model = await engine.describe()
-    assert model.fim is not None
     model = replace(model, fim=replace(model.fim, context_inside=inside))
     asked: list[FillRequest] = []
 

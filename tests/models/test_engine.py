@@ -83,7 +83,7 @@ def slow_model(make_gguf):
 async def test_an_engine_answers(random_model):
     async with running(random_model) as engine:
         assert (engine.state, engine.process_id, engine.tokens_per_s) == ("idle", None, math.inf)
-        assert (await engine.describe()).layout == "spm"
+        assert (await engine.describe()).fim.layout == "spm"
         assert engine.state == "idle", "a description needs no process"
         answer = await engine.fill(request(candidates=("urn x", "")))
         assert answer.text
