@@ -131,21 +131,21 @@ class Session:
             _log.warning("%s", message)
             self._client.say(message)
 
-    def _say_from_thread(self, loop: asyncio.AbstractEventLoop, message: str) -> None:
-        loop.call_soon_threadsafe(self.say, message)
-
     # Folders
 
     def add_folders(self, roots: Iterable[str]) -> None:
         """Index and watch the folders at these URIs."""
+        loop = asyncio.get_running_loop()
+
+        def say(message: str) -> None:
+            loop.call_soon_threadsafe(self.say, message)
+
         for uri in roots:
             path = uris.to_fs_path(uri)
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root, Store.of_workspace(root))
-            loop = asyncio.get_running_loop()
-            take_over, say = partial(self._changed_on_disk, loop, index), partial(self._say_from_thread, loop)
-            watcher = WorkspaceWatcher(root, take_over, say, also=FILE_NAME)
+            watcher = WorkspaceWatcher(root, partial(self._changed_on_disk, loop, index), say, also=FILE_NAME)
             folder = self._folders[root] = Folder(root, index, watcher, self.settings)
             self.run(self._build(folder))
         for document in self._documents.values():
