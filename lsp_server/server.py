@@ -185,7 +185,7 @@ def _register_documents(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
-        ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
+        ls.session.change(params.text_document.uri, params.content_changes)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
@@ -210,7 +210,7 @@ def _register_notebooks(server: Server) -> None:
             arrange(ls, params.notebook_document.uri)
             ls.session.open(*map(_document, cells.structure.did_open or ()))
         for edits in cells.text_content or () if cells is not None else ():
-            ls.session.change(edits.document.uri, edits.document.version, edits.changes)
+            ls.session.change(edits.document.uri, edits.changes)
 
     @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def did_close(ls: Server, params: types.DidCloseNotebookDocumentParams) -> None:
@@ -219,7 +219,7 @@ def _register_notebooks(server: Server) -> None:
 
 
 def _document(opened: types.TextDocumentItem) -> Document:
-    return Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
+    return Document(uri=opened.uri, language_id=opened.language_id, text=opened.text)
 
 
 def _register_answers(server: Server) -> None:

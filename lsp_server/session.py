@@ -211,7 +211,7 @@ class Session:
         if not in_use and all(folder.ready for folder in self._folders.values()):  # otherwise once they are
             self.run(self._warm())
 
-    def change(self, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+    def change(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """The editor's user typed; changes apply one after the other."""
         document = self._documents.get(uri)
         if document is None:
@@ -219,7 +219,7 @@ class Session:
         text = document.text
         for change in changes:
             text = edited(text, change, self.encoding)
-        self._take(Document(uri=uri, language_id=document.language_id, version=version, text=text))
+        self._take(replace(document, text=text))
 
     def close_documents(self, *uris: str) -> None:
         """The editor closed documents; the disk counts again, or what else is open of the same notebook."""
