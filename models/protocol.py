@@ -187,7 +187,7 @@ def decode(payload: bytes) -> Message:
         value: Any = json.loads(payload)
         message: Message = _converter.structure(value, Message)  # type: ignore[arg-type]
     except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ProtocolError(f"not a message: {payload[:80]!r}") from error
+        raise ProtocolError(f"{len(payload)} bytes are no message") from error  # it goes to the log: no text
     return message
 
 
