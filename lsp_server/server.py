@@ -68,22 +68,24 @@ class Server(LanguageServer):
         )
 
     def working(self, title: str) -> Callable[[str | None], None]:
-        """Work-done progress, where the client can show it."""
+        """Work-done progress, where the client can show it and, asked, does not refuse to."""
         window = self.client_capabilities.window
         if window is None or not window.work_done_progress:
             return lambda message: None
         token = f"repofill-{next(_TOKENS)}"
-        created = self.work_done_progress.create(token)
-        created.add_done_callback(
-            lambda _: self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title=title))
-        )
+        shown = self.work_done_progress
+        created = asyncio.create_task(shown.create_async(token))
+
+        def then(show: Callable[[], None]) -> None:
+            created.add_done_callback(lambda _: None if created.cancelled() or created.exception() else show())
 
         def report(message: str | None) -> None:
             if message is None:
-                created.add_done_callback(lambda _: self.work_done_progress.end(token, types.WorkDoneProgressEnd()))
+                then(lambda: shown.end(token, types.WorkDoneProgressEnd()))
             elif created.done():
-                self.work_done_progress.report(token, types.WorkDoneProgressReport(message=message))
+                then(lambda: shown.report(token, types.WorkDoneProgressReport(message=message)))
 
+        then(lambda: shown.begin(token, types.WorkDoneProgressBegin(title=title)))
         return report
 
 

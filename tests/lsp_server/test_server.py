@@ -616,6 +616,37 @@ async def test_nothing_is_kept_of_a_notification() -> None:
     assert kept() <= before
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (types.WorkDoneProgressCreateResponse(id="", result=None), ["begin", "report", "end"]),
+        (types.ResponseErrorMessage(id="", error=types.ResponseError(code=-32601, message="no")), []),
+    ],
+)
+async def test_progress_is_shown_unless_the_client_refuses(answer: Any, expected: list[str]) -> None:
+    server, sent = build_server(), list[Any]()
+
+    class Writer:
+        def write(self, data: bytes) -> None:
+            sent.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+
+    server.protocol.set_writer(Writer())
+    window = types.WindowClientCapabilities(work_done_progress=True)
+    capabilities = types.ClientCapabilities(window=window)
+    initialize = types.InitializeRequest(id=1, params=types.InitializeParams(capabilities=capabilities))
+    server.protocol.handle_message(initialize)
+    report = server.working("reading")
+    await asyncio.sleep(0.01)
+    answer.id = sent[-1]["id"]
+    server.protocol.handle_message(answer)
+    await asyncio.sleep(0.01)
+    report("9 files")
+    report(None)
+    await asyncio.sleep(0.01)
+    assert [message["params"]["value"]["kind"] for message in sent if message.get("method") == "$/progress"] == expected
+    await server.session.close()
+
+
 # Settings and clients
 
 
