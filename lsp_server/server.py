@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -38,10 +39,17 @@ class _Protocol(LanguageServerProtocol):
         for number in [number for number, kept in self._request_futures.items() if kept.done()]:
             del self._request_futures[number]
 
+    def give_up_commands(self) -> None:
+        """Answer those under way, ahead of pygls, which stumbles over what is answered while it looks for it."""
+        for number, future in list(self._request_futures.items()):
+            if isinstance(future, Future) and number != self.msg_id:
+                future.cancel()
+
 
 class Server(LanguageServer):
     """pygls' server with a session. Its own errors go to the log: a pop-up while typing is worse than no suggestion."""
 
+    protocol: _Protocol
     session: Session
     leaving = False
     left_early = False
@@ -174,6 +182,7 @@ def _register_life(server: Server) -> None:
         for library in ("pygls", "asyncio", "concurrent"):  # they would tell of the same, and of what is cut off
             logging.getLogger(library).setLevel(_SILENT)
         await ls.session.close()
+        ls.protocol.give_up_commands()
 
     @server.feature(types.EXIT)
     def exit(ls: Server, params: None) -> None:
