@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 
 from repofill.context.parse import parse
 from repofill.context.redact import redact
@@ -30,6 +31,9 @@ FEW = 3 * _CHUNK
 """So many files are read here and now: starting a process takes longer."""
 _MOST_PROCESSES = 4
 _NICENESS = 10
+_HUNG_AFTER_S = 60.0
+"""A process that takes this long for one chunk is ended: else a single file could hold up the rest, and the server's
+end."""
 _LATEST_NS = (1 << 63) - 1
 """What a database holds: a file may say that it is of the year 2300."""
 
@@ -119,21 +123,31 @@ class _Process:
         self._process.communicate()
 
     def read(self, paths: Sequence[str]) -> dict[str, Row | None]:
-        """Their rows. A file that ends the process, by a fault of its parser, is left out; the others are not."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        """Their rows. A file that ends the process, or keeps it for ever, by a fault of its parser, is left out; the
+        others are not."""
         try:
-            self._process.stdin.write(b"\0".join(map(os.fsencode, paths)) + b"\n")
-            self._process.stdin.flush()
-            rows: list[Row | None] = pickle.load(self._process.stdout)
+            rows = self._answer(paths)
         except (OSError, EOFError, pickle.UnpicklingError):
             self._end()
             self._process = self._started()
             if len(paths) > 1:
                 return {path: self.read([path])[path] for path in paths}
             rows = [None]
-            _log.warning("%s is left out: whatever reads it comes to a sudden end", *paths)
+            _log.warning("%s is left out: whatever reads it comes to a sudden end, or to none", *paths)
         return dict(zip(paths, rows, strict=True))
+
+    def _answer(self, paths: Sequence[str]) -> list[Row | None]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        hung = Timer(_HUNG_AFTER_S, self._process.kill)
+        hung.start()
+        try:
+            self._process.stdin.write(b"\0".join(map(os.fsencode, paths)) + b"\n")
+            self._process.stdin.flush()
+            rows: list[Row | None] = pickle.load(self._process.stdout)
+            return rows
+        finally:
+            hung.cancel()
 
 
 def main() -> None:

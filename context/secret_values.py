@@ -59,6 +59,8 @@ _COMMON_PAIRS = frozenset(RULES["placeholders"]["pairs"].encode().split())
 _HEX = re.compile(rb"[0-9a-f]{16,}|[0-9A-F]{16,}")
 _MIXED = re.compile(rb"[A-Za-z\x80-\xff].*(?:[0-9]|[!?@#$%^&*+=~;<>\[\]{}|]\w)|[0-9].*[A-Za-z\x80-\xff]")
 _PHRASE = re.compile(rb"[a-z\x80-\xff-]{2,}(?: [a-z\x80-\xff-]{2,})+")
+_CAPITALISED = re.compile(rb"[A-Z\x80-\xff][a-z\x80-\xff-]+(?: [A-Z\x80-\xff][a-z\x80-\xff-]+){3,}")
+"""A shorter one is mostly a title."""
 _MESSAGE = re.compile(rb"\b(?:%s)\b" % "|".join(RULES["placeholders"]["message"].split()).encode(), re.IGNORECASE)
 _ESCAPED_BYTE = re.compile(rb"\\x[0-9A-Fa-f]{2}")
 _ENOUGH = 256
@@ -86,6 +88,8 @@ def is_phrase(value: bytes) -> bool:
         return False
     if _PHRASE.fullmatch(value):
         return len(_residue(value).split()) >= 2
+    if _CAPITALISED.fullmatch(value):
+        return len(_residue(value).split()) >= 3
     return any(map(is_password, value.split(b" ")))
 
 

@@ -140,7 +140,7 @@ async def speed(engine: Engine) -> Figures:
             raise BenchmarkError("the engine gave no answer; `repofill doctor` says what is wrong")
         evaluated = answer.prompt_tokens - answer.cached_tokens
         prefill = max(prefill, evaluated / answer.timings_ms["prefill"] * 1000)
-        decode = max(decode, answer.tokens / max(answer.timings_ms["decode"], 1e-3) * 1000)
+        decode = max(decode, len(answer.steps) / max(answer.timings_ms["decode"], 1e-3) * 1000)
     description = await engine.describe()
     return {
         "prefill, tokens/s": prefill,

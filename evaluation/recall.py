@@ -218,10 +218,10 @@ def table(title: str, outcomes: Sequence[Outcome]) -> Table:
     return made
 
 
-def by_reach(outcomes: Sequence[Outcome], budget_tokens: int = TIMED) -> Table:
-    """Recall in percent of the names, by how the code reaches them, at one budget."""
-    made = Table(title=f"Names by how they are reached, {budget_tokens // 1024}K")
-    chosen = [outcome for outcome in outcomes if outcome.budget_tokens == budget_tokens]
+def by_reach(outcomes: Sequence[Outcome]) -> Table:
+    """Recall in percent of the names, by how the code reaches them, at one budget, TIMED."""
+    made = Table(title=f"Names by how they are reached, {TIMED // 1024}K")
+    chosen = [outcome for outcome in outcomes if outcome.budget_tokens == TIMED]
     planners = list(dict.fromkeys(outcome.planner for outcome in chosen))
     for column in ("", "reach", "names", *planners):
         made.add_column(column, justify="left" if column in ("", "reach") else "right")

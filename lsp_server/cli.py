@@ -263,7 +263,8 @@ def _folder(text: str) -> Path:
 
 def _serve(options: argparse.Namespace) -> None:
     _log.info("repofill %s with Python %s", metadata.version("repofill"), platform.python_version())
-    build_server().serve()
+    if not build_server().serve():
+        raise UserError("the editor said exit without a shutdown before")
 
 
 def _complete(options: argparse.Namespace) -> None:

@@ -166,8 +166,7 @@ class Completer:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
         there."""
         plan = await self.plan(index, cursor, settings)
-        fim = (await self._engine.describe()).fim
-        behind_suffix = fim is not None and fim.context_inside  # nothing that is known yet begins its prompts
+        behind_suffix = (await self._engine.describe()).fim.context_inside  # nothing known yet begins its prompts
         context = () if behind_suffix else tuple(file.text for file in plan.files)
         await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 

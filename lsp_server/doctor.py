@@ -73,9 +73,9 @@ async def _model(settings: Settings) -> list[Finding]:
         model = await engine.describe()
         if model.served and await engine.ready():  # it has said what it runs
             model = await engine.describe()
-        fim = "none" if model.fim is None else f"{model.fim.family}, {model.fim.layout}"
-        size = f"{model.size_bytes >> 20} MiB {model.quantisation}, window {model.context_window}, infilling {fim}"
-        text = "; ".join([f"{model.name} at {model.served or model.path}, {size}", *model.warnings])
+        size = f"{model.size_bytes >> 20} MiB {model.quantisation}, window {model.context_window}"
+        fim = f"infilling {model.fim.family}, {model.fim.layout}"
+        text = "; ".join([f"{model.name} at {model.served or model.path}, {size}, {fim}", *model.warnings])
         found = [Finding(name="model", ok=True, text=text)]
         started = time.monotonic()
         request = FillRequest(context=(), header="# a.py\n", prefix="import o", suffix="\n", deadline_s=60.0)

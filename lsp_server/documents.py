@@ -15,11 +15,10 @@ Encoding = types.PositionEncodingKind | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """An open document at one version."""
+    """An open document at one version: after a change it is another object."""
 
     uri: str
     language_id: str
-    version: int
     text: str
 
 

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -38,20 +39,29 @@ class _Protocol(LanguageServerProtocol):
         for number in [number for number, kept in self._request_futures.items() if kept.done()]:
             del self._request_futures[number]
 
+    def give_up_commands(self) -> None:
+        """Answer those under way, ahead of pygls, which stumbles over what is answered while it looks for it."""
+        for number, future in list(self._request_futures.items()):
+            if isinstance(future, Future) and number != self.msg_id:
+                future.cancel()
+
 
 class Server(LanguageServer):
     """pygls' server with a session. Its own errors go to the log: a pop-up while typing is worse than no suggestion."""
 
+    protocol: _Protocol
     session: Session
     leaving = False
+    left_early = False
 
-    def serve(self) -> None:
-        """Speak on stdin and stdout until the client has gone."""
+    def serve(self) -> bool:
+        """Speak on stdin and stdout until the client has gone; False where it said `exit` without a `shutdown`."""
         try:
             self.start_io()
         finally:
             if hasattr(self, "session"):  # it was initialized
                 self.session.stop()
+        return not self.left_early
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Called by pygls for everything that escapes a handler, invalid parameters among it, and for what cannot be
@@ -66,22 +76,24 @@ class Server(LanguageServer):
         )
 
     def working(self, title: str) -> Callable[[str | None], None]:
-        """Work-done progress, where the client can show it."""
+        """Work-done progress, where the client can show it and, asked, does not refuse to."""
         window = self.client_capabilities.window
         if window is None or not window.work_done_progress:
             return lambda message: None
         token = f"repofill-{next(_TOKENS)}"
-        created = self.work_done_progress.create(token)
-        created.add_done_callback(
-            lambda _: self.work_done_progress.begin(token, types.WorkDoneProgressBegin(title=title))
-        )
+        shown = self.work_done_progress
+        created = asyncio.create_task(shown.create_async(token))
+
+        def then(show: Callable[[], None]) -> None:
+            created.add_done_callback(lambda _: None if created.cancelled() or created.exception() else show())
 
         def report(message: str | None) -> None:
             if message is None:
-                created.add_done_callback(lambda _: self.work_done_progress.end(token, types.WorkDoneProgressEnd()))
+                then(lambda: shown.end(token, types.WorkDoneProgressEnd()))
             elif created.done():
-                self.work_done_progress.report(token, types.WorkDoneProgressReport(message=message))
+                then(lambda: shown.report(token, types.WorkDoneProgressReport(message=message)))
 
+        then(lambda: shown.begin(token, types.WorkDoneProgressBegin(title=title)))
         return report
 
 
@@ -171,6 +183,11 @@ def _register_life(server: Server) -> None:
         for library in ("pygls", "asyncio", "concurrent"):  # they would tell of the same, and of what is cut off
             logging.getLogger(library).setLevel(_SILENT)
         await ls.session.close()
+        ls.protocol.give_up_commands()
+
+    @server.feature(types.EXIT)
+    def exit(ls: Server, params: None) -> None:
+        ls.left_early = not ls.leaving
 
 
 def _register_documents(server: Server) -> None:
@@ -180,7 +197,7 @@ def _register_documents(server: Server) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
-        ls.session.change(params.text_document.uri, params.text_document.version, params.content_changes)
+        ls.session.change(params.text_document.uri, params.content_changes)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
@@ -205,7 +222,7 @@ def _register_notebooks(server: Server) -> None:
             arrange(ls, params.notebook_document.uri)
             ls.session.open(*map(_document, cells.structure.did_open or ()))
         for edits in cells.text_content or () if cells is not None else ():
-            ls.session.change(edits.document.uri, edits.document.version, edits.changes)
+            ls.session.change(edits.document.uri, edits.changes)
 
     @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
     def did_close(ls: Server, params: types.DidCloseNotebookDocumentParams) -> None:
@@ -214,7 +231,7 @@ def _register_notebooks(server: Server) -> None:
 
 
 def _document(opened: types.TextDocumentItem) -> Document:
-    return Document(uri=opened.uri, language_id=opened.language_id, version=opened.version, text=opened.text)
+    return Document(uri=opened.uri, language_id=opened.language_id, text=opened.text)
 
 
 def _register_answers(server: Server) -> None:

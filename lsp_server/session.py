@@ -43,7 +43,7 @@ SETTLE_S = 0.3
 _IN_USE_S = 10.0
 """A document asked about this recently keeps the model's cache to itself."""
 
-_INDEX_THREADS = 2
+_FOLDER_THREADS = 2
 
 
 class Client(Protocol):
@@ -91,7 +91,8 @@ class Session:
         self._said: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: dict[WorkspaceIndex, asyncio.TimerHandle] = {}
-        self._threads = ThreadPoolExecutor(_INDEX_THREADS, thread_name_prefix="index")
+        self._folder_threads = ThreadPoolExecutor(_FOLDER_THREADS, thread_name_prefix="index")
+        self._settle_thread = ThreadPoolExecutor(1, thread_name_prefix="settle")  # waits for no folder to be read
         self._stopped = False
         self.engine = make_engine(self.settings)
         self.completer = Completer(self.engine)
@@ -132,21 +133,21 @@ class Session:
             _log.warning("%s", message)
             self._client.say(message)
 
-    def _say_from_thread(self, loop: asyncio.AbstractEventLoop, message: str) -> None:
-        loop.call_soon_threadsafe(self.say, message)
-
     # Folders
 
     def add_folders(self, roots: Iterable[str]) -> None:
         """Index and watch the folders at these URIs."""
+        loop = asyncio.get_running_loop()
+
+        def say(message: str) -> None:
+            loop.call_soon_threadsafe(self.say, message)
+
         for uri in roots:
             path = uris.to_fs_path(uri)
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root, Store.of_workspace(root))
-            loop = asyncio.get_running_loop()
-            take_over, say = partial(self._changed_on_disk, loop, index), partial(self._say_from_thread, loop)
-            watcher = WorkspaceWatcher(root, take_over, say, also=FILE_NAME)
+            watcher = WorkspaceWatcher(root, partial(self._changed_on_disk, loop, index), say, also=FILE_NAME)
             folder = self._folders[root] = Folder(root, index, watcher, self.settings)
             self.run(self._build(folder))
         for document in self._documents.values():
@@ -165,7 +166,7 @@ class Session:
             if folder is not None:
                 folder.index.stop()
                 gc.unfreeze()
-                self.run(self._in_thread(folder.watcher.stop))
+                self.run(self._in_thread(self._folder_threads, folder.watcher.stop))
         for document in self._documents.values():
             self._show(document)
 
@@ -182,11 +183,11 @@ class Session:
             loop.call_soon_threadsafe(report, f"{files} files")
 
         try:
-            await self._in_thread(folder.index.build, counted)
+            await self._in_thread(self._folder_threads, folder.index.build, counted)
             truncated = folder.index.stats().truncated
             if not (truncated or folder.ready):  # a tree that large, `/` for example, would take every watch there is
-                await self._in_thread(folder.watcher.start)
-                await self._in_thread(folder.index.build)
+                await self._in_thread(self._folder_threads, folder.watcher.start)
+                await self._in_thread(self._folder_threads, folder.index.build)
         finally:
             folder.ready = True
             report(None)
@@ -212,7 +213,7 @@ class Session:
         if not in_use and all(folder.ready for folder in self._folders.values()):  # otherwise once they are
             self.run(self._warm())
 
-    def change(self, uri: str, version: int, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
+    def change(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """The editor's user typed; changes apply one after the other."""
         document = self._documents.get(uri)
         if document is None:
@@ -220,7 +221,7 @@ class Session:
         text = document.text
         for change in changes:
             text = edited(text, change, self.encoding)
-        self._take(Document(uri=uri, language_id=document.language_id, version=version, text=text))
+        self._take(replace(document, text=text))
 
     def close_documents(self, *uris: str) -> None:
         """The editor closed documents; the disk counts again, or what else is open of the same notebook."""
@@ -263,7 +264,7 @@ class Session:
     async def settled(self, uri: str) -> None:
         """Return when everything typed so far has been parsed."""
         index, _ = self.locate(uri)
-        await self._in_thread(index.settle)
+        await self._in_thread(self._settle_thread, index.settle)
 
     def asked(self) -> None:
         """Somebody waits for a suggestion: until that is over nothing else may take the model's cache."""
@@ -306,7 +307,7 @@ class Session:
 
     def _settle(self, index: WorkspaceIndex) -> None:
         self._settling.pop(index, None)
-        self.run(self._in_thread(index.settle))
+        self.run(self._in_thread(self._settle_thread, index.settle))
 
     async def _warm(self) -> None:
         """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
@@ -355,9 +356,9 @@ class Session:
             "last_ms": self.last.timings_ms.get("total") if self.last else None,
         }
 
-    async def _in_thread(self, work: Callable[..., None], *arguments: Any) -> None:
+    async def _in_thread(self, threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
         if not self._stopped:
-            await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+            await asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something in the background; if it fails, the log says so."""
@@ -375,7 +376,8 @@ class Session:
         self._stopped = True
         for folder in self._folders.values():
             folder.index.stop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._folder_threads, self._settle_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def close(self) -> None:
         """End everything: background work, watchers, the model process."""

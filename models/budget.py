@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 _CONTEXT_BY_BYTES = ((200_000_000, 1024), (2_000_000_000, 3072), (6_000_000_000, 8192))
 _LARGEST = 12_288
+_ANSWER = 96
 _MARKERS = 16
 
 _CONTEXT_S, _PREFIX_S = 8.0, 2.0
@@ -47,7 +48,6 @@ def budget_for(
     context: int = 0,
     prefix: int = 0,
     suffix: int = 0,
-    answer: int = 0,
 ) -> Budget:
     """The budget for a model file of `size_bytes` with a window of `window_tokens`, of which this machine evaluates so
     many in a second; a part given as 0 gets its default.
@@ -57,7 +57,7 @@ def budget_for(
     """
     ahead = _in_time(768, _PREFIX_S * tokens_per_s, _LEAST_PREFIX)
     others = next((tokens for limit, tokens in _CONTEXT_BY_BYTES if size_bytes <= limit), _LARGEST)
-    answer = min(answer or 96, window_tokens // 8)
+    answer = min(_ANSWER, window_tokens // 8)
     suffix = min(suffix or ahead // 4, window_tokens // 4)
     prefix = min(prefix or ahead, window_tokens // 2)
     wanted = context or _in_time(others, _CONTEXT_S * tokens_per_s, _LEAST_CONTEXT)

@@ -76,7 +76,7 @@ def options_of(found: Found) -> list[Option]:
     scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
     ended = answer.ended not in NOT_ENDED
     text = found.written if ended else answer.text
-    own = Option(text=text, logprob=answer.logprob, tokens=answer.tokens, generated=True, whole=ended)
+    own = Option(text=text, logprob=answer.logprob, tokens=len(answer.steps), generated=True, whole=ended)
     return merge(found.copies, scores, own if answer.ended != "deadline" else None, nothing)
 
 
@@ -116,5 +116,5 @@ def _own(found: Found, answer: FillAnswer, text: str) -> Ranked:
     """A beginning of what a model wrote, or all of it, as sure as the model is: pre-trained ones are right as often as
     the product of their tokens' probabilities says (evaluation/LOG.md, 2026-11-27)."""
     logprob = answer.logprob_of(len(text))
-    option = Option(text=text, logprob=logprob, tokens=answer.tokens, generated=True)
+    option = Option(text=text, logprob=logprob, generated=True)
     return Ranked(option=option, confidence=math.exp(logprob) * wanted(option, found.place))

@@ -27,8 +27,6 @@ class Filler:
     """Answers requests with one model."""
 
     def __init__(self, llama: Llama, description: ModelDescription) -> None:
-        if description.fim is None:
-            raise ValueError("a model without an infilling format")
         self._llama = llama
         bos = description.bos_id if description.add_bos else None
         self._prompter = Prompter(description.fim, llama.tokenize, bos=bos, n_ctx=llama.n_ctx)
@@ -81,7 +79,6 @@ class Filler:
             text=text,
             ended=written.ended,
             logprob=logprob,
-            tokens=len(steps),
             steps=steps,
             scores=tuple(scores),
             prompt_tokens=len(prompt),

@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repofill.models.child import Child
+from repofill.models.fim import FimFormat
 from repofill.models.gguf import ModelDescription, ModelFileError, read_description
 from repofill.models.protocol import (
     Cancel,
@@ -50,6 +51,7 @@ _SERVER_CHANGES_S = 30.0
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
 _UNKNOWN_WINDOW = 4096
+_UNKNOWN_FORMAT = FimFormat(family="unknown", template=("prefix", "suffix"), stop_ids=frozenset())
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
 
@@ -185,9 +187,11 @@ class Engine:
             prefill.cancel()
 
     async def close(self) -> None:
-        """Ends the model process. Requests under way are answered with None."""
-        await self._end()
+        """Ends the model process, for good. Requests under way are answered with None."""
         self._enter("closed")
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
 
     async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
         id = next(self._ids)
@@ -235,6 +239,8 @@ class Engine:
                 self._child = None
                 how = await child.stop()
                 self._give_up_pending()
+            if self._state == "closed":
+                return  # before Python 3.12 `wait_for` may swallow that it was cancelled
             if failure is None and self._state == "starting":
                 failure = Failed(reason=self._start_failure(how, child.last_line))
             if failure is not None and not failure.passing:
@@ -269,12 +275,6 @@ class Engine:
             child.kill()
         return None
 
-    async def _end(self) -> None:
-        supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None:
-            supervisor.cancel()
-            await asyncio.gather(supervisor, return_exceptions=True)
-
     def _start_failure(self, how: str, last_line: str) -> str:
         """Why a process ended before it was ready, in one line."""
         if how.startswith("exit code"):
@@ -296,6 +296,8 @@ class Engine:
                 answer.set_result(None)
 
     def _enter(self, state: str, reason: str = "") -> None:
+        if self._state == "closed":
+            return
         if reason:
             _log.warning("%s", reason)
         self._state, self._reason = state, reason
@@ -326,7 +328,7 @@ def _served(address: str, ready: Ready | None) -> ModelDescription:
         quantisation="",
         context_window=ready.n_ctx if ready else _UNKNOWN_WINDOW,
         vocabulary_size=0,
-        fim=None,
+        fim=ready.fim if ready and ready.fim else _UNKNOWN_FORMAT,
         bos_id=None,
         eos_id=None,
         eot_id=None,

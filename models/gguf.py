@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gguf.constants import LlamaFileType
 
-from repofill.models.fim import FimFormat, Layout, fim_format, marker_texts
+from repofill.models.fim import FimFormat, fim_format, marker_texts
 from repofill.models.gguf_header import Header, ModelFileError, Value, read_header
 
 __all__ = ["ModelDescription", "ModelFileError", "read_description"]
@@ -43,7 +43,7 @@ class ModelDescription:
     quantisation: str
     context_window: int
     vocabulary_size: int
-    fim: FimFormat | None
+    fim: FimFormat
     bos_id: int | None
     eos_id: int | None
     eot_id: int | None
@@ -51,11 +51,6 @@ class ModelDescription:
     warnings: tuple[str, ...] = ()
     overrides: Mapping[str, str | float] = field(default_factory=dict)
     served: str = ""
-
-    @property
-    def layout(self) -> Layout | None:
-        """Whether prefix or suffix comes first in an infilling prompt; None for a model that cannot fill in."""
-        return None if self.fim is None else self.fim.layout
 
 
 def read_description(path: str | os.PathLike[str]) -> ModelDescription:

@@ -348,10 +348,9 @@ class Llama:
     def _parsed_markers(self, description: ModelDescription) -> re.Pattern[str] | None:
         """Matches the first character of every marker that llama.cpp would turn into its token even with special tokens
         off, which it does for those a file calls user-defined instead of control."""
-        ids = description.fim.marker_ids if description.fim else frozenset()
         user_defined = [
             C.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
-            for token in sorted(ids)
+            for token in sorted(description.fim.marker_ids)
             if C.llama_vocab_get_attr(self._vocab, token) & C.LLAMA_TOKEN_ATTR_USER_DEFINED
         ]
         inside = [f"{re.escape(text[0])}(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]

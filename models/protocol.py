@@ -16,6 +16,8 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
+from repofill.models.fim import FimFormat
+
 VERSION = 1
 MAX_FRAME_BYTES = 64 << 20
 _HEAD_BYTES = 4
@@ -71,8 +73,8 @@ class FillAnswer:
     """What the model wrote, greedily.
 
     `ended`: "eos", "newline", "dedent", "length", "unlikely", "deadline" or "cancelled". `logprob`: natural, over the
-    text's `tokens` tokens and, in the first three cases, its end. `steps`: behind how many characters of the text each
-    of its tokens ends, and the log-probability of all so far. `end_logprob`: that nothing is missing at the cursor;
+    text's tokens and, in the first three cases, its end. `steps`: behind how many characters of the text each of its
+    tokens ends, and the log-probability of all so far. `end_logprob`: that nothing is missing at the cursor;
     None where the prompt was not evaluated in time. `scores` align with the request's candidates; None where one could
     not be scored in time or in the window. `cached_tokens`: tokens of the prompt that were not evaluated for this
     request. `timings_ms`: tokenize, prefill, score, decode.
@@ -81,7 +83,6 @@ class FillAnswer:
     text: str
     ended: str
     logprob: float
-    tokens: int
     scores: tuple[CandidateScore | None, ...]
     prompt_tokens: int
     cached_tokens: int
@@ -114,12 +115,13 @@ class Hello:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit, of which it evaluates so many in a
-    second. What no file says of a model on a server: its `name` and `size_bytes`."""
+    second. What no file says of a model on a server: its `name`, `size_bytes` and how it fills in."""
 
     n_ctx: int
     tokens_per_s: float
     name: str = ""
     size_bytes: int = 0
+    fim: FimFormat | None = None
     version: int = VERSION
 
 
@@ -196,7 +198,7 @@ def decode(payload: bytes) -> Message:
         value: Any = json.loads(payload)
         message: Message = _converter.structure(value, Message)  # type: ignore[arg-type]
     except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ProtocolError(f"not a message: {payload[:80]!r}") from error
+        raise ProtocolError(f"{len(payload)} bytes are no message") from error  # it goes to the log: no text
     return message
 
 

@@ -84,7 +84,7 @@ class ServedFiller:
         self._stops = fim.marker_ids
         self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
         rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
-        self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate, name=name, size_bytes=size_bytes)
+        self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate, name=name, size_bytes=size_bytes, fim=fim)
 
     def ready(self) -> Ready:
         """What the server said of its model, and how fast it turned out to be."""
@@ -133,7 +133,6 @@ class ServedFiller:
             text=text,
             ended=written.ended,
             logprob=logprob,
-            tokens=len(ends),
             steps=ends,
             scores=(None,) * len(request.candidates),
             prompt_tokens=len(prompt),

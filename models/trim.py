@@ -28,8 +28,8 @@ _INTERPOLATED = {
 }
 """Code within a string, which may have such strings itself."""
 _STRINGS = [rf"{quote}(?:\\.|{code}|[^{quote}\\\n])*+{quote}" for quote, code in _INTERPOLATED.items()]
-_TOKEN = re.compile("|".join([*_STRINGS, r"[()\[\]{}]"]))
-"""A string or a bracket."""
+_TOKEN = re.compile("|".join([*_STRINGS, r"""[()\[\]{}"'`]"""]))
+"""A string, a bracket or a lone quote."""
 _WORD = re.compile(r"\w")
 _COMMENT = re.compile(r"#|//|/\*|--\s")
 _OPENED_COMMENT = re.compile(r"(?<!\S)/\*(?!.*\*/)", re.DOTALL)
@@ -282,7 +282,8 @@ def left_open(text: str, line: str) -> int:
 
 def is_closed(text: str, line: str) -> bool:
     """Whether `text`, which continues `line`, leaves no bracket and no quote open that it opens."""
-    return left_open(text, line) == len(text) and all(len([*_all_unescaped(text, q)]) % 2 == 0 for q in "\"'`")
+    quotes = [token[0] for token in _TOKEN.finditer(line + text) if token.start() >= len(line) and token[0] in _QUOTES]
+    return left_open(text, line) == len(text) and all(quotes.count(quote) % 2 == 0 for quote in _QUOTES)
 
 
 def _left_open(text: str, line: str) -> list[int]:

@@ -568,26 +568,30 @@ def test_what_is_part_of_an_ignored_file_stays_out(tmp_path: Path) -> None:
 
 
 DYING = """
-import os, sys
+import os, sys, time
 from repofill.context import reader
 read = reader.read
-reader.read = lambda root, path: os._exit(1) if path == "m7.py" else read(root, path)
+reader.read = lambda root, path: END if path == "m7.py" else read(root, path)
 sys.argv = ["reader", sys.argv[-1]]
 reader.main()
 """
 
 
-def test_a_file_that_ends_its_reader_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", ["os._exit(1)", "time.sleep(1000)"])
+def test_a_file_that_ends_its_reader_or_keeps_it_is_left_out(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The others of its batch are not, nor does the server end with it."""
     count = reader.FEW + 1
     (tmp_path / "files").mkdir()
     for number in range(count):
         (tmp_path / "files" / f"m{number}.py").write_text(f"def f{number}():\n    return {number}\n")
-    (tmp_path / "dying.py").write_text(DYING)
+    (tmp_path / "dying.py").write_text(DYING.replace("END", end))
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path / "dying.py"}" "$@"\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(reader, "_HUNG_AFTER_S", 5.0)
     index = WorkspaceIndex(tmp_path / "files")
     index.build()
     assert len(index.ordered()) == count - 1

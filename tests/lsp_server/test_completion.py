@@ -328,7 +328,6 @@ async def test_what_came_late_does_not_stay(tmp_path: Path, monkeypatch: pytest.
             text="",
             ended="deadline",
             logprob=0.0,
-            tokens=0,
             scores=(None,) * len(request.candidates),
             prompt_tokens=9,
             cached_tokens=0,
@@ -400,7 +399,6 @@ async def test_what_a_large_model_says_of_the_end_counts_for_copies(
             text="",
             ended="eos",
             logprob=logprob,
-            tokens=0,
             scores=(),
             prompt_tokens=9,
             cached_tokens=0,
@@ -438,7 +436,6 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     index.build()
     engine = make_engine(Settings())
     model = await engine.describe()
-    assert model.fim is not None
     model = replace(model, fim=replace(model.fim, context_inside=inside))
     asked: list[FillRequest] = []
 
@@ -488,7 +485,6 @@ async def test_of_what_a_large_model_wrote_the_sure_part_is_shown(
             text=written,
             ended=ended,
             logprob=steps[-1][1],
-            tokens=len(steps),
             steps=steps,
             scores=(),
             prompt_tokens=9,
@@ -515,9 +511,7 @@ async def test_what_a_small_model_gave_up_is_not_shown(
 
     async def fill(request: FillRequest) -> FillAnswer:
         asked.append(request)
-        return FillAnswer(
-            text="edge", ended=ended, logprob=-0.01, tokens=2, scores=(), prompt_tokens=9, cached_tokens=0
-        )
+        return FillAnswer(text="edge", ended=ended, logprob=-0.01, scores=(), prompt_tokens=9, cached_tokens=0)
 
     engine = make_engine(Settings())
     monkeypatch.setattr(engine, "fill", fill)

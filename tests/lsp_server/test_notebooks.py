@@ -9,7 +9,7 @@ from repofill.lsp_server.notebooks import Notebooks, path_of_cells
 def documents(**texts: str) -> dict[str, Document]:
     """Open documents by name; those whose name begins with "m" are prose."""
     return {
-        uri: Document(uri=uri, language_id="markdown" if uri.startswith("m") else "python", version=1, text=text)
+        uri: Document(uri=uri, language_id="markdown" if uri.startswith("m") else "python", text=text)
         for uri, text in texts.items()
     }
 

@@ -22,7 +22,7 @@ from pytest_lsp import LanguageClient
 from pytest_lsp.client import make_test_lsp_client
 
 from repofill.lsp_server.documents import position_at
-from repofill.lsp_server.server import build_server, bundled_model
+from repofill.lsp_server.server import Server, build_server, bundled_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -195,6 +195,21 @@ async def editor(
         if opened.process.returncode is None:
             opened.process.kill()
         await client.stop()
+
+
+def in_process() -> tuple[Server, list[Any]]:
+    """A server without a process of its own, initialized, and the messages that it sends."""
+    server, sent = build_server(), list[Any]()
+
+    class Writer:
+        def write(self, data: bytes) -> None:
+            sent.append(json.loads(data.partition(b"\r\n\r\n")[2]))
+
+    server.protocol.set_writer(Writer())
+    capabilities = types.ClientCapabilities(window=types.WindowClientCapabilities(work_done_progress=True))
+    initialize = types.InitializeRequest(id=1, params=types.InitializeParams(capabilities=capabilities))
+    server.protocol.handle_message(initialize)
+    return server, sent
 
 
 def make_project(folder: Path) -> Path:
@@ -631,6 +646,27 @@ async def test_nothing_is_kept_of_a_notification() -> None:
     assert kept() <= before
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (types.WorkDoneProgressCreateResponse(id="", result=None), ["begin", "report", "end"]),
+        (types.ResponseErrorMessage(id="", error=types.ResponseError(code=-32601, message="no")), []),
+    ],
+)
+async def test_progress_is_shown_unless_the_client_refuses(answer: Any, expected: list[str]) -> None:
+    server, sent = in_process()
+    report = server.working("reading")
+    await asyncio.sleep(0.01)
+    answer.id = sent[-1]["id"]
+    server.protocol.handle_message(answer)
+    await asyncio.sleep(0.01)
+    report("9 files")
+    report(None)
+    await asyncio.sleep(0.01)
+    assert [message["params"]["value"]["kind"] for message in sent if message.get("method") == "$/progress"] == expected
+    await server.session.close()
+
+
 # Settings and clients
 
 
@@ -790,6 +826,37 @@ async def test_an_editor_that_does_not_wait_for_the_end_leaves_no_trouble_in_the
         assert await asyncio.wait_for(one.process.wait(), WAIT_S) == 0
     (log,) = tmp_path.rglob("repofill.log")
     assert [line for line in log.read_text().splitlines() if " INFO " not in line] == []
+
+
+async def test_commands_under_way_at_the_end_are_answered() -> None:
+    """And so is the request to end."""
+    server, sent = in_process()
+
+    @server.command("wait")
+    async def wait(ls: Server, *arguments: Any) -> None:
+        await asyncio.Event().wait()
+
+    for number in (2, 3, 4):
+        params = types.ExecuteCommandParams(command="wait")
+        server.protocol.handle_message(types.ExecuteCommandRequest(id=number, params=params))
+    server.protocol.handle_message(types.ShutdownRequest(id=5))
+    async with asyncio.timeout(WAIT_S):
+        while sent[-1]["id"] != 5:
+            await asyncio.sleep(0.01)
+    cancelled = types.LSPErrorCodes.RequestCancelled
+    assert [(message["id"], message["error"]["code"]) for message in sent[1:-1]] == [(n, cancelled) for n in (2, 3, 4)]
+    assert sent[-1]["result"] is None
+
+
+async def test_an_exit_without_shutdown_ends_with_1(project: Path, tmp_path: Path) -> None:
+    """As the specification says; the model process ends, too."""
+    async with editor(project, tmp_path) as one:
+        one.open("new.py", TYPED)
+        await one.inline("new.py")
+        child = (await one.status())["engine"]["pid"]
+        one.raw(types.EXIT, None)
+        assert await asyncio.wait_for(one.process.wait(), WAIT_S) == 1
+        assert not Path(f"/proc/{child}").exists()
 
 
 async def test_an_editor_that_vanishes_leaves_no_process_behind(project: Path, tmp_path: Path) -> None:

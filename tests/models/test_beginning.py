@@ -63,8 +63,14 @@ ERRORS = [("rror, FeatureRequestError)", 0.14, 40), ("rror, JsonRpcError)", 0.13
         ("self.", [("assertEqual(a, b)", 0.2, 40), ("assertEqual(c, d)", 0.2, 40)], "assertEqual"),
         ("print", [('("some text")', 0.2, 40), ('("some words")', 0.2, 40)], ""),
         ("value = ", [("'some text'", 0.2, 40), ("'some words'", 0.2, 40)], ""),
+        ('x = "a', [('" + "b', 0.24, 60), ('" + "c', 0.24, 60)], '" +'),
         # what the line has opened may be closed
         ("f(value", [("s).first()", 0.2, 40), ("s).second()", 0.2, 40)], "s)."),
+        ('log("not', [(' read", a)', 0.24, 60), (' read", b)', 0.24, 60)], ' read",'),
+        # an apostrophe in a string opens none, nor does a string within one end it
+        ("log(", [('"can\'t read", a)', 0.24, 60), ('"can\'t read", b)', 0.24, 60)], '"can\'t read",'),
+        ("log(", [('f"{a["b"]!r}", x)', 0.24, 60), ('f"{a["b"]!r}", y)', 0.24, 60)], 'f"{a["b"]!r}",'),
+        ("log(", [("f'{a!r}', x)", 0.24, 60), ("f'{a!r}', y)", 0.24, 60)], "f'{a!r}',"),
         # blocks are shown whole or not at all
         ("if a:", [("\n    return self.b", 0.2, 40), ("\n    return self.c", 0.2, 40)], ""),
     ],

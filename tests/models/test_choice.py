@@ -74,7 +74,6 @@ def test_the_surer_one_of_a_copy_and_what_a_large_model_wrote(
             text=written,
             ended="newline",
             logprob=math.log(probability),
-            tokens=3,
             scores=(),
             prompt_tokens=9,
             cached_tokens=0,

@@ -74,7 +74,7 @@ def chain(make_gguf):
 )
 def test_where_the_text_ends(chain, prefix, block_indent, text, ended, tokens):
     answer = chain.fill(request(prefix, max_tokens=8, block_indent=block_indent))
-    assert (answer.text, answer.ended, answer.tokens) == (text, ended, tokens)
+    assert (answer.text, answer.ended, len(answer.steps)) == (text, ended, tokens)
     assert answer.logprob == pytest.approx(0, abs=1e-2)
 
 
@@ -109,7 +109,7 @@ def test_whether_anything_is_missing(chain, prefix, sure):
 
 def test_no_tokens_asked_for_means_scores_only(chain):
     answer = chain.fill(request("a =", candidates=("1",), max_tokens=0))
-    assert (answer.text, answer.ended, answer.tokens) == ("", "length", 0)
+    assert (answer.text, answer.ended, len(answer.steps)) == ("", "length", 0)
     assert answer.scores[0] is not None
 
 
@@ -120,7 +120,7 @@ def test_a_text_that_goes_in_circles_is_left_early(make_gguf, circle, block_inde
     _, filler, _ = load(make_gguf(successors=successors))
     answer = filler.fill(request("=", max_tokens=100, block_indent=block_indent))
     assert answer.text == (circle * 12)[:12]
-    assert (answer.ended, answer.tokens) == ("length", 12)
+    assert (answer.ended, len(answer.steps)) == ("length", 12)
 
 
 def test_special_tokens_in_source_text_stay_text(make_gguf):

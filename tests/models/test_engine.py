@@ -19,7 +19,7 @@ import pytest
 from repofill.models import protocol
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
-from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello
+from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello, Ready
 
 pytestmark = pytest.mark.filterwarnings("error")  # a leaked pipe or a forgotten task is a failure
 
@@ -83,7 +83,7 @@ def slow_model(make_gguf):
 async def test_an_engine_answers(random_model):
     async with running(random_model) as engine:
         assert (engine.state, engine.process_id, engine.tokens_per_s) == ("idle", None, math.inf)
-        assert (await engine.describe()).layout == "spm"
+        assert (await engine.describe()).fim.layout == "spm"
         assert engine.state == "idle", "a description needs no process"
         answer = await engine.fill(request(candidates=("urn x", "")))
         assert answer.text
@@ -155,7 +155,7 @@ async def test_after_a_deadline_the_prompt_is_finished_in_idle_time(slow_model):
         await engine.fill(request())
         late = await engine.fill(long_request(deadline_s=0.1))
         if late is not None:  # the part of the prompt at hand ended soon enough
-            assert (late.text, late.ended, late.tokens) == ("", "deadline", 0)
+            assert (late.text, late.ended, len(late.steps)) == ("", "deadline", 0)
             assert late.cached_tokens < late.prompt_tokens // 2
         await idle(engine.process_id)
         answer = await engine.fill(long_request())
@@ -217,6 +217,43 @@ async def test_closing_in_the_middle(slow_model, state):
         filled, counted = await asyncio.gather(*tasks, return_exceptions=True)
         assert filled is None
         assert isinstance(counted, EngineUnavailable) or counted == [1]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_closing_at_the_moment_when_the_process_has_ended(random_model, monkeypatch, steps):
+    """Whatever step of the loop that is: `asyncio.wait_for` of Python 3.11 may swallow that it was cancelled."""
+
+    class Ending:
+        pid, last_line = 1, ""
+
+        def __init__(self):
+            self.messages, self.gone = iter([Ready(n_ctx=512, tokens_per_s=1.0), None]), asyncio.Event()
+            started.append(self)
+
+        @classmethod
+        async def start(cls):
+            return cls()
+
+        def send(self, message):
+            """Nobody reads it."""
+
+        async def receive(self):
+            return next(self.messages)
+
+        async def stop(self):
+            await asyncio.wait_for(self.gone.wait(), 30.0)
+            return "exit code 1"
+
+    started = []
+    monkeypatch.setattr("repofill.models.engine.Child", Ending)
+    async with running(random_model) as engine:
+        assert await engine.ready()
+        started[0].gone.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await asyncio.wait_for(engine.close(), 10.0)
+        assert engine.state == "closed"
+        assert len(started) == 1
 
 
 @pytest.mark.parametrize("asked", ["fill", "count_tokens", "warm"])

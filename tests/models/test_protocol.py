@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import traceback
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,6 @@ answers = st.builds(
     text=texts,
     ended=texts,
     logprob=numbers,
-    tokens=st.integers(0, 99),
     scores=st.lists(scores, max_size=3).map(tuple),
     prompt_tokens=st.integers(0, 99),
     cached_tokens=st.integers(0, 99),
@@ -113,6 +113,15 @@ def test_round_trip(sent):
 def test_payloads_that_are_no_messages(payload):
     with pytest.raises(ProtocolError):
         protocol.decode(payload)
+
+
+def test_what_is_no_message_is_not_repeated():
+    """What goes wrong is logged, and the log holds no source text."""
+    answer = {"text": "def secret():", "ended": "eos"}
+    payload = json.dumps({"type": "Filled", "client": "", "id": 1, "answer": answer}).encode()
+    with pytest.raises(ProtocolError) as caught:
+        protocol.decode(payload)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 @given(st.binary(min_size=1, max_size=40))

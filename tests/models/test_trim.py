@@ -102,6 +102,9 @@ def check(raw: str, around: str, expected: str) -> None:
         ("b', 'c')", "f('a|', 'c')", "b"),
         # within braces in it there is code, with strings of its own
         ('d["k"]}")', 'print(f"{|}")', 'd["k"]'),
+        ('f"{d["k"]!r:>9} {e}", x)', "log(|", 'f"{d["k"]!r:>9} {e}", x)'),
+        ("f'{x!r}', b)", "log(|)", "f'{x!r}', b"),
+        ("x!r}'", "f'{|}'", "x!r"),
         ('"a"]}")', 'print(f"{x[|]}")', '"a"'),
         ('x, "a")}");', 'Log($"{f(|)}");', 'x, "a"'),
         ('{d["k"]} b");', 'Log($"a |");', '{d["k"]} b'),

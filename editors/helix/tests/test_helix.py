@@ -6,7 +6,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -26,6 +25,7 @@ SHAPES = "".join(
     for name in ("first", "second", "third")
 )
 TYPED, REST = SHAPES + "def fourth(shape):\n    outline = shape.width * sha", "pe.height + shape.border"
+SERVES = 'args = ["serve"]'
 WAIT_S = 90.0
 
 
@@ -81,7 +81,11 @@ def helix(tmp_path: Path) -> Iterator[Helix]:
         (tmp_path / folder).mkdir(parents=True)
     assert SERVER.exists(), "run `make install`"
     (tmp_path / "bin" / "repofill").symlink_to(SERVER)
-    shutil.copy(HERE.parent / "languages.toml", tmp_path / "config" / "helix")
+    languages = (HERE.parent / "languages.toml").read_text()
+    assert SERVES in languages
+    # Helix gives a server 20 s to start, and then up for good: on a busy machine a first start may take longer.
+    patient = languages.replace(SERVES, f"{SERVES}\ntimeout = {WAIT_S:.0f}")
+    (tmp_path / "config" / "helix" / "languages.toml").write_text(patient)
     (tmp_path / "config" / "repofill" / "repofill.toml").write_text(
         '[suggest]\ndeadline_ms = 60000\nmin_confidence = 0.0\n[log]\nlevel = "debug"\n'
     )
@@ -105,11 +109,11 @@ def test_completed_from_the_menu(helix: Helix, tmp_path: Path) -> None:
     """The suggestion is the menu's item; chosen, the file holds it to the byte."""
     helix.until(lambda: "fourth" in text_of(helix.output), "the file on the screen")
     helix.type("geA")
-    before = len(helix.output)
+    before, patience = len(helix.output), iter([2.0, 4.0, 8.0])
 
     def menu() -> bool:
-        helix.type("\x18")  # Ctrl-x asks for the menu; until the model is loaded nothing comes
-        helix.read(2.0)
+        helix.type("\x18")  # Ctrl-x asks for the menu; Helix lets go of what it has asked before
+        helix.read(next(patience, 16.0))
         return "shape.height + shape.border" in text_of(helix.output[before:])
 
     helix.until(menu, "the suggestion in the menu")
