@@ -43,7 +43,9 @@ _log = logging.getLogger(__name__)
 
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 30.0
 _HUNG_AFTER_S = 15.0
-"""A process that is this late with an answer is taken for hung and killed."""
+_FINISHED_TOKENS = 192
+"""A process that is this late with an answer, and could have evaluated so many tokens meanwhile, is taken for hung and
+killed: what it has begun it finishes, 64 tokens as a rule."""
 
 _SERVER_CHANGES_S = 30.0
 """A server that cannot be used may have another model as long after that."""
@@ -109,6 +111,10 @@ class Engine:
         """Tokens of a prompt that the model evaluates in a second, as measured when it was loaded; infinite before."""
         return math.inf if self._ready is None else self._ready.tokens_per_s
 
+    @property
+    def _patience_s(self) -> float:
+        return max(_HUNG_AFTER_S, _FINISHED_TOKENS / self.tokens_per_s)
+
     async def ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
         self._start()
@@ -156,7 +162,7 @@ class Engine:
             return None
         id, left = next(self._ids), deadline - loop.time()
         message = Fill(client=self._client, id=id, request=replace(request, deadline_s=left))
-        asking = asyncio.create_task(self._ask(id, message, left + _HUNG_AFTER_S), name="fill")
+        asking = asyncio.create_task(self._ask(id, message, left + self._patience_s), name="fill")
         try:
             await asyncio.wait({asking}, timeout=max(left, 0) + _GRACE_S)
         except asyncio.CancelledError:
@@ -180,7 +186,7 @@ class Engine:
         message = Fill(client=self._client, id=id, request=request, prefill_only=True)
         prefill = asyncio.create_task(self._ask(id, message), name="prefill")
         try:
-            while not (await asyncio.wait([prefill], timeout=_HUNG_AFTER_S))[0]:
+            while not (await asyncio.wait([prefill], timeout=self._patience_s))[0]:
                 await self._count([])  # a prefill takes as long as it takes, but this is answered at once
             await prefill
         finally:
@@ -195,7 +201,7 @@ class Engine:
 
     async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
         id = next(self._ids)
-        return await self._ask(id, Count(client=self._client, id=id, texts=tuple(texts)), _HUNG_AFTER_S)
+        return await self._ask(id, Count(client=self._client, id=id, texts=tuple(texts)), self._patience_s)
 
     async def _ask(self, id: int, message: Fill | Count, timeout_s: float | None = None) -> Filled | Counted | None:
         child = self._child

@@ -386,14 +386,24 @@ _LOG_CALLBACK = C.llama_log_callback(_LOG)
 
 
 def physical_cores() -> int:
-    """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding."""
+    """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding. A container may
+    be allowed the time of fewer."""
     try:
         logical = sorted(os.sched_getaffinity(0))
         folder = Path("/sys/devices/system/cpu")
         cores = {(folder / f"cpu{number}/topology/thread_siblings_list").read_text() for number in logical}
-        return min(len(cores), _MOST_THREADS)
+        return max(1, int(min(len(cores), _MOST_THREADS, quota(Path("/sys/fs/cgroup/cpu.max")))))
     except (AttributeError, OSError):  # not Linux
         return min(max(1, (os.cpu_count() or 2) // 2), _MOST_THREADS)
+
+
+def quota(limit: Path) -> float:
+    """Of how many cores a file of Linux's control groups (version 2) allows the time; infinite where it sets no limit."""
+    try:
+        allowed_us, period_us = limit.read_text().split()
+        return int(allowed_us) / int(period_us)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
 
 
 def _window_tokens(description: ModelDescription, options: EngineOptions) -> int:

@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from repofill.models import llama
 from repofill.models.decoding import Filler
 from repofill.models.faults import Aborted
 from repofill.models.gguf import read_description
-from repofill.models.llama import Llama, ModelFault, StopFlag
+from repofill.models.llama import Llama, ModelFault, StopFlag, quota
 from repofill.models.protocol import EngineOptions, FillRequest
 
 
@@ -385,3 +386,13 @@ def test_a_prompt_that_outgrows_the_window_is_cut(random_model):
         assert math.isfinite(answer.logprob)
         assert answer.scores[0] is not None
     assert len(llama.tokens) <= 256
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [("200000 100000\n", 2.0), ("50000 100000\n", 0.5), ("max 100000\n", math.inf), ("", math.inf), (None, math.inf)],
+)
+def test_what_a_container_may_use(content: str | None, cores: float, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "cpu.max").write_text(content)
+    assert quota(tmp_path / "cpu.max") == cores

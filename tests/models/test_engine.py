@@ -274,6 +274,22 @@ async def test_a_process_that_hangs_is_ended(random_model, monkeypatch, asked):
         assert "SIGKILL" in engine.reason
 
 
+async def test_a_slow_process_gets_more_time(random_model, monkeypatch):
+    """As long as it may take to finish what it has begun."""
+    async with running(random_model) as engine:
+        await engine.fill(request())
+        first = engine.process_id
+        monkeypatch.setattr("repofill.models.engine._HUNG_AFTER_S", 0.2)
+        monkeypatch.setattr("repofill.models.engine._FINISHED_TOKENS", 60 * engine.tokens_per_s)
+        await stop(first)
+        assert await engine.fill(request("other", deadline_s=0.1)) is None
+        await asyncio.sleep(1.0)
+        os.kill(first, signal.SIGCONT)
+        await until(lambda: engine.state == "ready")
+        assert (await engine.fill(request())).prompt_tokens > 0
+        assert engine.process_id == first
+
+
 async def test_a_long_prefill_is_no_hang(slow_model, monkeypatch):
     async with running(slow_model, n_ctx=SLOW_WINDOW) as engine:
         await engine.fill(request())
