@@ -386,8 +386,8 @@ _LOG_CALLBACK = C.llama_log_callback(_LOG)
 
 
 def physical_cores() -> int:
-    """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding. A container may
-    be allowed the time of fewer."""
+    """Cores this process may use, hardware threads not counted, at most 8: more gain nothing in decoding. A container
+    may have the time of fewer."""
     try:
         logical = sorted(os.sched_getaffinity(0))
         folder = Path("/sys/devices/system/cpu")
@@ -398,7 +398,7 @@ def physical_cores() -> int:
 
 
 def quota(limit: Path) -> float:
-    """Of how many cores a file of Linux's control groups (version 2) allows the time; infinite where it sets no limit."""
+    """Of how many cores a file of Linux's control groups (version 2) allows the time; infinite where that is all."""
     try:
         allowed_us, period_us = limit.read_text().split()
         return int(allowed_us) / int(period_us)
