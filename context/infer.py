@@ -251,7 +251,7 @@ class Inference:
         path, number = ref
         names = self.names(path)
         if number < 0:
-            yield from ((path, n) for n in sorted(names.outer))
+            yield from ((path, n) for n in names.outer)
             return
         owner = names.definitions[number].qualified
         yield from ((path, n) for n in names.members.get(owner, ()))

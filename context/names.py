@@ -4,7 +4,7 @@ since making them anew for every cursor would take longer than all the rest."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 from repofill.context.languages import language_of
@@ -14,6 +14,8 @@ NAME = r"(?:[^\W\d]|\$)[\w$]*"
 """A name in code: JavaScript's may have a "$" in it."""
 _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
+_OUTER = frozenset({"", "exports"})
+"""The parents of what belongs to a module itself: CommonJS's gives a table."""
 _WORD = re.compile(NAME)
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """What names are made of: `Http` and `client` of `_Http_client`."""
@@ -47,21 +49,24 @@ class Names:
 
     @cached_property
     def qualified(self) -> dict[str, tuple[int, ...]]:
-        return _numbers(definition.qualified for definition in self.definitions)
+        return _numbers([d.qualified if d.parent else d.name for d in self.definitions])
 
     @cached_property
     def simple(self) -> dict[str, tuple[int, ...]]:
-        return _numbers(definition.name for definition in self.definitions)
+        return _numbers([definition.name for definition in self.definitions])
 
     @cached_property
     def members(self) -> dict[str, tuple[int, ...]]:
-        return _numbers(definition.parent for definition in self.definitions)
+        return _numbers([definition.parent for definition in self.definitions])
 
     @cached_property
-    def outer(self) -> frozenset[int]:
-        """What belongs to the module itself: its top level, and what the table has that Lua's and CommonJS's give."""
-        of_table = self.language == "lua"
-        return frozenset(n for n, d in enumerate(self.definitions) if of_table or d.parent in ("", "exports"))
+    def outer(self) -> tuple[int, ...]:
+        """What belongs to the module itself."""
+        return tuple(n for n, definition in enumerate(self.definitions) if self.is_outer(definition))
+
+    def is_outer(self, definition: Definition) -> bool:
+        """Whether it is at the top level, or in the table that Lua's and CommonJS's modules give."""
+        return definition.parent in _OUTER or self.language == "lua"
 
     def within(self, owner: str) -> list[int]:
         """Everything inside of a class, at any depth, once: a namespace may be opened a hundred times."""
@@ -81,28 +86,37 @@ class Names:
 
     def signature(self, definition: Definition) -> str:
         """The beginning of a definition, up to its body."""
-        end = max(definition.body_start, definition.signature)
-        return bare(self._path, self._text()[definition.signature : min(end, definition.signature + _SIGNATURE)])
+        return _signature(self.code(), definition)
 
     def spoken(self, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The words of a definition's signature, and those of its members'."""
         if number not in self._spoken:
             definition = self.definitions[number]
             members = [self.definitions[n] for n in self.members.get(definition.qualified, ())]
-            own = dict.fromkeys(_WORD.findall(self.signature(definition)))
-            others = dict.fromkeys(word for d in members for word in _WORD.findall(self.signature(d)))
-            self._spoken[number] = tuple(own), tuple(others)
+            code = self.code()
+            own = _WORD.findall(_signature(code, definition))
+            others = _WORD.findall("\n".join([_signature(code, member) for member in members]))
+            self._spoken[number] = tuple(dict.fromkeys(own)), tuple(dict.fromkeys(others))
         return self._spoken[number]
 
 
-def _numbers(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+def _signature(code: str, definition: Definition) -> str:
+    end = max(definition.body_start, definition.signature)
+    return code[definition.signature : min(end, definition.signature + _SIGNATURE)]
+
+
+def _numbers(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """The numbers of definitions by what each is called; those without a name are left out. Tuples, since in half a
     million lists Python would look for garbage time and again, for 0.1 s each."""
-    found: dict[str, list[int]] = {}
-    for number, name in enumerate(names):
-        if name:
-            found.setdefault(name, []).append(number)
-    return {name: tuple(numbers) for name, numbers in found.items()}
+    found: dict[str, tuple[int, ...]] = dict(zip(names, zip(range(len(names)), strict=True), strict=True))
+    if len(found) < len(names):
+        earlier: dict[str, list[int]] = {}
+        for number, name in enumerate(names):
+            if found[name][0] != number:
+                earlier.setdefault(name, []).append(number)
+        found.update({name: (*numbers, *found[name]) for name, numbers in earlier.items()})
+    found.pop("", None)
+    return found
 
 
 NOTHING = Names("", None, str)

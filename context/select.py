@@ -320,7 +320,7 @@ class _Words:
         """The share of a name's parts that the words next to the cursor have, in tenths."""
         if (known := self._likeness.get(name)) is None:
             made_of = parts(name)
-            known = self._likeness[name] = 10 * sum(part in self._parts for part in made_of) // max(len(made_of), 1)
+            known = self._likeness[name] = 10 * len(self._parts.intersection(made_of)) // max(len(made_of), 1)
         return known
 
     def owner_distance(self, owner: str) -> int | None:
@@ -493,7 +493,8 @@ class _Search:
             if binding.name == "*":
                 self._top_level(binding.path, reach, "")
             elif self.words.silent(binding.local):  # not worth a look into its file yet
-                self._reserve(partial(self._taken_over, binding, reach, late=True))
+                if self._has_room():
+                    self.unspoken.append(partial(self._taken_over, binding, reach, late=True))
             else:
                 self._taken_over(binding, reach)
 
@@ -533,10 +534,10 @@ class _Search:
             return
         self.listed.add((path, reach))
         names = self._names(path)
-        for number in sorted(names.outer):
+        for number in names.outer:
             self._add(path, number, names, reach, 0, local)
         for number, definition in enumerate(names.definitions):
-            if number not in names.outer:
+            if not names.is_outer(definition):
                 self._add(path, number, names, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
@@ -589,13 +590,14 @@ class _Search:
         if path == self.path or not definition.name or (path, number) in self.found:
             return
         words = self.words
-        is_outer = number in names.outer
+        is_outer = names.is_outer(definition)
         owner = local if is_outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
-            add = partial(self._add, path, number, names, reach, hops, local)
-            self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
+            if self._has_room():
+                add = partial(self._add, path, number, names, reach, hops, local, late=True)
+                self.unspoken.append(partial(add, homonyms=homonyms, owner_distance=owner_distance))
             return
         distance = words.distances.get(name)
         typed = 0
@@ -631,10 +633,9 @@ class _Search:
             ),
         )
 
-    def _reserve(self, add: Callable[[], None]) -> None:
-        """What nothing near the cursor speaks of comes last, if at all."""
-        if len(self.unspoken) < _ENOUGH:
-            self.unspoken.append(add)
+    def _has_room(self) -> bool:
+        """Whether what nothing near the cursor speaks of may still be looked at, behind all the rest."""
+        return len(self.unspoken) < _ENOUGH and len(self.found) < _ENOUGH
 
     def _popular(self, name: str) -> int:
         if name not in self.popular:
