@@ -11,7 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from operator import sub
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -41,11 +43,22 @@ class DefinedNames:
         found += [path for path, keys in self.newer.items() if key in keys]
         return [] if most is not None and len(found) > most else sorted(found)
 
-    def count(self, name: str) -> int:
-        """How many files define a name."""
-        key, numbers = self._numbers(name)
-        outdated = sum(file in self.outdated for file in numbers) if self.outdated else 0
-        return len(numbers) - outdated + sum(key in keys for keys in self.newer.values())
+    def counts(self, names: Collection[str]) -> dict[str, int]:
+        """How many files define each of some names."""
+        keys = array("Q", [hash(name) & _MASK for name in names])
+        if not self.keys or not keys:
+            starts = ends = [0] * len(keys)
+        else:
+            sides: tuple[Literal["left"], Literal["right"]] = "left", "right"
+            everything, wanted = np.frombuffer(self.keys, np.uint64), np.frombuffer(keys, np.uint64)
+            starts, ends = (np.searchsorted(everything, wanted, side).tolist() for side in sides)
+        if not self.newer:
+            return dict(zip(names, map(sub, ends, starts), strict=True))
+        return {
+            name: sum(file not in self.outdated for file in self.files[start:end])
+            + sum(key in its for its in self.newer.values())
+            for name, key, start, end in zip(names, keys, starts, ends, strict=True)
+        }
 
     def _numbers(self, name: str) -> tuple[int, array[int]]:
         key = hash(name) & _MASK  # Python's own hash: of this process alone, and kept within the string

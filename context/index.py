@@ -124,9 +124,9 @@ class _Snapshot:
         more than `most`."""
         return self.defined.files_with(name, most)
 
-    def popular(self, name: str) -> int:
-        """How many files define a name."""
-        return self.defined.count(name)
+    def popular(self, names: Collection[str]) -> Mapping[str, int]:
+        """How many files define each of some names."""
+        return self.defined.counts(names)
 
     def beginning(self, start: str) -> tuple[str, ...]:
         """The files whose name, as an import has it, begins so."""

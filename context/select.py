@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache, partial
@@ -22,9 +22,12 @@ from itertools import islice
 from posixpath import commonpath
 from typing import Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
 from repofill.context.names import NAME, PART, Names, bare, parts
+from repofill.context.outline import Definition
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
@@ -103,8 +106,8 @@ class View(Protocol):
         """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it. None
         where there are more than `most`."""
 
-    def popular(self, name: str) -> int:
-        """How many files define a name."""
+    def popular(self, names: Collection[str]) -> Mapping[str, int]:
+        """How many files define each of some names."""
 
     def beginning(self, start: str) -> Sequence[str]:
         """Paths of files whose name begins so."""
@@ -119,8 +122,7 @@ class View(Protocol):
         """Where in which files, one left out, the most of some words stand: from which character to which."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True, gc=False):
     """A definition of another file: the `number`th of the outline of `path`. `value` is the probability that it is
     used at the cursor."""
 
@@ -351,14 +353,13 @@ class _Search:
     path: str
     before: str
     after: str
-    found: dict[Ref, Features] = field(default_factory=dict)
+    found: dict[Ref, tuple[Definition, Way, Near]] = field(default_factory=dict)
     words: _Words = field(init=False)
     inference: Inference = field(init=False)
     bases: set[str] = field(default_factory=set)
     inferred: bool = False
     unspoken: list[Callable[[], None]] = field(default_factory=list)
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
-    popular: dict[str, int] = field(default_factory=dict)
     shown: set[Ref] = field(default_factory=set)
     listed: set[tuple[str, Reach]] = field(default_factory=set)
     named: dict[Ref, int] = field(default_factory=dict)
@@ -394,7 +395,11 @@ class _Search:
             if len(self.found) >= _ENOUGH:
                 break
             add()
-        return self.found
+        popular = self.view.popular({definition.name for definition, _, _ in self.found.values()})
+        return {
+            ref: Features(_about(definition, popular[definition.name]), way, near)
+            for ref, (definition, way, near) in self.found.items()
+        }
 
     def _names(self, path: str) -> Names:
         return self.inference.names(path)
@@ -551,9 +556,9 @@ class _Search:
         def promise(word: str) -> tuple[bool, int]:
             return importing and not (typed and word.startswith(typed)), distances[word]
 
-        for word in sorted(distances, key=promise):
-            if word in known or len(word) < 3 or word in attributes:
-                continue
+        words = [word for word in distances if len(word) >= 3 and word not in known and word not in attributes]
+        popular = self.view.popular(words)
+        for word in sorted(filter(popular.get, words), key=promise):
             paths = self.view.defining(word, _HOMONYMS) or [p for p in recent if word in self._names(p).simple]
             for path in paths:
                 if path not in looked_into and len(looked_into) >= _WORD_FILES:
@@ -605,13 +610,8 @@ class _Search:
             typed = len(words.typed) if name.startswith(words.typed) else -1
         if owner_distance is None and owner != name:
             owner_distance = words.owner_distance(owner)
-        self.found[path, number] = Features(
-            About(
-                "constructor" if is_constructor else definition.kind,
-                definition.name.startswith("_") and not is_constructor,
-                definition.body_start - definition.signature,
-                self._popular(definition.name),
-            ),
+        self.found[path, number] = (
+            definition,
             Way(
                 reach,
                 hops,
@@ -637,11 +637,6 @@ class _Search:
         """Whether what nothing near the cursor speaks of may still be looked at, behind all the rest."""
         return len(self.unspoken) < _ENOUGH and len(self.found) < _ENOUGH
 
-    def _popular(self, name: str) -> int:
-        if name not in self.popular:
-            self.popular[name] = self.view.popular(name)
-        return self.popular[name]
-
     def _receives(self, owner: str, local: str, reach: Reach) -> bool:
         """Whether what stands before the dot is called like the owner, or is an object of a class derived from it."""
         receiver = self.words.receiver
@@ -649,6 +644,16 @@ class _Search:
             return owner in self.bases or (bool(self.bases) and reach == "base")
         receiver = _plain(receiver)
         return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))
+
+
+def _about(definition: Definition, popular: int) -> About:
+    is_constructor = definition.name in _CONSTRUCTORS
+    return About(
+        "constructor" if is_constructor else definition.kind,
+        definition.name.startswith("_") and not is_constructor,
+        definition.body_start - definition.signature,
+        popular,
+    )
 
 
 @lru_cache(maxsize=65_536)
