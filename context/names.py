@@ -19,6 +19,8 @@ _OUTER = frozenset({"", "exports"})
 _WORD = re.compile(NAME)
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """What names are made of: `Http` and `client` of `_Http_client`."""
+LONG_PART = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]+|[a-z]{2,}")
+"""The same without those of one letter."""
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
 
@@ -32,7 +34,7 @@ def bare(path: str, text: str) -> str:
 @lru_cache(maxsize=65_536)
 def parts(name: str) -> tuple[str, ...]:
     """What a name is made of, each part once, without those of one letter: `http`, `client` of `_HttpClient`."""
-    return tuple({part.lower(): None for part in PART.findall(name) if len(part) > 1})
+    return tuple(dict.fromkeys(map(str.lower, LONG_PART.findall(name))))
 
 
 class Names:

@@ -136,7 +136,8 @@ class Passages:
         place, first, second = _hash(np.array(joined, np.uint64).reshape(-1, 3, 1))
         mask = (np.uint64(1) << first | np.uint64(1) << second).astype(np.uint32)
         word = self.start[passages] + ((self.words[passages] * place) >> np.uint64(32)).view(np.int64)
-        kept: NDArray[np.bool_] = ((self.arena[word] & mask) == mask).all(axis=1)
+        there = (self.arena[word] & mask) == mask
+        kept: NDArray[np.bool_] = there[:, 0] & there[:, 1] & there[:, 2]
         return kept
 
 
