@@ -50,6 +50,8 @@ _ANNOTATED_VALUE = re.compile(r"[?!]?\s*:[^=\n;{]+=\s*")
 _NEXT_OPERAND = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?")
 _SELF_TYPE = re.compile(r"\bSelf\b")
 _DOTTED_NEAR = re.compile(rf"(?<![\w$.#]){NAME}(?:(?:\?\.|\.|->|::)#?{NAME})*")
+_TAKEN = re.compile(rf"(?<![\w$.#])(?>{NAME})(?:(?:\?\.|\.|->|::)#?{NAME})+")
+"""The same with one attribute at least."""
 _SEPARATED = re.compile(r"\?\.|\.|->|::")
 _CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+([\w$]+)([^\n{]*)", re.MULTILINE)
 
@@ -443,7 +445,7 @@ class Inference:
             return self._of_expression(tail[match.end() :], place, depth)
         if (match := _FROM.match(tail)) and _LOOP.search(head):
             return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
-        if match := _AS.search(head):
+        if head[-1:].isspace() and (match := _AS.search(head)):
             return self._of_expression(match[1], place, depth)
         if head.endswith("isinstance(") and (match := _ASKED.match(tail)):
             return self._classes(match[1], place, depth)
@@ -466,7 +468,7 @@ class Inference:
 
     def _typed(self, head: str, place: Place, depth: int) -> tuple[Ref, ...]:
         """The classes of a type that stands ahead of the name."""
-        match = _TYPED.search(head)
+        match = _TYPED.search(head) if head[-1:].isspace() or head[-1:] in "*&" else None
         return self._classes(f"{match[1]} {match[2] or ''}", place, depth) if match else ()
 
     def _of_expression(self, text: str, place: Place, depth: int) -> tuple[Ref, ...]:
@@ -536,8 +538,8 @@ def _members_taken(*texts: str) -> dict[str, dict[str, None]]:
     """What the names in some texts, and the chains that begin with them, are asked for: `a.b` has c in `a.b.c`."""
     taken: dict[str, dict[str, None]] = {}
     for text in texts:
-        for match in _DOTTED_NEAR.finditer(text):
-            parts = _SEPARATED.split(match[0])
+        for chain in _TAKEN.findall(text):
+            parts = _SEPARATED.split(chain)
             for count in range(1, len(parts)):
                 taken.setdefault(".".join(parts[:count]), {})[parts[count]] = None
     return taken

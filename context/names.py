@@ -10,8 +10,8 @@ from functools import cached_property, lru_cache
 from repofill.context.languages import language_of
 from repofill.context.outline import Definition, Outline
 
-NAME = r"(?:[^\W\d]|\$)[\w$]*"
-"""A name in code: JavaScript's may have a "$" in it."""
+NAME = r"[\w$](?<!\d)[\w$]*"
+"""A name in code, which does not begin with a digit: JavaScript's may have a "$" in it."""
 _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
 _OUTER = frozenset({"", "exports"})
@@ -64,7 +64,8 @@ class Names:
     @cached_property
     def outer(self) -> tuple[int, ...]:
         """What belongs to the module itself."""
-        return tuple(n for n, definition in enumerate(self.definitions) if self.is_outer(definition))
+        everything = self.language == "lua"
+        return tuple([n for n, d in enumerate(self.definitions) if everything or d.parent in _OUTER])
 
     def is_outer(self, definition: Definition) -> bool:
         """Whether it is at the top level, or in the table that Lua's and CommonJS's modules give."""

@@ -117,7 +117,7 @@ class Passages:
         near = np.arange(start, min(start + _NEAR, len(self.start)))
         if number < len(self.paths) and self.paths[number] == left_out:
             near = near[self.file[near] != number]
-        holding = self._holding(words, near)
+        holding = self._holding(words, near).astype(np.float64)
         having = holding.sum(axis=1)
         scores = np.log(1 + (len(near) - having + 0.5) / (having + 0.5)) @ holding
         best = [int(near[at]) for at in np.argsort(-scores, kind="stable")[:most] if scores[at] > 0]

@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from importlib import resources
 from itertools import islice
 from posixpath import commonpath
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -131,7 +131,7 @@ class Piece(Struct, frozen=True, kw_only=True, gc=False):
     value: float
 
 
-class About(NamedTuple):
+class About(Struct, frozen=True, gc=False):
     """What a definition is, wherever the cursor stands: `size` in characters of its signature, `popular` in files with
     a definition of the same name."""
 
@@ -146,7 +146,7 @@ class About(NamedTuple):
         return {**made, "private": 1.0} if self.private else made
 
 
-class Way(NamedTuple):
+class Way(Struct, frozen=True, gc=False):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
     stand there already, -1 if it is another name that has begun, 0 if none has. `unused`: an import brings its
@@ -192,7 +192,7 @@ class Way(NamedTuple):
         return made
 
 
-class Near(NamedTuple):
+class Near(Struct, frozen=True, gc=False):
     """How near its name, or its owner's, is mentioned, in words from the cursor, and how often. `likeness` is the share
     of its name's parts that the words next to the cursor have, in tenths."""
 
@@ -216,7 +216,7 @@ class Near(NamedTuple):
         return made
 
 
-class Features(NamedTuple):
+class Features(Struct, frozen=True, gc=False):
     """What the probability of a piece is computed from. In three parts, each of which many pieces share."""
 
     about: About
@@ -250,7 +250,7 @@ def probability(piece: Features) -> float:
     return 1 / (1 + math.exp(-_score(piece.about) - _score(piece.way) - _score(piece.near)))
 
 
-@lru_cache(maxsize=8_192, typed=True)
+@lru_cache(maxsize=8_192)
 def _score(part: About | Way | Near) -> float:
     return sum(WEIGHTS.get(name, 0.0) * value for name, value in part.inputs().items())
 
