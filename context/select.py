@@ -395,6 +395,7 @@ class _Search:
             if len(self.found) >= _ENOUGH:
                 break
             add()
+        self.unspoken.clear()  # they hold this search, and it them: garbage that would have to be looked for
         popular = self.view.popular({definition.name for definition, _, _ in self.found.values()})
         return {
             ref: Features(_about(definition, popular[definition.name]), way, near)
