@@ -16,10 +16,12 @@ _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
 _OUTER = frozenset({"", "exports"})
 """The parents of what belongs to a module itself: CommonJS's gives a table."""
+_ALONE: tuple[tuple[int, ...], ...] = tuple(zip(range(4_096), strict=True))
+"""Every number by itself."""
 _WORD = re.compile(NAME)
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 """What names are made of: `Http` and `client` of `_Http_client`."""
-LONG_PART = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]+|[a-z]{2,}")
+LONG_PART = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}(?![a-z])")
 """The same without those of one letter."""
 _SIGNATURE = 400
 """Characters of a signature that are searched for names."""
@@ -78,9 +80,13 @@ class Names:
         inner = dict.fromkeys(d.qualified for d in classes if d.name)  # in a nameless one it belongs to the owner
         return [*numbers, *(number for name in inner for number in self.within(name))]
 
+    @cached_property
+    def _classes(self) -> list[tuple[int, Definition]]:
+        return [(number, d) for number, d in enumerate(self.definitions) if d.kind == "class"]
+
     def class_at(self, offset: int) -> int | None:
         """The innermost class around an offset."""
-        around = (n for n, d in enumerate(self.definitions) if d.kind == "class" and d.start <= offset <= d.end)
+        around = [number for number, d in self._classes if d.start <= offset <= d.end]
         return max(around, default=None, key=lambda number: self.definitions[number].start)
 
     def code(self) -> str:
@@ -109,15 +115,16 @@ def _signature(code: str, definition: Definition) -> str:
 
 
 def _numbers(names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """The numbers of definitions by what each is called; those without a name are left out. Tuples, since in half a
-    million lists Python would look for garbage time and again, for 0.1 s each."""
-    found: dict[str, tuple[int, ...]] = dict(zip(names, zip(range(len(names)), strict=True), strict=True))
+    """The numbers of definitions by what each is called; those without a name are left out. Tuples, most of them the
+    same for all files, since in half a million lists Python would look for garbage time and again, for 0.1 s each."""
+    numbers = _ALONE if len(names) <= len(_ALONE) else tuple(zip(range(len(names)), strict=True))
+    found: dict[str, tuple[int, ...]] = dict(zip(names, numbers, strict=False))
     if len(found) < len(names):
         earlier: dict[str, list[int]] = {}
         for number, name in enumerate(names):
             if found[name][0] != number:
                 earlier.setdefault(name, []).append(number)
-        found.update({name: (*numbers, *found[name]) for name, numbers in earlier.items()})
+        found.update({name: (*others, *found[name]) for name, others in earlier.items()})
     found.pop("", None)
     return found
 
