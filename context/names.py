@@ -14,7 +14,7 @@ NAME = r"[\w$](?<!\d)[\w$]*"
 """A name in code, which does not begin with a digit: JavaScript's may have a "$" in it."""
 _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
-_OUTER = frozenset({"", "exports"})
+_OUTSIDE = frozenset({"", "exports"})
 """The parents of what belongs to a module itself: CommonJS's gives a table."""
 _ALONE: tuple[tuple[int, ...], ...] = tuple(zip(range(4_096), strict=True))
 """Every number by itself."""
@@ -41,13 +41,15 @@ def parts(name: str) -> tuple[str, ...]:
 
 class Names:
     """`definitions` and what they are called: `qualified` by dotted name, `simple` by the last part of it, `members` by
-    the dotted name of the class that they belong to, directly. All are numbers of definitions. A file of a language
-    without a grammar has no `outline`; `text` gives the file's text."""
+    the dotted name of the class that they belong to, directly. All are numbers of definitions. `outside` are the parents
+    of what belongs to the module itself, in Lua a table that it gives. A file of a language without a grammar has no
+    `outline`; `text` gives the file's text."""
 
     def __init__(self, path: str, outline: Outline | None, text: Callable[[], str]) -> None:
         self.outline = outline
         self.language = outline.interface.language if outline is not None else ""
         self.definitions = outline.definitions if outline is not None else ()
+        self.outside = _OUTSIDE if self.language != "lua" else frozenset(d.parent for d in self.definitions)
         self._path, self._text = path, text
         self._spoken: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
@@ -66,12 +68,7 @@ class Names:
     @cached_property
     def outer(self) -> tuple[int, ...]:
         """What belongs to the module itself."""
-        everything = self.language == "lua"
-        return tuple([n for n, d in enumerate(self.definitions) if everything or d.parent in _OUTER])
-
-    def is_outer(self, definition: Definition) -> bool:
-        """Whether it is at the top level, or in the table that Lua's and CommonJS's modules give."""
-        return definition.parent in _OUTER or self.language == "lua"
+        return tuple([number for number, d in enumerate(self.definitions) if d.parent in self.outside])
 
     def within(self, owner: str) -> list[int]:
         """Everything inside of a class, at any depth, once: a namespace may be opened a hundred times."""

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import resources
 from itertools import islice
 from posixpath import commonpath
@@ -307,23 +307,9 @@ class _Words:
         self.imported = _import_words(before, after)
         self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
         near = (*left[-_NEAR_WORDS:], *right[:_NEAR_WORDS])
-        self._parts = frozenset(part for word in near for part in parts(word))
-        self._likeness: dict[str, int] = {}
-        self._silent: dict[str, bool] = {}
-
-    def silent(self, name: str) -> bool:
-        """Whether nothing near the cursor mentions or begins a name, or is like it."""
-        if (known := self._silent.get(name)) is None:
-            begun = bool(self.typed) and name.startswith(self.typed)
-            known = self._silent[name] = not (name in self.distances or begun or self.likeness(name) >= _LIKE)
-        return known
-
-    def likeness(self, name: str) -> int:
-        """The share of a name's parts that the words next to the cursor have, in tenths."""
-        if (known := self._likeness.get(name)) is None:
-            made_of = parts(name)
-            known = self._likeness[name] = 10 * len(self._parts.intersection(made_of)) // max(len(made_of), 1)
-        return known
+        near_parts = frozenset(part for word in near for part in parts(word))
+        self.likeness = cache(partial(_likeness, near_parts))
+        self.silent = cache(partial(_is_silent, self.distances, self.typed, self.likeness))
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
@@ -332,6 +318,17 @@ class _Words:
             found = [self._plain.get(name) for name in (_plain(owner), humps[-1].lower() if humps else "")]
             self._owners[owner] = min((distance for distance in found if distance is not None), default=None)
         return self._owners[owner]
+
+
+def _likeness(near: frozenset[str], name: str) -> int:
+    """The share of a name's parts that the words next to the cursor have, in tenths."""
+    made_of = parts(name)
+    return 10 * len(near.intersection(made_of)) // max(len(made_of), 1)
+
+
+def _is_silent(distances: Mapping[str, int], typed: str, likeness: Callable[[str], int], name: str) -> bool:
+    """Whether nothing near the cursor mentions or begins a name, or is like it."""
+    return name not in distances and not (typed and name.startswith(typed)) and likeness(name) < _LIKE
 
 
 def _import_words(before: str, after: str) -> list[str]:
@@ -543,7 +540,7 @@ class _Search:
         for number in names.outer:
             self._add(path, number, names, reach, 0, local)
         for number, definition in enumerate(names.definitions):
-            if not names.is_outer(definition):
+            if definition.parent not in names.outside:
                 self._add(path, number, names, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
@@ -596,14 +593,14 @@ class _Search:
         if path == self.path or not definition.name or (path, number) in self.found:
             return
         words = self.words
-        is_outer = names.is_outer(definition)
+        is_outer = definition.parent in names.outside
         owner = local if is_outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
             if self._has_room():
-                add = partial(self._add, path, number, names, reach, hops, local, late=True)
-                self.unspoken.append(partial(add, homonyms=homonyms, owner_distance=owner_distance))
+                given = {"homonyms": homonyms, "owner_distance": owner_distance, "late": True}
+                self.unspoken.append(partial(self._add, path, number, names, reach, hops, local, **given))
             return
         distance = words.distances.get(name)
         typed = 0
