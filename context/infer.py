@@ -25,6 +25,7 @@ ABOVE = frozenset({"super", "base", "parent"})
 
 _NAME = re.compile(rf"#?{NAME}")
 _DOTTED = re.compile(rf"{NAME}(?:(?:\.|::){NAME})*")
+_SCOPES = re.compile(r"\.|::")
 _LINK = re.compile(r"(?:[?!]?\.|->|::)\s*(?=[^\W\d]|[$#])")
 _LINK_BEFORE = re.compile(r"([?!]?\.|->|::)\s*$")
 _PREFIX = re.compile(r"(?:(?:await|async|new|not|yield|from|return|move|mut|ref|co_await|typeof)\b\s*|[&*!\s])*")
@@ -378,8 +379,8 @@ class Inference:
     def _of_function(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         signature = place.text[definition.signature : max(definition.body_start, definition.signature)]
         at = _mention(definition.name, signature)
-        opening = signature.find("(", at.end()) if at else -1
-        head = signature[: at.start()] if at else ""
+        opening = signature.find("(", at + len(definition.name)) if at >= 0 else -1
+        head = signature[: max(at, 0)]
         tail = signature[_end_of_brackets(signature, opening) :] if opening >= 0 else ""
         if _SELF_TYPE.search(tail):
             return self._itself(place)
@@ -400,9 +401,9 @@ class Inference:
     def _of_variable(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         written = place.text[definition.signature : min(definition.end, definition.signature + 2 * _EXPRESSION)]
         at = _mention(definition.name, written)
-        if at is None:
+        if at < 0:
             return ()
-        head, tail = written[: at.start()], written[at.end() :]
+        head, tail = written[:at], written[at + len(definition.name) :]
         found = self._declares(head, tail, place, depth)
         if not found and (described := _DOCUMENTED.search(place.text, definition.start, definition.signature)):
             found = self._classes(described[1], place, depth)
@@ -488,7 +489,7 @@ class Inference:
         """The classes that a type speaks of; what stands for one (an alias, a type variable) is followed."""
         found: dict[Ref, None] = {}
         for match in _DOTTED.finditer(text):
-            first, *others = re.split(r"\.|::", match[0])
+            first, *others = _SCOPES.split(match[0])
             if first == bases_of:
                 continue
             refs: Iterable[Ref] = self.lookup(place, first)
@@ -545,8 +546,12 @@ def _members_taken(*texts: str) -> dict[str, dict[str, None]]:
     return taken
 
 
-def _mention(name: str, text: str) -> re.Match[str] | None:
-    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text)
+def _mention(name: str, text: str) -> int:
+    """Where a name, and not a part of another one, stands first; -1 if nowhere. A pattern of it would be compiled."""
+    at = text.find(name)
+    while at >= 0 and (_in_name(text[max(at - 1, 0) : at]) or _in_name(text[at + len(name) : at + len(name) + 1])):
+        at = text.find(name, at + 1)
+    return at
 
 
 def _in_name(character: str) -> bool:
