@@ -62,7 +62,7 @@ _COPIES = 64
 _MOST_CHARACTERS = 4_000_000
 """Of an open file: a longer one would be parsed for seconds whenever typing pauses."""
 _TEXT_CHARACTERS = 8_000_000
-_NAMES_FILES = 1_024
+_NAMES_FILES = 2_048
 """Of closed files what is kept at hand."""
 
 _NOTHING = Resolution()

@@ -33,7 +33,7 @@ def bare(path: str, text: str) -> str:
     return text.replace("$", " ") if language is not None and language.name in _SIGILS else text
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def parts(name: str) -> tuple[str, ...]:
     """What a name is made of, each part once, without those of one letter: `http`, `client` of `_HttpClient`."""
     return tuple(dict.fromkeys(map(str.lower, LONG_PART.findall(name))))

@@ -654,7 +654,7 @@ def _about(definition: Definition, popular: int) -> About:
     )
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _plain(name: str) -> str:
     """A name as people vary it: `http_client`, `_HttpClient`, `httpClient`."""
     return name.replace("_", "").lower()
