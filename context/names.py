@@ -15,7 +15,7 @@ NAME = r"[\w$](?<!\d)[\w$]*"
 _SIGILS = frozenset({"php", "shell"})
 """Languages in which a "$" ahead of a name is no part of it."""
 _OUTSIDE = frozenset({"", "exports"})
-"""The parents of what belongs to a module itself: CommonJS's gives a table."""
+"""The parents of what belongs to a module itself, but for Lua, where the table that it gives has any name."""
 _ALONE: tuple[tuple[int, ...], ...] = tuple(zip(range(4_096), strict=True))
 """Every number by itself."""
 _WORD = re.compile(NAME)
@@ -41,9 +41,9 @@ def parts(name: str) -> tuple[str, ...]:
 
 class Names:
     """`definitions` and what they are called: `qualified` by dotted name, `simple` by the last part of it, `members` by
-    the dotted name of the class that they belong to, directly. All are numbers of definitions. `outside` are the parents
-    of what belongs to the module itself, in Lua a table that it gives. A file of a language without a grammar has no
-    `outline`; `text` gives the file's text."""
+    the dotted name of the class that they belong to, directly. All are numbers of definitions. `outside` are the
+    parents of what belongs to the module itself, which Lua and CommonJS give as a table. A file of a language without a
+    grammar has no `outline`; `text` gives the file's text."""
 
     def __init__(self, path: str, outline: Outline | None, text: Callable[[], str]) -> None:
         self.outline = outline
