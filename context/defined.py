@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from operator import sub
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 
@@ -25,13 +24,15 @@ _APART = 32
 @dataclass(frozen=True, slots=True)
 class DefinedNames:
     """`keys` are the sorted hashes of names, `files` the numbers in `paths` of the files that define them; what `newer`
-    says of a file counts instead of that, and `outdated` are the numbers of these."""
+    says of a file counts instead of that, and `outdated` are the numbers of these. `more` says by how much that changes
+    how many files define a name."""
 
     paths: Sequence[str] = ()
     keys: array[int] = field(default_factory=lambda: array("Q"))
     files: array[int] = field(default_factory=lambda: array("I"))
     newer: Mapping[str, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
     outdated: frozenset[int] = frozenset()
+    more: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def files_with(self, name: str, most: int | None = None) -> list[str]:
         """The files that define a name, sorted; none where there are more than `most`. One answer in 10^13 is wrong:
@@ -46,19 +47,10 @@ class DefinedNames:
     def counts(self, names: Collection[str]) -> dict[str, int]:
         """How many files define each of some names."""
         keys = array("Q", [hash(name) & _MASK for name in names])
-        if not self.keys or not keys:
-            starts = ends = [0] * len(keys)
-        else:
-            sides: tuple[Literal["left"], Literal["right"]] = "left", "right"
-            everything, wanted = np.frombuffer(self.keys, np.uint64), np.frombuffer(keys, np.uint64)
-            starts, ends = (np.searchsorted(everything, wanted, side).tolist() for side in sides)
-        if not self.newer:
-            return dict(zip(names, map(sub, ends, starts), strict=True))
-        return {
-            name: sum(file not in self.outdated for file in self.files[start:end])
-            + sum(key in its for its in self.newer.values())
-            for name, key, start, end in zip(names, keys, starts, ends, strict=True)
-        }
+        starts = np.searchsorted(np.asarray(self.keys), np.asarray(keys), "left").tolist()
+        ends = np.searchsorted(np.asarray(self.keys), np.asarray(keys), "right").tolist()
+        counted = zip(names, keys, starts, ends, strict=True)
+        return {name: end - start + self.more.get(key, 0) for name, key, start, end in counted}
 
     def _numbers(self, name: str) -> tuple[int, array[int]]:
         key = hash(name) & _MASK  # Python's own hash: of this process alone, and kept within the string
@@ -72,9 +64,16 @@ class DefinedNames:
             return self._sorted({**self.newer, **hashed})
         newer = {**self.newer, **{path: frozenset(keys) for path, keys in hashed.items()}}
         outdated = self.outdated
+        more = Counter(self.more)
+        for path, keys in hashed.items():
+            more.update(keys)
+            more.subtract(self.newer.get(path, ()))
         if first := hashed.keys() - self.newer.keys():
-            outdated |= set(compress(range(len(self.paths)), map(first.__contains__, self.paths)))
-        return DefinedNames(self.paths, self.keys, self.files, newer, outdated)
+            numbers = list(compress(range(len(self.paths)), map(first.__contains__, self.paths)))
+            outdated = outdated.union(numbers)
+            for number in numbers:
+                more.subtract(np.asarray(self.keys)[np.asarray(self.files) == number].tolist())
+        return DefinedNames(self.paths, self.keys, self.files, newer, outdated, more)
 
     def _sorted(self, newer: Mapping[str, Collection[int]]) -> DefinedNames:
         kept = [path for path in self.paths if path not in newer]
