@@ -446,7 +446,7 @@ class Inference:
             return self._of_expression(tail[match.end() :], place, depth)
         if (match := _FROM.match(tail)) and _LOOP.search(head):
             return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
-        if head[-1:].isspace() and (match := _AS.search(head)):
+        if head.rstrip().endswith("as") and (match := _AS.search(head)):
             return self._of_expression(match[1], place, depth)
         if head.endswith("isinstance(") and (match := _ASKED.match(tail)):
             return self._classes(match[1], place, depth)
