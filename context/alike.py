@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from repofill.context.infer import Ref
-from repofill.context.names import NAME, PART
+from repofill.context.names import LONG_PART, NAME
 from repofill.context.select import View
 
 _LINES = 10
@@ -91,4 +91,4 @@ def bm25(query: str, texts: Sequence[str]) -> list[float]:
 
 
 def _counts(text: str) -> Mapping[str, int]:
-    return Counter(part.lower() for part in PART.findall(text) if len(part) > 1)
+    return Counter(map(str.lower, LONG_PART.findall(text)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -23,13 +24,15 @@ _APART = 32
 @dataclass(frozen=True, slots=True)
 class DefinedNames:
     """`keys` are the sorted hashes of names, `files` the numbers in `paths` of the files that define them; what `newer`
-    says of a file counts instead of that, and `outdated` are the numbers of these."""
+    says of a file counts instead of that, and `outdated` are the numbers of these. `more` says by how much that changes
+    how many files define a name."""
 
     paths: Sequence[str] = ()
     keys: array[int] = field(default_factory=lambda: array("Q"))
     files: array[int] = field(default_factory=lambda: array("I"))
     newer: Mapping[str, frozenset[int]] = field(default_factory=lambda: MappingProxyType({}))
     outdated: frozenset[int] = frozenset()
+    more: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def files_with(self, name: str, most: int | None = None) -> list[str]:
         """The files that define a name, sorted; none where there are more than `most`. One answer in 10^13 is wrong:
@@ -41,11 +44,13 @@ class DefinedNames:
         found += [path for path, keys in self.newer.items() if key in keys]
         return [] if most is not None and len(found) > most else sorted(found)
 
-    def count(self, name: str) -> int:
-        """How many files define a name."""
-        key, numbers = self._numbers(name)
-        outdated = sum(file in self.outdated for file in numbers) if self.outdated else 0
-        return len(numbers) - outdated + sum(key in keys for keys in self.newer.values())
+    def counts(self, names: Collection[str]) -> dict[str, int]:
+        """How many files define each of some names."""
+        keys = array("Q", [hash(name) & _MASK for name in names])
+        starts = np.searchsorted(np.asarray(self.keys), np.asarray(keys), "left").tolist()
+        ends = np.searchsorted(np.asarray(self.keys), np.asarray(keys), "right").tolist()
+        counted = zip(names, keys, starts, ends, strict=True)
+        return {name: end - start + self.more.get(key, 0) for name, key, start, end in counted}
 
     def _numbers(self, name: str) -> tuple[int, array[int]]:
         key = hash(name) & _MASK  # Python's own hash: of this process alone, and kept within the string
@@ -59,9 +64,16 @@ class DefinedNames:
             return self._sorted({**self.newer, **hashed})
         newer = {**self.newer, **{path: frozenset(keys) for path, keys in hashed.items()}}
         outdated = self.outdated
+        more = Counter(self.more)
+        for path, keys in hashed.items():
+            more.update(keys)
+            more.subtract(self.newer.get(path, ()))
         if first := hashed.keys() - self.newer.keys():
-            outdated |= set(compress(range(len(self.paths)), map(first.__contains__, self.paths)))
-        return DefinedNames(self.paths, self.keys, self.files, newer, outdated)
+            numbers = list(compress(range(len(self.paths)), map(first.__contains__, self.paths)))
+            outdated = outdated.union(numbers)
+            for number in numbers:
+                more.subtract(np.asarray(self.keys)[np.asarray(self.files) == number].tolist())
+        return DefinedNames(self.paths, self.keys, self.files, newer, outdated, more)
 
     def _sorted(self, newer: Mapping[str, Collection[int]]) -> DefinedNames:
         kept = [path for path in self.paths if path not in newer]

@@ -62,7 +62,7 @@ _COPIES = 64
 _MOST_CHARACTERS = 4_000_000
 """Of an open file: a longer one would be parsed for seconds whenever typing pauses."""
 _TEXT_CHARACTERS = 8_000_000
-_NAMES_FILES = 512
+_NAMES_FILES = 2_048
 """Of closed files what is kept at hand."""
 
 _NOTHING = Resolution()
@@ -124,9 +124,9 @@ class _Snapshot:
         more than `most`."""
         return self.defined.files_with(name, most)
 
-    def popular(self, name: str) -> int:
-        """How many files define a name."""
-        return self.defined.count(name)
+    def popular(self, names: Collection[str]) -> Mapping[str, int]:
+        """How many files define each of some names."""
+        return self.defined.counts(names)
 
     def beginning(self, start: str) -> tuple[str, ...]:
         """The files whose name, as an import has it, begins so."""

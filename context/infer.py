@@ -25,6 +25,7 @@ ABOVE = frozenset({"super", "base", "parent"})
 
 _NAME = re.compile(rf"#?{NAME}")
 _DOTTED = re.compile(rf"{NAME}(?:(?:\.|::){NAME})*")
+_SCOPES = re.compile(r"\.|::")
 _LINK = re.compile(r"(?:[?!]?\.|->|::)\s*(?=[^\W\d]|[$#])")
 _LINK_BEFORE = re.compile(r"([?!]?\.|->|::)\s*$")
 _PREFIX = re.compile(r"(?:(?:await|async|new|not|yield|from|return|move|mut|ref|co_await|typeof)\b\s*|[&*!\s])*")
@@ -50,6 +51,8 @@ _ANNOTATED_VALUE = re.compile(r"[?!]?\s*:[^=\n;{]+=\s*")
 _NEXT_OPERAND = re.compile(r"[^\w\n]*(?:\b(?:or|if|else|and)\b\s*)?")
 _SELF_TYPE = re.compile(r"\bSelf\b")
 _DOTTED_NEAR = re.compile(rf"(?<![\w$.#]){NAME}(?:(?:\?\.|\.|->|::)#?{NAME})*")
+_TAKEN = re.compile(rf"(?<![\w$.#])(?>{NAME})(?:(?:\?\.|\.|->|::)#?{NAME})+")
+"""The same with one attribute at least."""
 _SEPARATED = re.compile(r"\?\.|\.|->|::")
 _CLASS_HEAD = re.compile(r"^([ \t]*)(?:[a-z]+[ \t]+)*class[ \t]+([\w$]+)([^\n{]*)", re.MULTILINE)
 
@@ -251,7 +254,7 @@ class Inference:
         path, number = ref
         names = self.names(path)
         if number < 0:
-            yield from ((path, n) for n in sorted(names.outer))
+            yield from ((path, n) for n in names.outer)
             return
         owner = names.definitions[number].qualified
         yield from ((path, n) for n in names.members.get(owner, ()))
@@ -376,8 +379,8 @@ class Inference:
     def _of_function(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         signature = place.text[definition.signature : max(definition.body_start, definition.signature)]
         at = _mention(definition.name, signature)
-        opening = signature.find("(", at.end()) if at else -1
-        head = signature[: at.start()] if at else ""
+        opening = signature.find("(", at + len(definition.name)) if at >= 0 else -1
+        head = signature[: max(at, 0)]
         tail = signature[_end_of_brackets(signature, opening) :] if opening >= 0 else ""
         if _SELF_TYPE.search(tail):
             return self._itself(place)
@@ -398,9 +401,9 @@ class Inference:
     def _of_variable(self, definition: Definition, place: Place, depth: int) -> tuple[Ref, ...]:
         written = place.text[definition.signature : min(definition.end, definition.signature + 2 * _EXPRESSION)]
         at = _mention(definition.name, written)
-        if at is None:
+        if at < 0:
             return ()
-        head, tail = written[: at.start()], written[at.end() :]
+        head, tail = written[:at], written[at + len(definition.name) :]
         found = self._declares(head, tail, place, depth)
         if not found and (described := _DOCUMENTED.search(place.text, definition.start, definition.signature)):
             found = self._classes(described[1], place, depth)
@@ -443,7 +446,7 @@ class Inference:
             return self._of_expression(tail[match.end() :], place, depth)
         if (match := _FROM.match(tail)) and _LOOP.search(head):
             return self._typed(head, place, depth) or self._of_expression(tail[match.end() :], place, depth)
-        if match := _AS.search(head):
+        if head.rstrip().endswith("as") and (match := _AS.search(head)):
             return self._of_expression(match[1], place, depth)
         if head.endswith("isinstance(") and (match := _ASKED.match(tail)):
             return self._classes(match[1], place, depth)
@@ -466,7 +469,7 @@ class Inference:
 
     def _typed(self, head: str, place: Place, depth: int) -> tuple[Ref, ...]:
         """The classes of a type that stands ahead of the name."""
-        match = _TYPED.search(head)
+        match = _TYPED.search(head) if head[-1:].isspace() or head[-1:] in "*&" else None
         return self._classes(f"{match[1]} {match[2] or ''}", place, depth) if match else ()
 
     def _of_expression(self, text: str, place: Place, depth: int) -> tuple[Ref, ...]:
@@ -486,7 +489,7 @@ class Inference:
         """The classes that a type speaks of; what stands for one (an alias, a type variable) is followed."""
         found: dict[Ref, None] = {}
         for match in _DOTTED.finditer(text):
-            first, *others = re.split(r"\.|::", match[0])
+            first, *others = _SCOPES.split(match[0])
             if first == bases_of:
                 continue
             refs: Iterable[Ref] = self.lookup(place, first)
@@ -536,15 +539,19 @@ def _members_taken(*texts: str) -> dict[str, dict[str, None]]:
     """What the names in some texts, and the chains that begin with them, are asked for: `a.b` has c in `a.b.c`."""
     taken: dict[str, dict[str, None]] = {}
     for text in texts:
-        for match in _DOTTED_NEAR.finditer(text):
-            parts = _SEPARATED.split(match[0])
+        for chain in _TAKEN.findall(text):
+            parts = _SEPARATED.split(chain)
             for count in range(1, len(parts)):
                 taken.setdefault(".".join(parts[:count]), {})[parts[count]] = None
     return taken
 
 
-def _mention(name: str, text: str) -> re.Match[str] | None:
-    return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text)
+def _mention(name: str, text: str) -> int:
+    """Where a name, and not a part of another one, stands first; -1 if nowhere. A pattern of it would be compiled."""
+    at = text.find(name)
+    while at >= 0 and (_in_name(text[max(at - 1, 0) : at]) or _in_name(text[at + len(name) : at + len(name) + 1])):
+        at = text.find(name, at + 1)
+    return at
 
 
 def _in_name(character: str) -> bool:

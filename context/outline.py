@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
+from msgspec.structs import replace
 
 Kind = Literal["function", "class", "variable"]
 
@@ -118,6 +119,11 @@ def unpack_interface(packed: bytes) -> Interface:
     return _INTERFACES.decode(packed)
 
 
-def unpack_outline(packed: bytes) -> Outline:
-    """What `pack` was given. Raises ValueError."""
+def pack_definitions(outline: Outline) -> bytes:
+    """An outline without what is kept as its interface already: of that the language alone."""
+    return pack(replace(outline, interface=Interface(language=outline.interface.language)))
+
+
+def unpack_definitions(packed: bytes) -> Outline:
+    """What `pack_definitions` keeps. Raises ValueError."""
     return _OUTLINES.decode(packed)

@@ -146,41 +146,46 @@ class _Offered:
             for place, value in self.values.items()
         }
         offers = []
-        for (path, number), value in self.values.items():
+        for place, value in self.values.items():
+            path, number = place
             file = self.files[path]
             header, body = file.header(number), file.body(number)
             if value:
-                offers.append((value / header, False, path, number))
+                offers.append((-value / header, False, place, header))
             if body:
                 cost = body if value else header + body
-                offers.append((self.bodies[path, number] / cost, True, path, number))
-        offers.sort(key=lambda offer: (-offer[0], offer[1:]))
-        self.in_order = [(is_body, path, number) for _, is_body, path, number in offers]
+                offers.append((-self.bodies[place] / cost, True, place, header + body))
+        offers.sort()
+        self.in_order = [(is_body, place, cost) for _, is_body, place, cost in offers]
+        """Whether it is a body, of which definition, and what it costs at least, unless that is shown already."""
 
     def _distinct(self, values: Mapping[Ref, float], kept: Sequence[Chosen]) -> Iterator[Ref]:
         """Without what belongs to top-level definitions that nearly repeat others: a copy of the file, what was built
         of it. Of those that repeat one another the one stays that stands in the context already, else the most
         valuable."""
+        tops = {(path, number): (path, self.files[path].top(number)) for path, number in values}
         known = (chosen for chosen in kept if chosen.path in self.files)
         there = {(chosen.path, self.files[chosen.path].top(n)) for chosen in known for n in chosen.shown}
         worth: dict[Ref, float] = {}
-        for (path, number), value in values.items():
-            top = path, self.files[path].top(number)
+        for place, value in values.items():
+            top = tops[place]
             worth[top] = max(worth.get(top, 0.0), value)
         called = {(path, number): self.files[path].name(number) for path, number in worth}
         common = Counter(called.values())
-        seen: dict[str, list[tuple[list[str], frozenset[str]]]] = {}
+        named_alike = [top for top, name in called.items() if name and common[name] > 1]
+        alike: dict[tuple[str, ...], list[Ref]] = {}
+        for top in sorted(named_alike, key=lambda top: (top not in there, -worth[top])):
+            alike.setdefault((called[top], *self.files[top[0]].signature(top[1])), []).append(top)
         repeated = set()
-        for top in sorted(worth, key=lambda top: (top not in there, -worth[top])):
-            name = called[top]
-            if name and common[name] > 1:
-                signature, body = self.files[top[0]].words(top[1])
-                others = seen.setdefault(name, [])
-                if any(signature == other and _similar(body, its_body) for other, its_body in others):
+        for group in (group for group in alike.values() if len(group) > 1):
+            kept_bodies: list[frozenset[str]] = []
+            for top in group:
+                body = self.files[top[0]].body_words(top[1])
+                if any(_similar(body, other) for other in kept_bodies):
                     repeated.add(top)
                 else:
-                    others.append((signature, body))
-        return ((path, n) for path, n in values if (path, self.files[path].top(n)) not in repeated)
+                    kept_bodies.append(body)
+        return (place for place in values if tops[place] not in repeated)
 
 
 def _similar(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -194,9 +199,17 @@ class _File:
     def __init__(self, path: str, source: str, outline: Outline | None, digest: bytes | None) -> None:
         self.path, self.source, self.outline, self.digest = path, source, outline, digest
         self.opening = path_comment(path) + "\n"
+        self._parents = outline.enclosing if outline is not None else (-1,)
+        self._headers: dict[int, float] = {}
+        self._rendered: dict[tuple[frozenset[int], frozenset[int]], str] = {}
 
     def header(self, number: int) -> float:
         """Characters of a definition as a skeleton."""
+        if number not in self._headers:
+            self._headers[number] = self._header(number)
+        return self._headers[number]
+
+    def _header(self, number: int) -> float:
         if self.outline is None:
             return len(self.source)
         definition = self.outline.definitions[number]
@@ -218,18 +231,22 @@ class _File:
 
     def top(self, number: int) -> int:
         """The definition at the top level that one is, or belongs to."""
-        parents = self.outline.enclosing if self.outline is not None else (-1,)
-        while parents[number] >= 0:
-            number = parents[number]
+        while self._parents[number] >= 0:
+            number = self._parents[number]
         return number
 
-    def words(self, number: int) -> tuple[list[str], frozenset[str]]:
-        """Those of a definition's signature, and those of its body."""
+    def signature(self, number: int) -> list[str]:
+        """The words of a definition's signature."""
+        assert self.outline is not None
+        definition = self.outline.definitions[number]
+        return _WORD.findall(self.source, definition.signature, max(definition.body_start, definition.signature))
+
+    def body_words(self, number: int) -> frozenset[str]:
+        """Those of its body."""
         assert self.outline is not None
         definition = self.outline.definitions[number]
         end = min(definition.body_end, definition.body_start + _COMPARED_CHARACTERS)
-        signature = _WORD.findall(self.source, definition.signature, max(definition.body_start, definition.signature))
-        return signature, frozenset(_WORD.findall(self.source, definition.body_start, end))
+        return frozenset(_WORD.findall(self.source, definition.body_start, end))
 
     def within(self, number: int) -> Iterator[int]:
         """What stands in a definition: the attributes that a constructor sets."""
@@ -241,16 +258,23 @@ class _File:
     def missing(self, number: int, shown: AbstractSet[int]) -> list[int]:
         """What must be shown to show a definition: it and the classes around it."""
         missing = []
-        parents = self.outline.enclosing if self.outline is not None else (-1,)
         while number >= 0 and number not in shown:
             missing.append(number)
-            number = parents[number]
+            number = self._parents[number]
         return missing
 
-    def chosen(self, shown: AbstractSet[int], whole: AbstractSet[int], spent: float, left: float) -> Chosen:
+    def _some(self, shown: frozenset[int], whole: frozenset[int]) -> str:
+        """Some of its definitions, the same ones rendered once."""
+        if self.outline is None:
+            return ""
+        if (shown, whole) not in self._rendered:
+            self._rendered[shown, whole] = render(self.source, self.outline, shown=shown, whole=whole)
+        return self._rendered[shown, whole]
+
+    def chosen(self, shown: frozenset[int], whole: frozenset[int], spent: float, left: float) -> Chosen:
         """Some of its definitions, for which `spent` was reckoned, or the whole file where that costs little more and
         there is so much left."""
-        some = "" if self.outline is None else render(self.source, self.outline, shown=shown, whole=whole)
+        some = self._some(shown, whole)
         more = len(self.source) - len(some)
         form: Form = "definitions"
         if self.outline is None or (
@@ -261,8 +285,8 @@ class _File:
         text = self.opening + some
         return Chosen(
             path=self.path,
-            shown=frozenset(shown),
-            whole=frozenset(whole),
+            shown=shown,
+            whole=whole,
             form=form,
             text=text,
             cost=max(len(text), spent),
@@ -285,10 +309,14 @@ class _Packing:
         """Take what there is room for, best first; returns the value of that and of what was there."""
         values, bodies = self._offered.values, self._offered.bodies
         value = sum(values.get(key, 0.0) + bodies.get(key, 0.0) * whole for key, whole in self._there.items())
-        for is_body, path, number in self._offered.in_order:
-            file, shown = self._offered.files[path], self._shown.get(path, set())
-            if self._there.get((path, number), False) or (not is_body and (path, number) in self._there):
+        for is_body, place, least in self._offered.in_order:
+            path, number = place
+            shown = self._shown.get(path, set())
+            if least > self._left and number not in shown:
                 continue
+            if self._there.get(place, False) or (not is_body and place in self._there):
+                continue
+            file = self._offered.files[path]
             # A body brings its signature along, also where that stands in the kept part.
             needed = file.missing(number, shown)
             cost = sum(map(file.header, needed)) + (0 if shown else len(file.opening))
@@ -302,7 +330,7 @@ class _Packing:
                 within = list(file.within(number))
                 self._shown[path].update(within)
                 self._whole.setdefault(path, set()).update((number, *within))
-            value += bodies[path, number] if is_body else values[path, number]
+            value += bodies[place] if is_body else values[place]
         return value
 
     def rendered(self) -> list[Chosen]:
@@ -312,7 +340,8 @@ class _Packing:
         for path in sorted(self._shown):
             file, spent = self._offered.files[path], self._spent[path]
             left = 0 if path in kept else self._left
-            made = file.chosen(self._shown[path], self._whole.get(path, set()), spent, left)
+            shown, whole = frozenset(self._shown[path]), frozenset(self._whole.get(path, ()))
+            made = file.chosen(shown, whole, spent, left)
             self._left -= made.cost - spent
             chosen.append(made)
         return chosen

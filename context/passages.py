@@ -117,7 +117,7 @@ class Passages:
         near = np.arange(start, min(start + _NEAR, len(self.start)))
         if number < len(self.paths) and self.paths[number] == left_out:
             near = near[self.file[near] != number]
-        holding = self._holding(words, near)
+        holding = self._holding(words, near).astype(np.float64)
         having = holding.sum(axis=1)
         scores = np.log(1 + (len(near) - having + 0.5) / (having + 0.5)) @ holding
         best = [int(near[at]) for at in np.argsort(-scores, kind="stable")[:most] if scores[at] > 0]
@@ -136,7 +136,8 @@ class Passages:
         place, first, second = _hash(np.array(joined, np.uint64).reshape(-1, 3, 1))
         mask = (np.uint64(1) << first | np.uint64(1) << second).astype(np.uint32)
         word = self.start[passages] + ((self.words[passages] * place) >> np.uint64(32)).view(np.int64)
-        kept: NDArray[np.bool_] = ((self.arena[word] & mask) == mask).all(axis=1)
+        there = (self.arena[word] & mask) == mask
+        kept: NDArray[np.bool_] = there[:, 0] & there[:, 1] & there[:, 2]
         return kept
 
 

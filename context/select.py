@@ -13,18 +13,21 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import resources
 from itertools import islice
 from posixpath import commonpath
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from repofill.context.infer import ABOVE, ITSELF, Inference, Ref, near_chains
 from repofill.context.languages.support import Binding, Resolution
 from repofill.context.names import NAME, PART, Names, bare, parts
+from repofill.context.outline import Definition
 
 Reach = Literal[
     "receiver", "called", "inherited", "held", "alike", "named", "member", "module", "visible", "base", "type", "word",
@@ -103,8 +106,8 @@ class View(Protocol):
         """Paths of files with a definition of this name at any level; of files of this name, with "/" ahead of it. None
         where there are more than `most`."""
 
-    def popular(self, name: str) -> int:
-        """How many files define a name."""
+    def popular(self, names: Collection[str]) -> Mapping[str, int]:
+        """How many files define each of some names."""
 
     def beginning(self, start: str) -> Sequence[str]:
         """Paths of files whose name begins so."""
@@ -119,8 +122,7 @@ class View(Protocol):
         """Where in which files, one left out, the most of some words stand: from which character to which."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True, gc=False):
     """A definition of another file: the `number`th of the outline of `path`. `value` is the probability that it is
     used at the cursor."""
 
@@ -129,7 +131,7 @@ class Piece:
     value: float
 
 
-class About(NamedTuple):
+class About(Struct, frozen=True, gc=False):
     """What a definition is, wherever the cursor stands: `size` in characters of its signature, `popular` in files with
     a definition of the same name."""
 
@@ -144,7 +146,7 @@ class About(NamedTuple):
         return {**made, "private": 1.0} if self.private else made
 
 
-class Way(NamedTuple):
+class Way(Struct, frozen=True, gc=False):
     """How it was reached, and what is written at the cursor: `after_dot`; `inferred`: it is known what stands before
     the dot; `received`: that is called like the owner of the definition. `typed` are the characters of its name that
     stand there already, -1 if it is another name that has begun, 0 if none has. `unused`: an import brings its
@@ -190,7 +192,7 @@ class Way(NamedTuple):
         return made
 
 
-class Near(NamedTuple):
+class Near(Struct, frozen=True, gc=False):
     """How near its name, or its owner's, is mentioned, in words from the cursor, and how often. `likeness` is the share
     of its name's parts that the words next to the cursor have, in tenths."""
 
@@ -214,7 +216,7 @@ class Near(NamedTuple):
         return made
 
 
-class Features(NamedTuple):
+class Features(Struct, frozen=True, gc=False):
     """What the probability of a piece is computed from. In three parts, each of which many pieces share."""
 
     about: About
@@ -248,7 +250,7 @@ def probability(piece: Features) -> float:
     return 1 / (1 + math.exp(-_score(piece.about) - _score(piece.way) - _score(piece.near)))
 
 
-@lru_cache(maxsize=8_192, typed=True)
+@lru_cache(maxsize=8_192)
 def _score(part: About | Way | Near) -> float:
     return sum(WEIGHTS.get(name, 0.0) * value for name, value in part.inputs().items())
 
@@ -305,23 +307,9 @@ class _Words:
         self.imported = _import_words(before, after)
         self.line = dict.fromkeys((*_WORD.findall(line)[-_LINE_WORDS:], *self.imported))
         near = (*left[-_NEAR_WORDS:], *right[:_NEAR_WORDS])
-        self._parts = frozenset(part for word in near for part in parts(word))
-        self._likeness: dict[str, int] = {}
-        self._silent: dict[str, bool] = {}
-
-    def silent(self, name: str) -> bool:
-        """Whether nothing near the cursor mentions or begins a name, or is like it."""
-        if (known := self._silent.get(name)) is None:
-            begun = bool(self.typed) and name.startswith(self.typed)
-            known = self._silent[name] = not (name in self.distances or begun or self.likeness(name) >= _LIKE)
-        return known
-
-    def likeness(self, name: str) -> int:
-        """The share of a name's parts that the words next to the cursor have, in tenths."""
-        if (known := self._likeness.get(name)) is None:
-            made_of = parts(name)
-            known = self._likeness[name] = 10 * sum(part in self._parts for part in made_of) // max(len(made_of), 1)
-        return known
+        near_parts = frozenset(part for word in near for part in parts(word))
+        self.likeness = cache(partial(_likeness, near_parts))
+        self.silent = cache(partial(_is_silent, self.distances, self.typed, self.likeness))
 
     def owner_distance(self, owner: str) -> int | None:
         """How far a variable that is called like a class stands: `response` for `HTTPResponse`."""
@@ -330,6 +318,17 @@ class _Words:
             found = [self._plain.get(name) for name in (_plain(owner), humps[-1].lower() if humps else "")]
             self._owners[owner] = min((distance for distance in found if distance is not None), default=None)
         return self._owners[owner]
+
+
+def _likeness(near: frozenset[str], name: str) -> int:
+    """The share of a name's parts that the words next to the cursor have, in tenths."""
+    made_of = parts(name)
+    return 10 * len(near.intersection(made_of)) // max(len(made_of), 1)
+
+
+def _is_silent(distances: Mapping[str, int], typed: str, likeness: Callable[[str], int], name: str) -> bool:
+    """Whether nothing near the cursor mentions or begins a name, or is like it."""
+    return name not in distances and not (typed and name.startswith(typed)) and likeness(name) < _LIKE
 
 
 def _import_words(before: str, after: str) -> list[str]:
@@ -351,14 +350,13 @@ class _Search:
     path: str
     before: str
     after: str
-    found: dict[Ref, Features] = field(default_factory=dict)
+    found: dict[Ref, tuple[Definition, Way, Near]] = field(default_factory=dict)
     words: _Words = field(init=False)
     inference: Inference = field(init=False)
     bases: set[str] = field(default_factory=set)
     inferred: bool = False
     unspoken: list[Callable[[], None]] = field(default_factory=list)
     bindings: dict[str, dict[str, Binding]] = field(default_factory=dict)
-    popular: dict[str, int] = field(default_factory=dict)
     shown: set[Ref] = field(default_factory=set)
     listed: set[tuple[str, Reach]] = field(default_factory=set)
     named: dict[Ref, int] = field(default_factory=dict)
@@ -394,7 +392,12 @@ class _Search:
             if len(self.found) >= _ENOUGH:
                 break
             add()
-        return self.found
+        self.unspoken.clear()  # they hold this search, and it them: garbage that would have to be looked for
+        popular = self.view.popular({definition.name for definition, _, _ in self.found.values()})
+        return {
+            ref: Features(_about(definition, popular[definition.name]), way, near)
+            for ref, (definition, way, near) in self.found.items()
+        }
 
     def _names(self, path: str) -> Names:
         return self.inference.names(path)
@@ -493,7 +496,8 @@ class _Search:
             if binding.name == "*":
                 self._top_level(binding.path, reach, "")
             elif self.words.silent(binding.local):  # not worth a look into its file yet
-                self._reserve(partial(self._taken_over, binding, reach, late=True))
+                if self._has_room():
+                    self.unspoken.append(partial(self._taken_over, binding, reach, late=True))
             else:
                 self._taken_over(binding, reach)
 
@@ -533,10 +537,10 @@ class _Search:
             return
         self.listed.add((path, reach))
         names = self._names(path)
-        for number in sorted(names.outer):
+        for number in names.outer:
             self._add(path, number, names, reach, 0, local)
         for number, definition in enumerate(names.definitions):
-            if number not in names.outer:
+            if definition.parent not in names.outside:
                 self._add(path, number, names, reach, 1, definition.parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
@@ -550,9 +554,9 @@ class _Search:
         def promise(word: str) -> tuple[bool, int]:
             return importing and not (typed and word.startswith(typed)), distances[word]
 
-        for word in sorted(distances, key=promise):
-            if word in known or len(word) < 3 or word in attributes:
-                continue
+        words = [word for word in distances if len(word) >= 3 and word not in known and word not in attributes]
+        popular = self.view.popular(words)
+        for word in sorted(filter(popular.get, words), key=promise):
             paths = self.view.defining(word, _HOMONYMS) or [p for p in recent if word in self._names(p).simple]
             for path in paths:
                 if path not in looked_into and len(looked_into) >= _WORD_FILES:
@@ -589,13 +593,14 @@ class _Search:
         if path == self.path or not definition.name or (path, number) in self.found:
             return
         words = self.words
-        is_outer = number in names.outer
+        is_outer = definition.parent in names.outside
         owner = local if is_outer else definition.parent.rpartition(".")[2]
         is_constructor = definition.name in _CONSTRUCTORS
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
-            add = partial(self._add, path, number, names, reach, hops, local)
-            self._reserve(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
+            if self._has_room():
+                given = {"homonyms": homonyms, "owner_distance": owner_distance, "late": True}
+                self.unspoken.append(partial(self._add, path, number, names, reach, hops, local, **given))
             return
         distance = words.distances.get(name)
         typed = 0
@@ -603,13 +608,8 @@ class _Search:
             typed = len(words.typed) if name.startswith(words.typed) else -1
         if owner_distance is None and owner != name:
             owner_distance = words.owner_distance(owner)
-        self.found[path, number] = Features(
-            About(
-                "constructor" if is_constructor else definition.kind,
-                definition.name.startswith("_") and not is_constructor,
-                definition.body_start - definition.signature,
-                self._popular(definition.name),
-            ),
+        self.found[path, number] = (
+            definition,
             Way(
                 reach,
                 hops,
@@ -631,15 +631,9 @@ class _Search:
             ),
         )
 
-    def _reserve(self, add: Callable[[], None]) -> None:
-        """What nothing near the cursor speaks of comes last, if at all."""
-        if len(self.unspoken) < _ENOUGH:
-            self.unspoken.append(add)
-
-    def _popular(self, name: str) -> int:
-        if name not in self.popular:
-            self.popular[name] = self.view.popular(name)
-        return self.popular[name]
+    def _has_room(self) -> bool:
+        """Whether what nothing near the cursor speaks of may still be looked at, behind all the rest."""
+        return len(self.unspoken) < _ENOUGH and len(self.found) < _ENOUGH
 
     def _receives(self, owner: str, local: str, reach: Reach) -> bool:
         """Whether what stands before the dot is called like the owner, or is an object of a class derived from it."""
@@ -650,7 +644,17 @@ class _Search:
         return len(receiver) > 1 and any(_plain(name).endswith(receiver) for name in (owner, local))
 
 
-@lru_cache(maxsize=65_536)
+def _about(definition: Definition, popular: int) -> About:
+    is_constructor = definition.name in _CONSTRUCTORS
+    return About(
+        "constructor" if is_constructor else definition.kind,
+        definition.name.startswith("_") and not is_constructor,
+        definition.body_start - definition.signature,
+        popular,
+    )
+
+
+@lru_cache(maxsize=16_384)
 def _plain(name: str) -> str:
     """A name as people vary it: `http_client`, `_HttpClient`, `httpClient`."""
     return name.replace("_", "").lower()

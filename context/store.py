@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from platformdirs import user_cache_path
 
-from repofill.context.outline import Interface, Outline, pack, unpack_interface, unpack_outline
+from repofill.context.outline import Interface, Outline, pack, pack_definitions, unpack_definitions, unpack_interface
 from repofill.context.passages import Filters, filters
 
 _log = logging.getLogger(__name__)
@@ -200,9 +200,9 @@ class Store:
         return found
 
     def outline(self, path: str, digest: bytes) -> Outline | None:
-        """The outline of a file, None unless that of that very text is stored."""
+        """What a file defines and its language, None unless that of that very text is stored."""
         query = "SELECT outline FROM file WHERE path = ? AND digest = ? AND outline IS NOT NULL"
-        return self._decoded(query, path, digest, unpack_outline)
+        return self._decoded(query, path, digest, unpack_definitions)
 
     def text(self, path: str, digest: bytes) -> str | None:
         """The text of a file, None unless that very text is stored."""
@@ -348,7 +348,7 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
         characters=len(text),
         interface=symbols.interface,
         defined=symbols.defined,
-        outline=None if outline is None else pack(outline),
+        outline=None if outline is None else pack_definitions(outline),
         filters=filters(text),
         text=text.encode("utf-8", "surrogatepass"),
     )

@@ -31,4 +31,4 @@ def test_defined_names(apart: int, changes: list[dict[str, set[str]]]) -> None:
             files = sorted(path for path, defines in expected.items() if name in defines)
             assert then.files_with(name) == files
             assert then.files_with(name, 2) == (files if len(files) <= 2 else [])
-            assert then.count(name) == len(files)
+            assert then.counts([name, "f"])[name] == len(files)

@@ -3,7 +3,7 @@ windows that do not slide."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -89,8 +89,8 @@ class Files:
     def defining(self, name: str, most: int | None = None) -> Sequence[str]:
         return ()
 
-    def popular(self, name: str) -> int:
-        return 0
+    def popular(self, names: Collection[str]) -> Mapping[str, int]:
+        return dict.fromkeys(names, 0)
 
     def recent(self) -> Sequence[str]:
         return ()
