@@ -599,8 +599,8 @@ class _Search:
         name = owner if is_constructor else local if reach == "named" and local else definition.name
         if reach not in _SHORT and not begun and not late and words.silent(name):
             if self._has_room():
-                given = {"homonyms": homonyms, "owner_distance": owner_distance, "late": True}
-                self.unspoken.append(partial(self._add, path, number, names, reach, hops, local, **given))
+                add = partial(self._add, path, number, names, reach, hops, local)
+                self.unspoken.append(partial(add, homonyms=homonyms, owner_distance=owner_distance, late=True))
             return
         distance = words.distances.get(name)
         typed = 0
