@@ -266,7 +266,7 @@ class Engine:
                 match message:
                     case Ready():
                         self._ready = message
-                        _log.info("the model is loaded: it reads %d tokens/s", message.tokens_per_s)
+                        _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
                         self._enter("ready")
                     case Failed():
                         return message
