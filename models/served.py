@@ -48,25 +48,25 @@ class Interrupt(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
 
     def set(self) -> None:
         super().set()
         with self._lock:
-            if self._connection is not None and self._connection.sock is not None:
+            if self._socket is not None:
                 with contextlib.suppress(OSError):
-                    self._connection.sock.shutdown(socket.SHUT_RDWR)
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def ending(self, connection: HTTPConnection) -> Iterator[None]:
-        """`connection` is shut when the flag is set within."""
+    def ending(self, connected: socket.socket) -> Iterator[None]:
+        """A connection is shut when the flag is set within."""
         with self._lock:
-            self._connection = connection
+            self._socket = connected
         try:
             yield
         finally:
             with self._lock:
-                self._connection = None
+                self._socket = None
 
 
 class ServedFiller:
@@ -225,7 +225,8 @@ class _Server:
         connection = self._connection(_LONG_S if long else _TIMEOUT_S)
         with contextlib.closing(connection):
             try:
-                return json.loads(self._response(connection, path, body).read())
+                with self._response(connection, path, body) as response:
+                    return json.loads(response.read())
             except (OSError, HTTPException) as error:
                 raise self._away(error) from error
             except ValueError as error:
@@ -235,22 +236,25 @@ class _Server:
         """What the answer to a request consists of, as it comes. Raises Aborted when the stop flag is set, and
         ServerError."""
         connection = self._connection(_LONG_S)
-        with contextlib.closing(connection), self._stop.ending(connection):
+        with contextlib.closing(connection):
             try:
                 connection.connect()
-                if self._stop.is_set():
-                    raise Aborted
-                for line in self._response(connection, path, {**body, "stream": True}):
-                    if line.startswith(b"data: {"):
-                        yield json.loads(line.removeprefix(b"data: "))
-                    elif line.startswith(b"error: "):
-                        raise ServerError(f"{self._address} fails: {line.decode('utf-8', 'replace').strip()[:200]}")
-                if self._stop.is_set():
-                    raise Aborted
+                with self._stop.ending(connection.sock):
+                    if not self._stop.is_set():
+                        yield from self._read(connection, path, body)
             except (OSError, HTTPException) as error:
-                if self._stop.is_set():
-                    raise Aborted from error
-                raise self._away(error) from error
+                if not self._stop.is_set():
+                    raise self._away(error) from error
+        if self._stop.is_set():
+            raise Aborted
+
+    def _read(self, connection: HTTPConnection, path: str, body: Mapping[str, object]) -> Iterator[Any]:
+        with self._response(connection, path, {**body, "stream": True}) as response:
+            for line in response:
+                if line.startswith(b"data: {"):
+                    yield json.loads(line.removeprefix(b"data: "))
+                elif line.startswith(b"error: "):
+                    raise ServerError(f"{self._address} fails: {line.decode('utf-8', 'replace').strip()[:200]}")
 
     def _connection(self, timeout_s: float) -> HTTPConnection:
         kind = HTTPSConnection if self._secure else HTTPConnection
@@ -262,6 +266,7 @@ class _Server:
         response = connection.getresponse()
         if response.status == 200:
             return response
+        response.close()
         if response.status in (401, 403):
             raise ServerError(f"{self._address} asks for a key: set {KEY} in the environment of the editor")
         if response.status >= 500:

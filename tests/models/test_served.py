@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -53,7 +54,10 @@ def serving(routes: Mapping[str, Callable[[Mapping[str, object]], Answer]]) -> I
             status, answer = routes.get(self.path, lambda body: (404, {}))(json.loads(body or b"{}"))
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
+            if isinstance(answer, Iterator):
+                self.wfile.writelines(answer)
+            else:
+                self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -193,6 +197,27 @@ async def test_a_silent_server_is_given_up_at_the_deadline() -> None:
         await engine.close()
         silent.set()
     assert len(asked) >= 2
+
+
+async def test_what_was_written_by_the_deadline_is_there() -> None:
+    """Of a server that falls silent in the middle."""
+    ended = threading.Event()
+
+    def halting() -> Iterator[bytes]:
+        yield b"data: " + json.dumps({"completion_probabilities": [STEP]}).encode() + b"\n\n"
+        ended.wait(20.0)
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        return (200, halting()) if body.get("stream") else (200, {})
+
+    with serving(HEALTHY | {"/completion": completion}) as (address, _):
+        engine = Engine(address)
+        assert await engine.ready(20.0)
+        answer = await engine.fill(replace(REQUEST, deadline_s=1.0))
+        assert answer is not None
+        assert (answer.text, answer.ended) == ("x", "deadline")
+        ended.set()
+        await engine.close()
 
 
 async def test_a_server_that_was_away_is_asked_again() -> None:
