@@ -16,6 +16,7 @@ from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.editor import Editor, EditorError, editor
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.holes import Hole, sample
+from repofill.models.protocol import is_address
 
 _TYPED = 10
 _DEADLINE_MS = 60_000
@@ -24,11 +25,11 @@ _OTHER_TEXT = "import os\n\n\ndef home():\n    return os."
 
 
 def run(folders: Sequence[Path], places: int, *, model: str | None = None, as_json: bool) -> None:
-    """Type ten characters at `places` places of each folder, and print what each keystroke cost. `model`: path of a
-    model file, the settings' by default. Raises BenchmarkError and EditorError."""
+    """Type ten characters at `places` places of each folder, and print what each keystroke cost. `model`: a model
+    file or a server's address, as set by default. Raises BenchmarkError and EditorError."""
     settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}}
     if model is not None:
-        settings["model"] = {"path": str(Path(model).expanduser().absolute())}
+        settings["model"] = {"path": model if is_address(model) else str(Path(model).expanduser().absolute())}
     warm: list[dict[str, float]] = []
     cold: list[dict[str, float]] = []
     for folder in folders:
