@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -123,7 +124,7 @@ def make_engine(settings: Settings, turn: asyncio.Lock | None = None) -> Engine:
                 suffix=context.suffix_tokens,
             ).total
     options = EngineOptions(n_ctx=window, threads=settings.model.threads, n_gpu_layers=settings.model.gpu_layers)
-    return Engine(path, options, turn=turn)
+    return Engine(path, options, turn=turn, idle_s=settings.model.idle_minutes * 60 or math.inf)
 
 
 def build_server() -> Server:

@@ -37,6 +37,9 @@ class ModelSettings:
     )
     threads: int = _setting(0, "Threads that compute; 0 for the number of physical cores.", least=0, most=256)
     gpu_layers: int = _setting(0, "Layers kept on a GPU; -1 for all. Needs llama-cpp-python built for it.", least=-1)
+    idle_minutes: int = _setting(
+        30, "Minutes without typing after which the model leaves the memory, until it is needed; 0 for never.", least=0
+    )
     context_window: int = _setting(
         0, "Tokens of prompt and answer the model is loaded with; 0 for what suits its size.", least=128, most=131_072
     )

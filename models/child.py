@@ -35,6 +35,7 @@ class Child:
         self._process, self._inbox, self._outbox, self._stderr = process, inbox, outbox, stderr
         self._logging = asyncio.create_task(self._pass_on_log(), name="model process log")
         self.last_line = ""
+        self.is_dismissed = False
 
     @classmethod
     async def start(cls) -> Child:
@@ -63,6 +64,11 @@ class Child:
     async def receive(self) -> Message | None:
         """The next message; None when the process has gone. Raises ProtocolError."""
         return await protocol.receive_message(self._outbox)
+
+    def dismiss(self) -> None:
+        """Lets the process end by itself: it is not needed any more."""
+        self.is_dismissed = True
+        self._inbox.close()
 
     def kill(self) -> None:
         """Ends the process at once."""

@@ -1,8 +1,9 @@
 """The engine: the one door to a model for everything that runs in the editor's server. Starts the model process on
 first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP.
 
-States: "idle" (never used), "starting", "ready", "crashed" (waiting to start again), "failed" (the model cannot be
-used; `reason` says what to do, and a changed file, or after a while a server, is tried again), "closed".
+States: "idle" (not used yet, or not for long), "starting", "ready", "crashed" (waiting to start again), "failed" (the
+model cannot be used; `reason` says what to do, and a changed file, or after a while a server, is tried again),
+"closed".
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class EngineUnavailable(Exception):
 
 class Engine:
     """One model, in a process of its own. Use it from one event loop, and close it there. Of the engines that share a
-    `turn` one at a time has a process: the memory may not hold two."""
+    `turn` one at a time has a process: the memory may not hold two. After `idle_s` in which nothing is asked there is
+    no process, until something is."""
 
     def __init__(
         self,
@@ -73,12 +75,15 @@ class Engine:
         *,
         client: str = "editor",
         turn: asyncio.Lock | None = None,
+        idle_s: float = math.inf,
     ) -> None:
         self._address = os.fspath(model) if is_address(os.fspath(model)) else ""
         self._path = Path(os.path.expanduser(model)).absolute()
         self._options = options or EngineOptions()
         self._client = client
         self._turn = turn or asyncio.Lock()
+        self._idle_s = idle_s
+        self._rest: asyncio.TimerHandle | None = None
         self._ids = itertools.count(1)
         self._late: set[asyncio.Task[Filled | Counted | None]] = set()
         self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
@@ -86,7 +91,7 @@ class Engine:
         self._description: tuple[tuple[int, int], ModelDescription] | None = None
         self._failed_file: tuple[int, int] = (0, 0)
         self._child: Child | None = None
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervisors: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._state, self._reason = "idle", ""
         self._back_off_s = _FIRST_BACK_OFF_S
@@ -195,9 +200,11 @@ class Engine:
     async def close(self) -> None:
         """Ends the model process, for good. Requests under way are answered with None."""
         self._enter("closed")
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self._rest is not None:
+            self._rest.cancel()
+        for supervisor in (running := list(self._supervisors)):
+            supervisor.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _count(self, texts: Sequence[str]) -> Filled | Counted | None:
         id = next(self._ids)
@@ -220,12 +227,28 @@ class Engine:
             raise
         finally:
             del self._pending[id]
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Begin anew to count how long nothing is asked."""
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._idle_s < math.inf:
+            self._rest = asyncio.get_running_loop().call_later(self._idle_s, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        """The memory is the user's."""
+        if self._child is not None and self._state == "ready" and not self._pending:
+            _log.info("nothing was asked for a while: the model is unloaded")
+            self._enter("idle")
+            self._child.dismiss()
 
     def _start(self) -> None:
         if self._state == "idle" or (self._state == "failed" and self._signature() != self._failed_file):
             self._enter("starting")
-            self._supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
-            self._supervisor.add_done_callback(self._supervisor_done)
+            supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
+            self._supervisors.add(supervisor)
+            supervisor.add_done_callback(self._supervisor_done)
 
     async def _take_turn(self) -> None:
         async with self._turn:
@@ -245,6 +268,8 @@ class Engine:
                 self._child = None
                 how = await child.stop()
                 self._give_up_pending()
+            if child.is_dismissed:
+                return
             if self._state == "closed":
                 return  # before Python 3.12 `wait_for` may swallow that it was cancelled
             if failure is None and self._state == "starting":
@@ -268,6 +293,7 @@ class Engine:
                         self._ready = message
                         _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
                         self._enter("ready")
+                        self._rest_later()
                     case Failed():
                         return message
                     case Filled() | Counted():
@@ -292,6 +318,7 @@ class Engine:
         )
 
     def _supervisor_done(self, task: asyncio.Task[None]) -> None:
+        self._supervisors.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("supervising the model process failed", exc_info=error)
             self._enter("failed", f"the model process cannot be started: {error}")

@@ -38,8 +38,8 @@ def long_request(seed=0, **more):
 
 
 @contextlib.asynccontextmanager
-async def running(path, **options):
-    engine = Engine(path, EngineOptions(threads=1, **options))
+async def running(path, idle_s=math.inf, **options):
+    engine = Engine(path, EngineOptions(threads=1, **options), idle_s=idle_s)
     try:
         yield engine
     finally:
@@ -224,7 +224,7 @@ async def test_closing_at_the_moment_when_the_process_has_ended(random_model, mo
     """Whatever step of the loop that is: `asyncio.wait_for` of Python 3.11 may swallow that it was cancelled."""
 
     class Ending:
-        pid, last_line = 1, ""
+        pid, last_line, is_dismissed = 1, "", False
 
         def __init__(self):
             self.messages, self.gone = iter([Ready(n_ctx=512, tokens_per_s=1.0), None]), asyncio.Event()
@@ -272,6 +272,45 @@ async def test_a_process_that_hangs_is_ended(random_model, monkeypatch, asked):
                 await engine.count_tokens(["unknown"])
         await until(lambda: engine.state == "crashed")
         assert "SIGKILL" in engine.reason
+
+
+async def test_what_is_not_used_is_unloaded(random_model):
+    """And loaded again when something is asked; not while anything is."""
+    async with running(random_model, idle_s=0.5) as engine:
+        assert await engine.fill(request()) is not None
+        first = engine.process_id
+        await until(lambda: engine.state == "idle")
+        await until(lambda: engine.process_id is None)
+        assert not Path(f"/proc/{first}").exists()
+        answer = await engine.fill(request())
+        assert answer.prompt_tokens > 0
+        assert (engine.state, engine.reason) == ("ready", "")
+        assert engine.process_id not in (None, first)
+    assert engine.state == "closed"
+
+
+async def test_asked_at_the_moment_of_unloading(random_model):
+    """Whoever asks then waits for the next process; closing then leaves none."""
+    for closing in (False, True):
+        async with running(random_model, idle_s=0.3) as engine:
+            await engine.fill(request())
+            first = engine.process_id
+            await until(lambda: engine.state == "idle")
+            asked = asyncio.create_task(engine.fill(request()))
+            await asyncio.sleep(0)
+            if closing:
+                await engine.close()
+            answer = await asked
+            assert (answer is None) == closing
+        assert not Path(f"/proc/{first}").exists()
+
+
+async def test_a_long_evaluation_is_use(slow_model):
+    async with running(slow_model, n_ctx=SLOW_WINDOW, idle_s=0.3) as engine:
+        await engine.fill(request())
+        first = engine.process_id
+        await engine.warm(long_request())
+        assert engine.process_id == first
 
 
 async def test_a_slow_process_gets_more_time(random_model, monkeypatch):
