@@ -79,7 +79,10 @@ class Child:
         """Ends the process, kindly and then at once, and says how it ended."""
         self._inbox.close()
         try:
-            await asyncio.wait_for(self._process.wait(), _GRACE_S)
+            async with asyncio.timeout(
+                _GRACE_S
+            ):  # unlike `wait_for`, which before Python 3.12 may swallow a cancellation
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()

@@ -125,7 +125,8 @@ class Engine:
         self._start()
         if not self._settled.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._settled.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._settled.wait()
         return self._state == "ready"
 
     async def describe(self) -> ModelDescription:
@@ -214,10 +215,12 @@ class Engine:
         child = self._child
         if child is None:
             return None
-        answer = self._pending[id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Filled | Counted | None] = asyncio.get_running_loop().create_future()
+        self._pending[id] = answer
         try:
             child.send(message)
-            return await asyncio.wait_for(answer, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError:
             _log.error("the model process hangs and is ended")
             child.kill()
@@ -268,10 +271,8 @@ class Engine:
                 self._child = None
                 how = await child.stop()
                 self._give_up_pending()
-            if child.is_dismissed:
+            if child.is_dismissed or self._state == "closed":
                 return
-            if self._state == "closed":
-                return  # before Python 3.12 `wait_for` may swallow that it was cancelled
             if failure is None and self._state == "starting":
                 failure = Failed(reason=self._start_failure(how, child.last_line))
             if failure is not None and not failure.passing:

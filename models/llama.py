@@ -11,12 +11,10 @@ import contextlib
 import ctypes
 import math
 import os
-import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from repofill.context.matches import shared
 from repofill.models.budget import budget_for
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription, ModelFileError
+from repofill.models.prompt import SourceTokenizer
 from repofill.models.protocol import EngineOptions
 
 Logits = npt.NDArray[np.float32]
@@ -52,10 +51,6 @@ _ALONE_BYTES = 500_000_000
 where two of them wake up on one core, or another program needs one, that takes 10 ms and more."""
 _READING_TOKENS = 3
 """Reading the weights takes as long as computing with them for so many tokens."""
-_LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
-"""llama.cpp splits text with std::regex, which takes about 300 bytes of stack for every character of a match: a word of
-40,000 letters ends the process. So such runs are tokenized in parts; no source code worth completing has any."""
-
 _CHECKED_BYTES = 200_000_000
 _ABORTED = 2
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
@@ -132,19 +127,14 @@ class Llama:
             for token in range(self.vocabulary_size)
             if C.llama_vocab_is_eog(self._vocab, token) or C.llama_vocab_is_control(self._vocab, token)
         )
-        self._markers = self._parsed_markers(description)
-        self._space_prefix = self._tokenize("\n") if C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM else []
+        spaced = C.llama_vocab_type(self._vocab) == C.LLAMA_VOCAB_TYPE_SPM
+        self._source_tokens = SourceTokenizer(self._tokenize, self._parsed_markers(description), spaced=spaced)
         self._try_out(description.path)
         self.tokens_per_s = self._speed()
 
     def tokenize(self, text: str) -> tuple[int, ...]:
-        """Tokens of source text: never a special one, no BOS, and no space put in front by a sentencepiece vocabulary,
-        since every text is a piece of a larger whole. Lone surrogates become question marks."""
-        cuts = {match.end() for match in _LONG_RUN.finditer(text)}
-        if self._markers:
-            cuts |= {match.end() for match in self._markers.finditer(text)}
-        edges = [0, *sorted(cuts), len(text)]
-        return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
+        """Tokens of source text. Lone surrogates become question marks."""
+        return self._source_tokens(text)
 
     def prefill(self, prompt: Sequence[int], tail: int | None = None) -> int:
         """Makes `prompt` the content of sequence 0, keeping the cells of the longest common prefix; the number of its
@@ -319,13 +309,6 @@ class Llama:
             self.clear()
             raise ModelFault(f"llama_decode returned {code}")
 
-    def _continuation(self, text: str) -> list[int]:
-        lead = self._space_prefix
-        if not lead or not text:
-            return self._tokenize(text)
-        ids = self._tokenize("\n" + text)
-        return ids[len(lead) :] if ids[: len(lead)] == lead else self._tokenize(text)
-
     def _tokenize(self, text: str) -> list[int]:
         data = text.encode("utf-8", "replace")
         size = len(data) + 8
@@ -345,16 +328,13 @@ class Llama:
                 return buffer.raw[:length]
             size = -length
 
-    def _parsed_markers(self, description: ModelDescription) -> re.Pattern[str] | None:
-        """Matches the first character of every marker that llama.cpp would turn into its token even with special tokens
-        off, which it does for those a file calls user-defined instead of control."""
-        user_defined = [
+    def _parsed_markers(self, description: ModelDescription) -> list[str]:
+        """Markers that llama.cpp turns into their tokens even with special tokens off."""
+        return [
             C.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
             for token in sorted(description.fim.marker_ids)
             if C.llama_vocab_get_attr(self._vocab, token) & C.LLAMA_TOKEN_ATTR_USER_DEFINED
         ]
-        inside = [f"{re.escape(text[0])}(?={re.escape(text[1:])})" for text in user_defined if len(text) > 1]
-        return re.compile("|".join(inside)) if inside else None
 
 
 def beginnings(path: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

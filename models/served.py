@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from repofill.models.clock import Clock
 from repofill.models.faults import Aborted, ServerAway, ServerError
 from repofill.models.fim import FimFormat, fim_format, marker_texts
-from repofill.models.prompt import Prompter
+from repofill.models.prompt import Prompter, SourceTokenizer
 from repofill.models.protocol import EngineOptions, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
 
@@ -37,6 +37,8 @@ _LIKELIEST = 20
 """Tokens whose probabilities come with each one written: an end that is less probable than these counts for nothing."""
 _NOTHING = math.log(1e-4)
 _STEPS = "completion_probabilities"
+_SENTENCEPIECE = 1
+"""How llama.cpp numbers the kinds of vocabularies (`LLAMA_VOCAB_TYPE_SPM`)."""
 _TRIALS, _TRIAL_TOKENS = 3, 64
 _TRIAL_TEXT = "def area(width, height):\n    return width * height\n\n\n"
 _PATH = re.compile(r".*[/\\]|\.gguf$", re.DOTALL)
@@ -75,13 +77,14 @@ class ServedFiller:
     def __init__(self, address: str, options: EngineOptions, stop: Interrupt) -> None:
         """Asks the server what it has. Raises ServerError."""
         self._address, self._server = address, _Server(address, stop)
-        name, size_bytes, window = self._model()
+        name, size_bytes, window, spaced = self._model()
         self._n_ctx = min(window, options.n_ctx or window)
-        fim = self._format(name)
+        fim, parsed = self._format(name)
         text = _TRIAL_TEXT * _TRIAL_TOKENS
-        plain, begun = self._tokens(text), self._tokens(text, add_special=True)
+        plain, begun = self._raw(text), self._raw(text, add_special=True)
         bos = begun[0] if begun[1 : len(plain) + 1] == plain else None
         self._stops = fim.marker_ids
+        self._tokens = SourceTokenizer(self._raw, parsed, spaced=spaced)
         self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
         rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
         self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate, name=name, size_bytes=size_bytes, fim=fim)
@@ -141,22 +144,24 @@ class ServedFiller:
             timings_ms=clock.laps_ms(),
         )
 
-    def _model(self) -> tuple[str, int, int]:
-        """Its name, its bytes, and the tokens of a request's window."""
+    def _model(self) -> tuple[str, int, int, bool]:
+        """Its name, its bytes, the tokens of a request's window, and whether its vocabulary is sentencepiece's."""
         about, models = self._server.ask("/props"), self._server.ask("/v1/models")
         try:
-            size_bytes = int((models["data"][0].get("meta") or {}).get("size", 0))
+            meta = models["data"][0].get("meta") or {}
             window = int(about["default_generation_settings"]["n_ctx"])
-            return _PATH.sub("", about["model_path"]) or self._address, size_bytes, window
+            name = _PATH.sub("", about["model_path"]) or self._address
+            return name, int(meta.get("size", 0)), window, meta.get("vocab_type") == _SENTENCEPIECE
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             what = f"{self._address} is not a llama-server, or an old one"
             raise ServerError(f"{what}: it does not say what it runs") from error
 
-    def _format(self, name: str) -> FimFormat:
-        """How it fills in, by the tokens that the families' markers are."""
-        markers = {text: self._tokens(text, parse_special=True) for text in sorted(marker_texts())}
+    def _format(self, name: str) -> tuple[FimFormat, list[str]]:
+        """How it fills in, by the tokens that the families' markers are, and those of them that are never just text."""
+        found = {text: self._raw(text, parse_special=True) for text in sorted(marker_texts())}
+        markers = {text: tokens[0] for text, tokens in found.items() if len(tokens) == 1}
         fim = fim_format(
-            {text: tokens[0] for text, tokens in markers.items() if len(tokens) == 1},
+            markers,
             declared={},
             layout="spm" if name.startswith("repofill") else None,  # the file says so, the server does not
             name=name,
@@ -164,7 +169,7 @@ class ServedFiller:
         if fim is None:
             reason = "its model was not trained to fill in (no infilling tokens); start it with a base code model"
             raise ServerError(f"{self._address}: {reason}")
-        return fim
+        return fim, [text for text, token in markers.items() if self._raw(text) == [token]]
 
     def _rate(self, prompt: Sequence[int]) -> float:
         """How many tokens of a prompt are evaluated in a second; infinitely many where the server does not say."""
@@ -173,13 +178,15 @@ class ServedFiller:
         timings = answer.get("timings", {}) if isinstance(answer, dict) else {}
         return float(timings.get("prompt_per_second") or math.inf)
 
-    def _tokens(self, text: str, **options: bool) -> tuple[int, ...]:
+    def _raw(self, text: str, **options: bool) -> list[int]:
+        """What the server makes of a text. Lone surrogates become question marks."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
         answer = self._server.ask(
             "/tokenize", {"content": text, "add_special": False, "parse_special": False, **options}
         )
         if not isinstance(answer, dict) or not isinstance(answer.get("tokens"), list):
             raise ServerError(f"{self._address} is not a llama-server: it answers /tokenize without tokens")
-        return tuple(answer["tokens"])
+        return list(answer["tokens"])
 
     def _asked(self, prompt: Sequence[int], tokens: int) -> dict[str, Any]:
         """Greedy text behind a prompt."""

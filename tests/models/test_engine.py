@@ -12,11 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
 
 from repofill.models import protocol
+from repofill.models.child import Child
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
 from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello, Ready
@@ -272,6 +274,23 @@ async def test_a_process_that_hangs_is_ended(random_model, monkeypatch, asked):
                 await engine.count_tokens(["unknown"])
         await until(lambda: engine.state == "crashed")
         assert "SIGKILL" in engine.reason
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_cancellation_at_the_moment_when_the_process_has_ended_is_not_lost(steps):
+    """Whatever step of the loop that is: else who ends everything by cancelling it would wait for ever."""
+    gone = asyncio.Event()
+    process = await asyncio.create_subprocess_exec("true", stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    await process.wait()
+    process.wait = gone.wait
+    stopping = asyncio.create_task(Child(process).stop())
+    await asyncio.sleep(0.01)
+    gone.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    cancelled = stopping.cancel()
+    await asyncio.wait([stopping])
+    assert stopping.cancelled() == cancelled
 
 
 async def test_what_is_not_used_is_unloaded(random_model):

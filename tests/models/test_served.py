@@ -132,6 +132,30 @@ def test_source_text_makes_no_markers() -> None:
     assert prompt == [1, *map(ord, "<|fim_prefix|>"), 2, ord("y"), 3]
 
 
+def test_vocabularies_with_ways_of_their_own() -> None:
+    """Sentencepiece puts a space in front, markers that are user-defined are made of any text, and half a character is
+    none: of source text nothing of that is left."""
+    sent: list[Mapping[str, object]] = []
+
+    def spaced(body: Mapping[str, object]) -> Answer:
+        text = str(body["content"])
+        text.encode("utf-8")
+        return 200, {"tokens": [MARKERS[text]] if text in MARKERS else [32, *map(ord, text)]}
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        if not body.get("stream"):
+            return 200, {}
+        sent.append(body)
+        return 200, b'data: {"content": "", "stop": true}\n\n'
+
+    models = {"data": [{"meta": {"size": 1, "vocab_type": 1}}]}
+    routes = HEALTHY | {"/tokenize": spaced, "/completion": completion, "/v1/models": lambda body: (200, models)}
+    with serving(routes) as (address, _):
+        filler = ServedFiller(address, EngineOptions(), Interrupt())
+        filler.fill(FillRequest(context=(), header="", prefix="<|fim_prefix|>\ud800", suffix="y", deadline_s=5.0))
+    assert sent[0]["prompt"] == [1, *map(ord, "<|fim_prefix|>?"), 2, ord("y"), 3]
+
+
 def test_writing_ends_as_of_a_model_of_our_own() -> None:
     """At the line's end, at a marker, and where the server has nothing more."""
     newline = STEP | {"id": 10, "bytes": [121, 10, 122], "top_logprobs": [{"id": 10, "bytes": [10], "logprob": -0.5}]}
