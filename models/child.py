@@ -76,16 +76,18 @@ class Child:
             self._process.kill()
 
     async def stop(self) -> str:
-        """Ends the process, kindly and then at once, and says how it ended."""
+        """Ends the process, kindly and then at once, and says how it ended; at once, too, if nobody waits for that."""
         self._inbox.close()
         try:
-            async with asyncio.timeout(
-                _GRACE_S
-            ):  # unlike `wait_for`, which before Python 3.12 may swallow a cancellation
+            # `wait_for` might swallow a cancellation, before Python 3.12.
+            async with asyncio.timeout(_GRACE_S):
                 await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
         await self._logging
         with contextlib.suppress(OSError):
             await self._inbox.wait_closed()

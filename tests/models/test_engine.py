@@ -300,7 +300,7 @@ async def test_what_is_not_used_is_unloaded(random_model):
         first = engine.process_id
         await until(lambda: engine.state == "idle")
         await until(lambda: engine.process_id is None)
-        assert not Path(f"/proc/{first}").exists()
+        await until(lambda: not Path(f"/proc/{first}").exists())
         answer = await engine.fill(request())
         assert answer.prompt_tokens > 0
         assert (engine.state, engine.reason) == ("ready", "")
@@ -321,7 +321,7 @@ async def test_asked_at_the_moment_of_unloading(random_model):
                 await engine.close()
             answer = await asked
             assert (answer is None) == closing
-        assert not Path(f"/proc/{first}").exists()
+        await until(lambda first=first: not Path(f"/proc/{first}").exists())
 
 
 async def test_a_long_evaluation_is_use(slow_model):
