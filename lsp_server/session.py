@@ -326,7 +326,7 @@ class Session:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:
             _log.info("not warmed: %s", error)
-            if is_address(settings.model.path):
+            if is_address(settings.model.path) and self.engine.state == "crashed":
                 self.say(
                     f"{settings.model.path} does not answer. Until it does, the project's own text alone proposes."
                 )

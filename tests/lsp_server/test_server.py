@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ from pytest_lsp import LanguageClient
 from pytest_lsp.client import make_test_lsp_client
 
 from repofill.lsp_server.documents import position_at
-from repofill.lsp_server.server import Server, build_server, bundled_model
+from repofill.lsp_server.server import Server, build_server, bundled_model, make_engine
+from repofill.lsp_server.settings import ModelSettings, Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -630,6 +635,31 @@ async def test_a_server_that_is_away_is_said_once_and_the_project_proposes(proje
         assert "http://127.0.0.1:1 does not answer" in message
         engine = (await one.status())["engine"]
         assert (engine["state"], "http://127.0.0.1:1" in engine["reason"]) == ("crashed", True)
+
+
+async def test_a_server_of_another_kind_is_said_once(project: Path, tmp_path: Path) -> None:
+    """Why it cannot be used, where a suggestion is missed; not that it would not answer."""
+    web = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
+    options = {"model": {"path": f"http://127.0.0.1:{web.server_port}"}, **UNHURRIED}
+    async with editor(project, tmp_path, options=options) as one:
+        one.open("new.py", TYPED)
+        for typed in "pe.":
+            one.type("new.py", typed)
+            assert await one.inline("new.py") == []
+        (message,) = one.said
+        assert "is not a llama-server" in message
+        assert (await one.status())["engine"]["state"] == "failed"
+    web.shutdown()
+    web.server_close()
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(0, math.inf), (30, 1800)])
+async def test_when_a_model_leaves_the_memory(minutes: int, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    monkeypatch.setattr("repofill.lsp_server.server.Engine", lambda *_, **given: made.append(given))
+    make_engine(Settings(model=ModelSettings(idle_minutes=minutes)))
+    assert made[0]["idle_s"] == seconds
 
 
 async def test_nothing_is_kept_of_a_notification() -> None:

@@ -396,3 +396,9 @@ def test_what_a_container_may_use(content: str | None, cores: float, tmp_path: P
     if content is not None:
         (tmp_path / "cpu.max").write_text(content)
     assert quota(tmp_path / "cpu.max") == cores
+
+
+def test_threads_keep_to_what_a_container_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for allowed, threads in [(0.5, 1), (1.0, 1)]:
+        monkeypatch.setattr(llama, "quota", lambda limit, allowed=allowed: allowed)
+        assert llama.physical_cores() == threads
