@@ -4,23 +4,29 @@ model process, on the thread that owns the context.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from repofill.context.matches import shared
 from repofill.models.clock import Clock
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription
-from repofill.models.llama import MAX_BRANCHES, Llama, Logits, ModelFault, beginnings
+from repofill.models.llama import MAX_BRANCHES, Llama, Logits, ModelFault
 from repofill.models.prompt import Prompter
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
 
+_SCORING_S = 0.15
+"""Seconds for evaluating candidates: a large model has no time for all of them."""
+_LEAST_SCORED, _MOST_SCORED = 8, 96
+"""Tokens of candidates that are evaluated, of the first one and of each."""
 _UNSEEN = -2.0
-"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, the first
-token's log-probability is known, and this is reckoned for each further one and for the end."""
-_MOST_CANDIDATE_TOKENS = 96
+"""Log-probability that is reckoned for each token of a candidate that is not evaluated, and for its end."""
+
+_Ids = npt.NDArray[np.int64]
 
 
 class Filler:
@@ -32,8 +38,7 @@ class Filler:
         self._prompter = Prompter(description.fim, llama.tokenize, bos=bos, n_ctx=llama.n_ctx)
         markers = {token for token in description.fim.marker_ids if token < len(llama.pieces)}
         self._end_of_text = llama.end_of_text | markers
-        newline = [token for token, piece in enumerate(llama.pieces) if piece.startswith((b"\n", b"\r"))]
-        self._end_ids = np.array(sorted(self._end_of_text.union(newline)), dtype=np.int64)
+        self._endings = _endings(llama.pieces, self._end_of_text)
 
     def ready(self) -> Ready:
         """What is known of the model now that it is loaded."""
@@ -57,21 +62,20 @@ class Filler:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
         clock = Clock("tokenize")
         prompt, tail = self._prompter.prompt(request)
-        candidates = [self._prompter.tokenize(text) for text in request.candidates]
+        candidates = [self._candidate(text) for text in request.candidates]
         cached = shared(self._llama.tokens, prompt[:-1])
-        scores: list[CandidateScore | None] = [None] * len(candidates)
-        written = Written(self._end_of_text, request)
-        end_logprob = None
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
+        written = Written(self._end_of_text, request, max_tokens)
+        end_logprob = None
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt, tail)
             logits = self._llama.logits().copy()
-            end_logprob = _logsumexp(logits[self._end_ids]) - _logsumexp(logits)
+            end_logprob = _logsumexp(logits[self._endings[b""]]) - _logsumexp(logits)
             clock.enter("score")
-            self._score(logits, candidates, scores)
+            self._score(logits, candidates, written)
             clock.enter("decode")
-            self._write(logits, written, max_tokens)
+            self._write(written)
         except Aborted:
             written.ended = "cancelled"
         text, logprob, steps = written.result()
@@ -80,71 +84,103 @@ class Filler:
             ended=written.ended,
             logprob=logprob,
             steps=steps,
-            scores=tuple(scores),
+            scores=tuple(candidate.score() for candidate in candidates),
             prompt_tokens=len(prompt),
             cached_tokens=cached,
             end_logprob=end_logprob,
             timings_ms=clock.laps_ms(),
         )
 
-    def _write(self, logits: Logits, written: Written, max_tokens: int) -> None:
-        """Greedy text after `logits`."""
-        while len(written.tokens) < max_tokens:
-            token, total = int(logits.argmax()), _logsumexp(logits)
-            end = _logsumexp(logits[self._end_ids]) - total
-            if not written.add(token, self._llama.pieces[token], float(logits[token]) - total, end):
-                break
-            if len(written.tokens) < max_tokens:
-                self._llama.step(written.tokens[-1])
-                logits = self._llama.logits()
+    def _candidate(self, text: str) -> _Candidate:
+        tokens = self._prompter.tokenize(text)
+        return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
 
-    def _score(self, first: Logits, candidates: Sequence[tuple[int, ...]], scores: list[CandidateScore | None]) -> None:
-        """Fills in `scores`: those of the first candidates in groups that fit one batch, then estimates of the others;
-        a candidate too long for any batch stays without."""
-        group: list[int] = []
-        room = self._llama.branch_room
-        longest = min(_MOST_CANDIDATE_TOKENS, self._llama.n_ctx - len(self._llama.tokens), room)
-        short = [index for index, ids in enumerate(candidates) if len(ids) <= longest]
-        for index in short[:MAX_BRANCHES]:
-            if len(candidates[index]) > room:
-                self._score_group(first, candidates, group, scores)
-                group, room = [], self._llama.branch_room
-            group.append(index)
-            room -= len(candidates[index])
-        self._score_group(first, candidates, group, scores)
-        total = _logsumexp(first)
-        for index in short[MAX_BRANCHES:]:
-            ids = candidates[index]
-            begins = float(first[ids[0]]) - total if ids else 0.0
-            scores[index] = CandidateScore(logprob=begins + _UNSEEN * len(ids), tokens=len(ids))
+    def _score(self, first: Logits, candidates: Sequence[_Candidate], written: Written) -> None:
+        """Shows the candidates, behind the prompt, the logits there, `first`, and in one evaluation those behind as many
+        of their tokens as there is time for. They are drafts of the text, too: as far as it goes on like one of them,
+        it is written (speculative decoding, Leviathan et al. 2023)."""
 
-    def _score_group(
-        self,
-        first: Logits,
-        candidates: Sequence[tuple[int, ...]],
-        group: Sequence[int],
-        scores: list[CandidateScore | None],
-    ) -> None:
-        branches = {candidates[index] for index in group}
-        following: dict[tuple[int, ...], set[int]] = {}
-        for path in (path for branch in branches for path in beginnings(branch)):
-            following.setdefault(path[:-1], set()).add(path[-1])
-        steps: dict[tuple[int, ...], float] = {}
-        ends: dict[tuple[int, ...], float] = {}
-
-        def see(path: tuple[int, ...], logits: Logits) -> None:
+        def see(path: tuple[int, ...], logits: Logits) -> bool:
             total = _logsumexp(logits)
-            steps.update({(*path, token): float(logits[token]) - total for token in following.get(path, ())})
-            if path in branches:
-                ends[path] = _logsumexp(logits[self._end_ids]) - total
+            for candidate in candidates:
+                candidate.see(path, logits, total, self._endings)
+            follows = written.going and path == tuple(written.tokens)
+            if follows:
+                self._take(logits, total, written)
+            return follows
 
         see((), first)
-        if not_empty := branches - {()}:
-            self._llama.branch_logits(not_empty, see)
-        for index in group:
-            ids = candidates[index]
-            logprob = sum(steps[path] for path in beginnings(ids)) + ends[ids]
-            scores[index] = CandidateScore(logprob=logprob, tokens=len(ids))
+        if drafts := self._drafts(candidates):
+            self._llama.branch_logits(drafts, see)
+
+    def _drafts(self, candidates: Sequence[_Candidate]) -> set[tuple[int, ...]]:
+        """The first candidates, as far as there is time for their tokens."""
+        room = max(int(_SCORING_S * self._llama.tokens_per_s), _LEAST_SCORED)
+        room = min(room, self._llama.branch_room)
+        drafts: set[tuple[int, ...]] = set()
+        for candidate in candidates[:MAX_BRANCHES]:
+            draft = candidate.tokens[: min(room, _MOST_SCORED)]
+            room -= len(draft)
+            drafts.add(draft)
+        return drafts - {()}
+
+    def _write(self, written: Written) -> None:
+        """Goes on with a text whose last token is not evaluated."""
+        while written.going:
+            self._llama.step(written.tokens[-1])
+            logits = self._llama.logits()
+            self._take(logits, _logsumexp(logits), written)
+
+    def _take(self, logits: Logits, total: float, written: Written) -> None:
+        """Writes the likeliest token."""
+        token = int(logits.argmax())
+        end = _logsumexp(logits[self._endings[b""]]) - total
+        written.add(token, self._llama.pieces[token], float(logits[token]) - total, end)
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A text and what is known of its log-probability: that of its first `known` tokens, and that of the whole with its
+    end, by the ways seen so far."""
+
+    tokens: tuple[int, ...]
+    pieces: Sequence[bytes]
+    known: int = -1
+    logprob: float = 0.0
+    ended: float = -np.inf
+
+    def see(self, path: tuple[int, ...], logits: Logits, total: float, endings: Mapping[bytes, _Ids]) -> None:
+        """Takes the logits behind a `path`, the logarithm of whose exponentials' sum is `total`; of paths that the text
+        begins with the shorter ones come first."""
+        if self.tokens[: len(path)] != path:
+            return
+        self.known = len(path)
+        ids = endings.get(b"".join(self.pieces[self.known :]))
+        if ids is not None:
+            self.ended = float(np.logaddexp(self.ended, self.logprob + _logsumexp(logits[ids]) - total))
+        if self.known < len(self.tokens):
+            self.logprob += float(logits[self.tokens[self.known]]) - total
+
+    def score(self) -> CandidateScore | None:
+        """None where nothing is known; where not all tokens have been seen, it is an estimate."""
+        if self.known < 0:
+            return None
+        logprob = self.ended
+        if self.known < len(self.tokens):
+            unseen = _UNSEEN * (len(self.tokens) - self.known)
+            logprob = float(np.logaddexp(logprob, self.logprob + unseen))
+        return CandidateScore(logprob=logprob, tokens=len(self.tokens))
+
+
+def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes, _Ids]:
+    """By what is left of a text, the tokens that end it so: many vocabularies have `);` with the line's end as one
+    token, and of a text that ends there a model expects that."""
+    found: dict[bytes, list[int]] = {b"": list(end_of_text)}
+    for token, piece in enumerate(pieces):
+        line, *more = piece.splitlines() or [b""]
+        if line != piece:
+            found.setdefault(line, []).append(token)
+    return {text: np.array(sorted(set(ids)), dtype=np.int64) for text, ids in found.items()}
 
 
 def _logsumexp(logits: Logits) -> float:

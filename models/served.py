@@ -111,10 +111,11 @@ class ServedFiller:
         ServerError."""
         clock = Clock("tokenize")
         prompt, _ = self._prompter.prompt(request)
-        written = Written(self._stops, request)
+        max_tokens = max(min(request.max_tokens, self._n_ctx - len(prompt)), 0)
+        written = Written(self._stops, request, max_tokens)
         end_logprob, evaluated = None, len(prompt)
         clock.enter("prefill")
-        asked = self._asked(prompt, max(min(request.max_tokens, self._n_ctx - len(prompt)), 0))
+        asked = self._asked(prompt, max_tokens)
         try:
             with contextlib.closing(self._server.events("/completion", asked)) as events:
                 for event in events:
@@ -123,7 +124,10 @@ class ServedFiller:
                         clock.enter("decode")
                         evaluated = event.get("timings", {}).get("prompt_n", evaluated)
                         end_logprob = self._end(steps[0]["top_logprobs"])
-                    if not all(self._take(step, written) for step in steps):
+                    for step in steps:
+                        if written.going:
+                            self._take(step, written)
+                    if not written.going:
                         break
         except Aborted:
             written.ended = "cancelled"
@@ -200,9 +204,9 @@ class ServedFiller:
             "timings_per_token": True,
         }
 
-    def _take(self, step: Mapping[str, Any], written: Written) -> bool:
-        """Adds a token to what is written; False when that has ended."""
-        return written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
+    def _take(self, step: Mapping[str, Any], written: Written) -> None:
+        """Adds a token to what is written."""
+        written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
 
     def _end(self, likeliest: Iterable[Mapping[str, Any]]) -> float:
         """Log-probability that a text ends in a token's place."""

@@ -182,32 +182,29 @@ def test_overrides_reach_llama_cpp(make_gguf):
     assert np.array_equal(old.logits(), right.logits())
 
 
-def sequential_logprob(llama, filler, prompt, ids):
-    """Log P(ids then an end | prompt), one token after the other in an empty cache."""
+def sequential_logprob(llama, filler, prompt, ids, *, ends):
+    """Log P(ids, and an end if it ends | prompt), one token after the other in an empty cache."""
     llama.clear()
     llama.prefill(prompt)
     total = 0.0
-    for token in (*ids, None):
+    for token in (*ids, None) if ends else ids:
         logits = llama.logits().astype(np.float64)
         norm = np.logaddexp.reduce(logits)
-        ends = filler._end_ids if token is None else [token]
-        total += float(np.logaddexp.reduce(logits[ends]) - norm)
+        total += float(np.logaddexp.reduce(logits[filler._endings[b""] if token is None else [token]]) - norm)
         if token is not None:
             llama.step(token)
     return total
 
 
 @pytest.mark.parametrize(
-    "candidates",
-    [
-        ("return x", "ret", "", "z" * 500, "return y\n    pass"),
-        (*(f"{digit}" * 90 for digit in range(4)), "z" * 500),
-        ("é",),
-    ],
+    ("tokens_per_s", "seen"), [(1e6, [5, 1, 0, 96, 4]), (120, [5, 1, 0, 12, 4]), (1, [5, 1, 0, 2, 4])]
 )
-def test_scores_equal_feeding_the_candidates_one_by_one(random_model, candidates):
-    """Those of the first four that are not far too long for a suggestion, in one batch or more."""
+def test_candidates_score_what_they_do_one_by_one(random_model, tokens_per_s, seen):
+    """In one batch, as far as there is time for them; what is behind that is reckoned. What begins like another one is
+    known so far."""
     llama, filler, _ = load(random_model)
+    llama.tokens_per_s = tokens_per_s
+    candidates = ("return x", "ret", "", "z" * 500, "return y\n    pass")
     asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
     alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
     llama.clear()
@@ -215,12 +212,68 @@ def test_scores_equal_feeding_the_candidates_one_by_one(random_model, candidates
     assert (answer.text, answer.ended) == (alone.text, alone.ended)
     assert answer.logprob == pytest.approx(alone.logprob, abs=1e-2)
     prompt = llama.tokens[: answer.prompt_tokens]
-    for candidate, score in zip(candidates, answer.scores, strict=True):
-        assert (score is None) is (len(candidate) == 500)
-        if score is not None:
-            ids = llama.tokenize(candidate)
-            assert score.tokens == len(ids)
-            assert score.logprob == pytest.approx(sequential_logprob(llama, filler, prompt, ids), abs=1e-2)
+    for candidate, score, known in zip(candidates, answer.scores, seen, strict=True):
+        ids = llama.tokenize(candidate)
+        unseen = -2 * (len(ids) - known)
+        logprob = sequential_logprob(llama, filler, prompt, ids[: known + 1], ends=not unseen)
+        assert (score.logprob, score.tokens) == (pytest.approx(logprob + unseen, abs=1e-2), len(ids)), candidate
+
+
+def test_a_token_may_end_a_text_and_its_line(make_gguf):
+    """As in many vocabularies: the text is as probable as all ways to write it and a line's end behind it."""
+    merges = [(")", ";"), (");", "\n"), (";", "\n")]
+    successors = {"(": {"a": 1.0}, "a": {");\n": 0.4, ");": 0.2, ")": 0.2}, ");": "\n", ")": {";\n": 0.3}}
+    llama, filler, _ = load(make_gguf(merges=merges, successors=successors))
+    answer = filler.fill(request("f(", candidates=("a);", "a)")))
+    assert (answer.text, answer.ended) == ("a);", "newline")
+    one, parts = (llama.tokenize(text) for text in ("a);", "a)"))
+    assert (len(one), len(parts)) == (2, 2)
+    prompt = llama.tokens[: answer.prompt_tokens]
+    ways = [
+        sequential_logprob(llama, filler, prompt, [one[0], llama.pieces.index(b");\n")], ends=False),
+        sequential_logprob(llama, filler, prompt, one, ends=True),
+    ]
+    assert answer.scores[0].logprob == pytest.approx(np.logaddexp(*ways), abs=1e-2)
+    assert answer.scores[1].logprob == pytest.approx(
+        sequential_logprob(llama, filler, prompt, parts, ends=True), abs=1e-2
+    )
+
+
+@pytest.mark.parametrize(
+    ("candidates", "evaluated"),
+    [
+        ((), ["v", "w", "x", "y"]),
+        (("vwxy",), []),
+        (("vwxyz", "u"), []),
+        (("u", "vw"), ["x", "y"]),
+        (("vu", "wx"), ["w", "x", "y"]),
+    ],
+)
+def test_candidates_are_drafts_of_the_text(make_gguf, monkeypatch, candidates, evaluated):
+    """What is written like one of them needs no evaluation of its own, and stays in the cache as if it had one."""
+    successors = dict(zip("=vwxy", "vwxy\n", strict=True))
+    llama, filler, _ = load(make_gguf(successors=successors))
+    steps = []
+    step = llama.step
+    monkeypatch.setattr(llama, "step", lambda token: (steps.append(llama.pieces[token].decode()), step(token)))
+    answer = filler.fill(request("=", candidates=candidates))
+    assert (answer.text, answer.ended, len(answer.steps)) == ("vwxy", "newline", 4)
+    assert steps == evaluated
+    assert b"".join(llama.pieces[token] for token in llama.tokens[answer.prompt_tokens :]) == b"vwxy"
+
+
+def test_behind_a_followed_branch_the_model_goes_on_as_behind_its_tokens(random_model):
+    llama, _, _ = load(random_model)
+    prompt, path = list(range(40, 140)), (7, 8, 9)
+    llama.prefill([*prompt, *path])
+    expected = llama.logits().copy()
+    llama.clear()
+    llama.prefill(prompt)
+    llama.branch_logits({path, (7, 11), (12,)}, lambda seen, logits: seen == path[: len(seen)][:2])
+    assert llama.tokens == [*prompt, *path[:2]]
+    llama.step(path[-1])
+    assert llama.logits() == pytest.approx(expected, abs=1e-4)
+    assert llama.prefill([*prompt, *path, 1]) == len(prompt) + len(path)
 
 
 def test_of_less_promising_candidates_the_first_token_counts(chain):
@@ -364,7 +417,7 @@ def test_what_llama_cpp_would_abort_on_is_an_error(random_model):
     with pytest.raises(ModelFault):
         llama.step(1)
     with pytest.raises(ModelFault):
-        llama.branch_logits([(1,)] * 17, lambda path, logits: None)
+        llama.branch_logits([(1,)] * 17, lambda path, logits: False)
     llama.prefill([1, 2, 3])
     assert llama.tokens == [1, 2, 3]
 
