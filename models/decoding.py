@@ -96,9 +96,9 @@ class Filler:
         return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
 
     def _score(self, first: Logits, candidates: Sequence[_Candidate], written: Written) -> None:
-        """Shows the candidates, behind the prompt, the logits there, `first`, and in one evaluation those behind as many
-        of their tokens as there is time for. They are drafts of the text, too: as far as it goes on like one of them,
-        it is written (speculative decoding, Leviathan et al. 2023)."""
+        """Shows the candidates the logits behind the prompt, `first`, and in one evaluation those behind as many of
+        their tokens as there is time for. They are drafts of the text, too: as far as it goes on like one of them, it
+        is written (speculative decoding, Leviathan et al. 2023)."""
 
         def see(path: tuple[int, ...], logits: Logits) -> bool:
             total = _logsumexp(logits)
@@ -177,7 +177,7 @@ def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes,
     token, and of a text that ends there a model expects that."""
     found: dict[bytes, list[int]] = {b"": list(end_of_text)}
     for token, piece in enumerate(pieces):
-        line, *more = piece.splitlines() or [b""]
+        line = next(iter(piece.splitlines()), piece)
         if line != piece:
             found.setdefault(line, []).append(token)
     return {text: np.array(sorted(set(ids)), dtype=np.int64) for text, ids in found.items()}

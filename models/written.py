@@ -26,7 +26,7 @@ class _Step:
 
 
 class Written:
-    """Greedy text of at most `max_tokens` as it grows, with what ends it: while it is `going`, a next token is wanted."""
+    """Greedy text of at most `max_tokens` as it grows, with what ends it. While it is `going`, a token is wanted."""
 
     def __init__(self, end_of_text: frozenset[int], request: FillRequest, max_tokens: int) -> None:
         self._end_of_text = end_of_text
