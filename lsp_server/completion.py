@@ -33,6 +33,9 @@ from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, by_promise
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
+SCORED_MODEL_BYTES = 150_000_000
+"""Up to this file size the model chooses among copied candidates, too; a larger one has only time for its own text."""
+
 _CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
 _COMMON = 3
@@ -240,7 +243,7 @@ class Completer:
             plan = None  # the process starts again; meanwhile the project's own text proposes
 
         clock.enter("engine")
-        scored = not model.served
+        scored = model.size_bytes <= SCORED_MODEL_BYTES and not model.served
         answer = None
         if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
             answer = await self._engine.fill(

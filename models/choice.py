@@ -1,7 +1,7 @@
 """The choice: which of the texts found at a cursor are shown, and in what order. Pure; called by the completion path.
 
-A model in our own process has scored the copied texts, and `rank` weighs all of them together. A served one has only
-written: its text is as sure as it says, and the copied ones have the probability that it leaves.
+A small model has scored the copied texts, and `rank` weighs all of them together. A larger one has only written: its
+text is as sure as it says, and the copied ones have the probability that it leaves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from repofill.models.beginning import SURE, gain, parts, sure_beginning
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer
-from repofill.models.rank import Option, Ranked, is_bundled, merge, rank, wanted
+from repofill.models.rank import Option, Ranked, merge, rank, wanted
 
 NOT_ENDED = frozenset({"length", "unlikely"})
 """How an answer ended whose last line is not whole."""
@@ -57,12 +57,13 @@ def all_options(found: Found) -> list[Ranked]:
 
 
 def _beginning(found: Found, ranked: Sequence[Ranked], least: float) -> list[Ranked]:
-    """The beginning of a line, or what a model wrote beyond one, by which most is gained, if any is sure."""
-    enough = least if _wrote_lines(found) else max(least, SURE)
-    beginning = sure_beginning(ranked, found.place, enough) if found.scored else None
-    own = [r for r in _parts(found) if r.confidence >= enough]
-    best = max([*own, *([] if beginning is None else [beginning])], key=gain, default=None)
-    return [] if best is None else [best]
+    """The beginning of a line, or of what a larger model wrote, by which most is gained, if any is sure."""
+    if found.scored:
+        beginning = sure_beginning(ranked, found.place, max(least, SURE))
+    else:
+        enough = least if "\n" in found.written else max(least, SURE)
+        beginning = max((r for r in _parts(found) if r.confidence >= enough), key=gain, default=None)
+    return [] if beginning is None else [beginning]
 
 
 def options_of(found: Found) -> list[Option]:
@@ -106,22 +107,9 @@ def _agreed(own: Ranked, copied: Ranked | None) -> Ranked:
 
 
 def _parts(found: Found) -> list[Ranked]:
-    """How far what a model wrote may be shown where nothing but the model says how sure that is: it was not asked for
-    copies, or had no time for its line, or wrote several, of which it may be all. The bundled one is too sure."""
+    """How far what a model wrote may be shown, short of all of it."""
     answer = found.answer
-    if answer is None or is_bundled(found.model.name):
-        return []
-    texts = parts(found.written, found.place)
-    if answer.ended != "deadline":
-        if _wrote_lines(found) and found.written:
-            texts.append(found.written)
-        elif found.scored:
-            return []
-    return [_own(found, answer, text) for text in texts]
-
-
-def _wrote_lines(found: Found) -> bool:
-    return found.answer is not None and "\n" in found.answer.text
+    return [] if answer is None else [_own(found, answer, part) for part in parts(found.written, found.place)]
 
 
 def _own(found: Found, answer: FillAnswer, text: str) -> Ranked:

@@ -19,12 +19,10 @@ from repofill.models.prompt import Prompter
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
 
-_SCORING_S = 0.15
-"""Seconds for evaluating candidates: a large model has no time for all of them."""
-_LEAST_SCORED, _MOST_SCORED = 8, 96
-"""Tokens of candidates that are evaluated, of the first one and of each."""
 _UNSEEN = -2.0
-"""Log-probability that is reckoned for each token of a candidate that is not evaluated, and for its end."""
+"""The tokens of the first MAX_BRANCHES candidates are evaluated. Of the others, which are rarely right, this is reckoned
+for each one that is not known, and for the end."""
+_MOST_CANDIDATE_TOKENS = 96
 
 _Ids = npt.NDArray[np.int64]
 
@@ -63,19 +61,20 @@ class Filler:
         clock = Clock("tokenize")
         prompt, tail = self._prompter.prompt(request)
         candidates = [self._candidate(text) for text in request.candidates]
+        scores: tuple[CandidateScore | None, ...] = (None,) * len(candidates)
         cached = shared(self._llama.tokens, prompt[:-1])
-        max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
-        written = Written(self._end_of_text, request, max_tokens)
+        written = Written(self._end_of_text, request)
         end_logprob = None
+        max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt, tail)
             logits = self._llama.logits().copy()
             end_logprob = _logsumexp(logits[self._endings[b""]]) - _logsumexp(logits)
             clock.enter("score")
-            self._score(logits, candidates, written)
+            scores = self._score(logits, candidates)
             clock.enter("decode")
-            self._write(written)
+            self._write(logits, written, max_tokens)
         except Aborted:
             written.ended = "cancelled"
         text, logprob, steps = written.result()
@@ -84,7 +83,7 @@ class Filler:
             ended=written.ended,
             logprob=logprob,
             steps=steps,
-            scores=tuple(candidate.score() for candidate in candidates),
+            scores=scores,
             prompt_tokens=len(prompt),
             cached_tokens=cached,
             end_logprob=end_logprob,
@@ -95,47 +94,39 @@ class Filler:
         tokens = self._prompter.tokenize(text)
         return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
 
-    def _score(self, first: Logits, candidates: Sequence[_Candidate], written: Written) -> None:
-        """Shows the candidates the logits behind the prompt, `first`, and in one evaluation those behind as many of
-        their tokens as there is time for. They are drafts of the text, too: as far as it goes on like one of them, it
-        is written (speculative decoding, Leviathan et al. 2023)."""
+    def _score(self, first: Logits, candidates: Sequence[_Candidate]) -> tuple[CandidateScore, ...]:
+        """What candidates are worth by the logits behind the prompt, `first`, and, in one batch, behind their tokens."""
 
-        def see(path: tuple[int, ...], logits: Logits) -> bool:
+        def see(path: tuple[int, ...], logits: Logits) -> None:
             total = _logsumexp(logits)
             for candidate in candidates:
                 candidate.see(path, logits, total, self._endings)
-            follows = written.going and path == tuple(written.tokens)
-            if follows:
-                self._take(logits, total, written)
-            return follows
 
         see((), first)
-        if drafts := self._drafts(candidates):
-            self._llama.branch_logits(drafts, see)
+        if branches := self._branches(candidates):
+            self._llama.branch_logits(branches, see)
+        return tuple(candidate.score() for candidate in candidates)
 
-    def _drafts(self, candidates: Sequence[_Candidate]) -> set[tuple[int, ...]]:
-        """The first candidates, as far as there is time for their tokens."""
-        room = max(int(_SCORING_S * self._llama.tokens_per_s), _LEAST_SCORED)
-        room = min(room, self._llama.branch_room)
-        drafts: set[tuple[int, ...]] = set()
+    def _branches(self, candidates: Sequence[_Candidate]) -> set[tuple[int, ...]]:
+        """What is evaluated of the candidates."""
+        room = self._llama.branch_room
+        branches: set[tuple[int, ...]] = set()
         for candidate in candidates[:MAX_BRANCHES]:
-            draft = candidate.tokens[: min(room, _MOST_SCORED)]
-            room -= len(draft)
-            drafts.add(draft)
-        return drafts - {()}
+            branch = candidate.tokens[: min(room, _MOST_CANDIDATE_TOKENS)]
+            room -= len(branch)
+            branches.add(branch)
+        return branches - {()}
 
-    def _write(self, written: Written) -> None:
-        """Goes on with a text whose last token is not evaluated."""
-        while written.going:
-            self._llama.step(written.tokens[-1])
-            logits = self._llama.logits()
-            self._take(logits, _logsumexp(logits), written)
-
-    def _take(self, logits: Logits, total: float, written: Written) -> None:
-        """Writes the likeliest token."""
-        token = int(logits.argmax())
-        end = _logsumexp(logits[self._endings[b""]]) - total
-        written.add(token, self._llama.pieces[token], float(logits[token]) - total, end)
+    def _write(self, logits: Logits, written: Written, max_tokens: int) -> None:
+        """Greedy text after `logits`."""
+        while len(written.tokens) < max_tokens:
+            token, total = int(logits.argmax()), _logsumexp(logits)
+            end = _logsumexp(logits[self._endings[b""]]) - total
+            if not written.add(token, self._llama.pieces[token], float(logits[token]) - total, end):
+                break
+            if len(written.tokens) < max_tokens:
+                self._llama.step(written.tokens[-1])
+                logits = self._llama.logits()
 
 
 @dataclass(slots=True)
@@ -145,7 +136,7 @@ class _Candidate:
 
     tokens: tuple[int, ...]
     pieces: Sequence[bytes]
-    known: int = -1
+    known: int = 0
     logprob: float = 0.0
     ended: float = -np.inf
 
@@ -161,10 +152,8 @@ class _Candidate:
         if self.known < len(self.tokens):
             self.logprob += float(logits[self.tokens[self.known]]) - total
 
-    def score(self) -> CandidateScore | None:
-        """None where nothing is known; where not all tokens have been seen, it is an estimate."""
-        if self.known < 0:
-            return None
+    def score(self) -> CandidateScore:
+        """Where not all tokens have been seen, it is an estimate."""
         logprob = self.ended
         if self.known < len(self.tokens):
             unseen = _UNSEEN * (len(self.tokens) - self.known)

@@ -117,7 +117,6 @@ class Llama:
         self._context = self._new_context(description.path, options, stop)
         self._memory = C.llama_get_memory(self._context)
         self._can_shift = C.llama_memory_can_shift(self._memory)
-        self._recurrent = C.llama_model_is_recurrent(self._model) or C.llama_model_is_hybrid(self._model)
         self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_BRANCHES)
         self.tokens: list[int] = []
         self.exact = self._tail = 0
@@ -201,12 +200,11 @@ class Llama:
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary_size,))
 
     def branch_logits(
-        self, branches: Collection[tuple[int, ...]], see: Callable[[tuple[int, ...], Logits], bool]
+        self, branches: Collection[tuple[int, ...]], see: Callable[[tuple[int, ...], Logits], None]
     ) -> None:
         """Evaluates several continuations of sequence 0 in one batch, shared beginnings once, and shows `see` each
-        beginning with the logits after it, the shorter ones first. The last that it says yes to becomes part of
-        sequence 0, which else stays as it was. `branches`: at most MAX_BRANCHES, none empty, with no more tokens than
-        `branch_room`. Raises Aborted."""
+        beginning with the logits after it. Sequence 0 stays as it was. `branches`: at most MAX_BRANCHES, none empty,
+        with no more tokens than `branch_room`. Raises Aborted."""
         members: dict[tuple[int, ...], list[int]] = {}
         for sequence, branch in enumerate(branches, start=1):
             for beginning in beginnings(branch):
@@ -221,23 +219,16 @@ class Llama:
             for path in paths:
                 self._add(path[-1], len(self.tokens) + len(path) - 1, members[path], wanted=True)
             self._decode()
-            followed = [path for row, path in enumerate(paths) if see(path, self.logits(row))]
-            if followed:
-                self._follow(followed[-1], members[followed[-1]][0])
+            for row, path in enumerate(paths):
+                see(path, self.logits(row))
         finally:
             for sequence in range(1, len(branches) + 1):
                 C.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
-    def _follow(self, path: tuple[int, ...], sequence: int) -> None:
-        start = len(self.tokens)
-        C.llama_memory_seq_cp(self._memory, sequence, 0, start, start + len(path))
-        self._append(path)
-
     @property
     def branch_room(self) -> int:
-        """Tokens that one call of `branch_logits` may evaluate: none of a model with a recurrent state, which holds one
-        continuation at a time."""
-        return 0 if self._recurrent else min(_BATCH_TOKENS, self._cells - len(self.tokens))
+        """Tokens that one call of `branch_logits` may evaluate."""
+        return min(_BATCH_TOKENS, self._cells - len(self.tokens))
 
     def clear(self) -> None:
         """Empties the cache."""
@@ -291,13 +282,10 @@ class Llama:
         for at, token in enumerate(tokens):
             self._add(token, start + at, (0,), wanted=at == len(tokens) - 1)
         self._decode()
+        if self.exact == start:
+            self.exact += len(tokens)
         if len(tokens) >= _TIMED_TOKENS:
             self._token_s = (time.perf_counter() - began) / len(tokens)
-        self._append(tokens)
-
-    def _append(self, tokens: Sequence[int]) -> None:
-        if self.exact == len(self.tokens):
-            self.exact += len(tokens)
         self.tokens += tokens
 
     def _add(self, token: int, position: int, sequences: Sequence[int], *, wanted: bool) -> None:

@@ -129,7 +129,7 @@ def rank(options: Sequence[Option], place: Place, language: str, model: str) -> 
     """The options at a place, the most probable first. `language` by its name in `context.languages`, "" if it is none
     of them; `model` by its own: one that the weights were not fitted with is taken to know every language."""
     fitted = bundled_weights()
-    family = FAMILIES.get(language, "") if is_bundled(model) else "python"
+    family = FAMILIES.get(language, "") if model == fitted.model else "python"
     scored = any(option.logprob is not None for option in options if option.text)
     weights = fitted.weights.get(family, fitted.weights[""])["scored" if scored else "copied"]
     rows = features(options, place, language)
@@ -247,11 +247,6 @@ class Weights(NamedTuple):
     model: str
     weights: Mapping[str, Mapping[str, Mapping[str, float]]]
     beginning: Mapping[str, float]
-
-
-def is_bundled(model: str) -> bool:
-    """Whether the weights were fitted with the model of this name."""
-    return model == bundled_weights().model
 
 
 @lru_cache(maxsize=1)

@@ -111,11 +111,10 @@ class ServedFiller:
         ServerError."""
         clock = Clock("tokenize")
         prompt, _ = self._prompter.prompt(request)
-        max_tokens = max(min(request.max_tokens, self._n_ctx - len(prompt)), 0)
-        written = Written(self._stops, request, max_tokens)
+        written = Written(self._stops, request)
         end_logprob, evaluated = None, len(prompt)
         clock.enter("prefill")
-        asked = self._asked(prompt, max_tokens)
+        asked = self._asked(prompt, max(min(request.max_tokens, self._n_ctx - len(prompt)), 0))
         try:
             with contextlib.closing(self._server.events("/completion", asked)) as events:
                 for event in events:
@@ -124,10 +123,7 @@ class ServedFiller:
                         clock.enter("decode")
                         evaluated = event.get("timings", {}).get("prompt_n", evaluated)
                         end_logprob = self._end(steps[0]["top_logprobs"])
-                    for step in steps:
-                        if written.going:
-                            self._take(step, written)
-                    if not written.going:
+                    if not all(self._take(step, written) for step in steps):
                         break
         except Aborted:
             written.ended = "cancelled"
@@ -204,9 +200,9 @@ class ServedFiller:
             "timings_per_token": True,
         }
 
-    def _take(self, step: Mapping[str, Any], written: Written) -> None:
-        """Adds a token to what is written."""
-        written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
+    def _take(self, step: Mapping[str, Any], written: Written) -> bool:
+        """Adds a token to what is written; False when that has ended."""
+        return written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
 
     def _end(self, likeliest: Iterable[Mapping[str, Any]]) -> float:
         """Log-probability that a text ends in a token's place."""

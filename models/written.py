@@ -26,26 +26,22 @@ class _Step:
 
 
 class Written:
-    """Greedy text of at most `max_tokens` as it grows, with what ends it. While it is `going`, a token is wanted."""
+    """Greedy text as it grows, with what ends it."""
 
-    def __init__(self, end_of_text: frozenset[int], request: FillRequest, max_tokens: int) -> None:
+    def __init__(self, end_of_text: frozenset[int], request: FillRequest) -> None:
         self._end_of_text = end_of_text
         self._block = request.block_indent
         self._least = -math.inf if request.least_logprob is None else request.least_logprob
-        self._max_tokens = max_tokens
         self._logprob = 0.0
         self._data = b""
         self._cut: int | None = None
         self._steps: list[_Step] = []
         self.tokens: list[int] = []
         self.ended = "length"
-        self.going = max_tokens > 0
 
-    def add(self, token: int, piece: bytes, logprob: float, end: float) -> None:
-        """Takes the next token with its bytes, its log-probability, and that of an end in its place."""
-        self.going = self._add(token, piece, logprob, end)
-
-    def _add(self, token: int, piece: bytes, logprob: float, end: float) -> bool:
+    def add(self, token: int, piece: bytes, logprob: float, end: float) -> bool:
+        """Takes the next token with its bytes, its log-probability, and that of an end in its place; False when the
+        text has ended."""
         self._steps.append(_Step(logprob, end, len(self._data)))
         self._logprob += logprob
         if token in self._end_of_text:
@@ -61,7 +57,7 @@ class Written:
         if self._logprob < self._least:
             self.ended = "unlikely"
             return False
-        return len(self.tokens) < self._max_tokens and not self._goes_round()
+        return not self._goes_round()
 
     def _goes_round(self) -> bool:
         """Whether the last tokens are the same few over and over, as they would be for ever."""

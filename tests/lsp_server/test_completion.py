@@ -385,18 +385,8 @@ async def test_behind_a_finished_line_nothing_is_shown(line: str, finished: bool
         await engine.close()
 
 
-async def describe_as(engine: Engine, monkeypatch: pytest.MonkeyPatch, **described: str) -> None:
-    """Make the bundled model pass for another one."""
-    model = replace(await engine.describe(), **described)  # type: ignore[arg-type]
-
-    async def describe() -> ModelDescription:
-        return model
-
-    monkeypatch.setattr(engine, "describe", describe)
-
-
 @pytest.mark.parametrize(("logprob", "expected"), [(-0.01, []), (-4.0, ["th, height):"])])
-async def test_what_a_served_model_says_of_the_end_counts_for_copies(
+async def test_what_a_large_model_says_of_the_end_counts_for_copies(
     logprob: float, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where it wrote nothing that can be shown."""
@@ -415,9 +405,9 @@ async def test_what_a_served_model_says_of_the_end_counts_for_copies(
             end_logprob=logprob,
         )
 
+    monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
     engine = make_engine(Settings())
     monkeypatch.setattr(engine, "fill", fill)
-    await describe_as(engine, monkeypatch, name="coder", served="http://localhost:8012")
     settings = replace(UNHURRIED, suggest=replace(UNHURRIED.suggest, min_confidence=0.1))
     found = await Completer(engine).complete(index, Cursor(path="new.py", text=TYPED, offset=len(TYPED)), settings)
     assert found is not None
@@ -484,20 +474,10 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
         ("dedent", "edge = 1\n    return edge", 0.8, ""),
     ],
 )
-@pytest.mark.parametrize("served", ["http://localhost:8012", ""])
-async def test_of_what_another_model_wrote_the_sure_part_is_shown(
-    ended: str,
-    written: str,
-    probability: float,
-    shown: str,
-    served: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+async def test_of_what_a_large_model_wrote_the_sure_part_is_shown(
+    ended: str, written: str, probability: float, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each character is a token of this probability here. Of what it had no room or time to end only what is whole. Of
-    one in our own process the ranking says how sure whole lines are."""
-    if not served and ended == "newline":
-        pytest.skip("ranked")
+    """Each character is a token of this probability here. Of what it had no room or time to end only what is whole."""
     steps = tuple((end, end * math.log(probability)) for end in range(1, len(written) + 1))
 
     async def fill(request: FillRequest) -> FillAnswer:
@@ -511,9 +491,9 @@ async def test_of_what_another_model_wrote_the_sure_part_is_shown(
             cached_tokens=0,
         )
 
+    monkeypatch.setattr(completion, "SCORED_MODEL_BYTES", 0)
     engine = make_engine(Settings())
     monkeypatch.setattr(engine, "fill", fill)
-    await describe_as(engine, monkeypatch, name="coder", served=served)
     text = "def side(shape):\n    "
     cursor = Cursor(path="new.py", text=text, offset=len(text))
     found = await Completer(engine).complete(WorkspaceIndex(tmp_path), cursor, UNHURRIED)

@@ -196,14 +196,10 @@ def sequential_logprob(llama, filler, prompt, ids, *, ends):
     return total
 
 
-@pytest.mark.parametrize(
-    ("tokens_per_s", "seen"), [(1e6, [5, 1, 0, 96, 4]), (120, [5, 1, 0, 12, 4]), (1, [5, 1, 0, 2, 4])]
-)
-def test_candidates_score_what_they_do_one_by_one(random_model, tokens_per_s, seen):
-    """In one batch, as far as there is time for them; what is behind that is reckoned. What begins like another one is
-    known so far."""
+def test_candidates_score_what_they_do_one_by_one(random_model):
+    """In one batch, the first four, as far as they are not far too long; what is behind that is reckoned. What begins
+    like another one is known so far."""
     llama, filler, _ = load(random_model)
-    llama.tokens_per_s = tokens_per_s
     candidates = ("return x", "ret", "", "z" * 500, "return y\n    pass")
     asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
     alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
@@ -212,7 +208,7 @@ def test_candidates_score_what_they_do_one_by_one(random_model, tokens_per_s, se
     assert (answer.text, answer.ended) == (alone.text, alone.ended)
     assert answer.logprob == pytest.approx(alone.logprob, abs=1e-2)
     prompt = llama.tokens[: answer.prompt_tokens]
-    for candidate, score, known in zip(candidates, answer.scores, seen, strict=True):
+    for candidate, score, known in zip(candidates, answer.scores, [5, 1, 0, 96, 4], strict=True):
         ids = llama.tokenize(candidate)
         unseen = -2 * (len(ids) - known)
         logprob = sequential_logprob(llama, filler, prompt, ids[: known + 1], ends=not unseen)
@@ -237,43 +233,6 @@ def test_a_token_may_end_a_text_and_its_line(make_gguf):
     assert answer.scores[1].logprob == pytest.approx(
         sequential_logprob(llama, filler, prompt, parts, ends=True), abs=1e-2
     )
-
-
-@pytest.mark.parametrize(
-    ("candidates", "evaluated"),
-    [
-        ((), ["v", "w", "x", "y"]),
-        (("vwxy",), []),
-        (("vwxyz", "u"), []),
-        (("u", "vw"), ["x", "y"]),
-        (("vu", "wx"), ["w", "x", "y"]),
-    ],
-)
-def test_candidates_are_drafts_of_the_text(make_gguf, monkeypatch, candidates, evaluated):
-    """What is written like one of them needs no evaluation of its own, and stays in the cache as if it had one."""
-    successors = dict(zip("=vwxy", "vwxy\n", strict=True))
-    llama, filler, _ = load(make_gguf(successors=successors))
-    steps = []
-    step = llama.step
-    monkeypatch.setattr(llama, "step", lambda token: (steps.append(llama.pieces[token].decode()), step(token)))
-    answer = filler.fill(request("=", candidates=candidates))
-    assert (answer.text, answer.ended, len(answer.steps)) == ("vwxy", "newline", 4)
-    assert steps == evaluated
-    assert b"".join(llama.pieces[token] for token in llama.tokens[answer.prompt_tokens :]) == b"vwxy"
-
-
-def test_behind_a_followed_branch_the_model_goes_on_as_behind_its_tokens(random_model):
-    llama, _, _ = load(random_model)
-    prompt, path = list(range(40, 140)), (7, 8, 9)
-    llama.prefill([*prompt, *path])
-    expected = llama.logits().copy()
-    llama.clear()
-    llama.prefill(prompt)
-    llama.branch_logits({path, (7, 11), (12,)}, lambda seen, logits: seen == path[: len(seen)][:2])
-    assert llama.tokens == [*prompt, *path[:2]]
-    llama.step(path[-1])
-    assert llama.logits() == pytest.approx(expected, abs=1e-4)
-    assert llama.prefill([*prompt, *path, 1]) == len(prompt) + len(path)
 
 
 def test_of_less_promising_candidates_the_first_token_counts(chain):
@@ -417,7 +376,7 @@ def test_what_llama_cpp_would_abort_on_is_an_error(random_model):
     with pytest.raises(ModelFault):
         llama.step(1)
     with pytest.raises(ModelFault):
-        llama.branch_logits([(1,)] * 17, lambda path, logits: False)
+        llama.branch_logits([(1,)] * 17, lambda path, logits: None)
     llama.prefill([1, 2, 3])
     assert llama.tokens == [1, 2, 3]
 
