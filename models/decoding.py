@@ -20,8 +20,8 @@ from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Re
 from repofill.models.written import Written
 
 _UNSEEN = -2.0
-"""The tokens of the first MAX_BRANCHES candidates are evaluated. Of the others, which are rarely right, this is reckoned
-for each one that is not known, and for the end."""
+"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, this is
+reckoned for each token that is not known, and for the end."""
 _MOST_CANDIDATE_TOKENS = 96
 
 _Ids = npt.NDArray[np.int64]
@@ -95,7 +95,7 @@ class Filler:
         return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
 
     def _score(self, first: Logits, candidates: Sequence[_Candidate]) -> tuple[CandidateScore, ...]:
-        """What candidates are worth by the logits behind the prompt, `first`, and, in one batch, behind their tokens."""
+        """Of each candidate, by the logits behind the prompt, `first`, and in one batch those behind its tokens."""
 
         def see(path: tuple[int, ...], logits: Logits) -> None:
             total = _logsumexp(logits)
