@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from repofill.context.matches import Candidate
-from repofill.models.beginning import SURE, gain, parts, sure_beginning
+from repofill.models.beginning import SURE, begins, gain, parts, sure_beginning
 from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer
 from repofill.models.rank import Option, Ranked, merge, rank, wanted
+
+_DOUBT = 1.5
+"""What a model writes where the project goes on otherwise is less probable than it says: by this power, which was
+right for Qwen2.5-Coder's 0.5B and 1.5B models (evaluation/LOG.md, 2026-11-27)."""
 
 NOT_ENDED = frozenset({"length", "unlikely"})
 """How an answer ended whose last line is not whole."""
@@ -114,7 +118,9 @@ def _parts(found: Found) -> list[Ranked]:
 
 def _own(found: Found, answer: FillAnswer, text: str) -> Ranked:
     """A beginning of what a model wrote, or all of it, as sure as the model is: pre-trained ones are right as often as
-    the product of their tokens' probabilities says (evaluation/LOG.md, 2026-11-27)."""
+    the product of their tokens' probabilities says, but for `_DOUBT`."""
     logprob = answer.logprob_of(len(text))
     option = Option(text=text, logprob=logprob, generated=True)
-    return Ranked(option=option, confidence=math.exp(logprob) * wanted(option, found.place))
+    doubted = found.copies and not any(begins(text, copy.text) for copy in found.copies)
+    probability = math.exp(logprob * (_DOUBT if doubted else 1.0))
+    return Ranked(option=option, confidence=probability * wanted(option, found.place))

@@ -54,12 +54,35 @@ def test_whoever_asks_gets_whole_lines_first() -> None:
     assert [r.option.text for r in all_options(here)] == ["rror, NotFound)", "rror,", "rror, Refused)"]
 
 
+def answered(text: str, probability: float, at: int = 0) -> FillAnswer:
+    """What a model wrote with this probability; `at` so many characters ends its first token, which has it, too."""
+    return FillAnswer(
+        text=text,
+        ended="newline",
+        logprob=math.log(probability),
+        steps=((at, math.log(probability)), (len(text), -9.0)) if at else (),
+        scores=(),
+        prompt_tokens=9,
+        cached_tokens=0,
+    )
+
+
+@pytest.mark.parametrize(("copied", "sure"), [("size", False), ("self.side()", True), ("selfish", False), (None, True)])
+def test_the_beginning_of_what_a_model_wrote_is_doubted_where_the_project_goes_on_otherwise(
+    copied: str | None, sure: bool
+) -> None:
+    """0.6 is sure enough, 0.46 is not."""
+    here = found("    x = ", {} if copied is None else {copied: 3}, scored=False)
+    here = replace(here, written="self.area(1)", answer=replace(answered("self.area(1)", 0.6, at=5), logprob=-9.0))
+    assert ("self." in [r.option.text for r in sure_enough(here, LEAST)]) is sure
+
+
 @pytest.mark.parametrize(
     ("probability", "copied", "expected"),
     [
         # the surer one first, be it copied or written
         (0.1, 200, ["self.side", "shape.area"]),
-        (0.1, 3, ["shape.area", "self.side"]),
+        (0.3, 3, ["shape.area", "self.side"]),
         (0.9, 200, ["shape.area", "self.side"]),
     ],
 )
@@ -70,19 +93,13 @@ def test_the_surer_one_of_a_copy_and_what_a_large_model_wrote(
     here = found("    return ", {"self.side": copied}, scored=False, votes=5)
 
     def ranked(written: str) -> list[Ranked]:
-        answer = FillAnswer(
-            text=written,
-            ended="newline",
-            logprob=math.log(probability),
-            scores=(),
-            prompt_tokens=9,
-            cached_tokens=0,
-        )
-        return rank_found(replace(here, written=written, answer=answer))
+        return rank_found(replace(here, written=written, answer=answered(written, probability)))
 
     both = ranked("shape.area")
     assert [r.option.text for r in both] == expected
-    assert [r.confidence for r in both if r.option.generated] == [pytest.approx(probability)]
+    assert [r.confidence for r in both if r.option.generated] == [pytest.approx(probability**1.5)]  # nothing agrees
+    alone = rank_found(replace(here, copies=(), written="x", answer=answered("x", probability)))
+    assert [r.confidence for r in alone] == [pytest.approx(probability)]
     agreed = ranked("self.side")
     assert [r.option.text for r in agreed] == ["self.side"]
     assert max(r.confidence for r in both) < agreed[0].confidence < 1
