@@ -232,6 +232,7 @@ class Completer:
         distinct = _distinct(replace(copy, text=shown_as(copy.text)) for copy in offered)
 
         clock.enter("plan")
+        await self._engine.ready(max(deadline_s - clock.total_s(), 0))  # how much is worth its time is known then
         model = await self._engine.describe()
         copies = by_promise(distinct, place, language, model.name)
         budget = self._budget(model, settings)

@@ -427,6 +427,25 @@ async def test_a_single_character_is_typed_unless_it_was_asked_for(
     assert [item.text for item in found.items] == expected
 
 
+async def test_the_first_prompt_is_as_long_as_the_machine_is_quick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is not known before the model is loaded: a slow one would take half a minute for it, and begin anew."""
+    engine, asked = make_engine(Settings()), []
+    monkeypatch.setattr(Engine, "tokens_per_s", property(lambda self: 100 if self.state == "ready" else math.inf))
+
+    async def fill(request: FillRequest) -> None:
+        asked.append(request)
+
+    monkeypatch.setattr(engine, "fill", fill)
+    text = "size = 1\n" * 400
+    try:
+        await Completer(engine).gather(WorkspaceIndex(tmp_path), Cursor(path="a.py", text=text, offset=3600), UNHURRIED)
+    finally:
+        await engine.close()
+    assert [256 * 3 * 3 // 4 <= len(request.prefix) <= 256 * 3 for request in asked] == [True]
+
+
 @pytest.mark.parametrize(("inside", "warmed"), [(False, 1), (True, 0)])
 async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     inside: bool, warmed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
