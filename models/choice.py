@@ -21,8 +21,8 @@ _DOUBT = 1.5
 """What a model writes where the project goes on otherwise is less probable than it says: by this power, which was
 right for Qwen2.5-Coder's 0.5B and 1.5B models (evaluation/LOG.md, 2026-11-27)."""
 
-NOT_ENDED = frozenset({"length", "unlikely"})
-"""How an answer ended whose last line is not whole."""
+_CUT_SHORT = frozenset({"unlikely", "deadline"})
+"""How an answer ended of which beginnings may be shown, but not all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def options_of(found: Found) -> list[Option]:
         copied = replace(nothing, logprob=None) if nothing is not None and nothing.copy is not None else None
         return merge(found.copies, [None] * len(found.copies), nothing=copied)
     scores = [None if score is None else (score.logprob, score.tokens) for score in answer.scores]
-    ended = answer.ended not in NOT_ENDED
+    ended = answer.ended not in {"length", *_CUT_SHORT}
     text = found.written if ended else answer.text
     own = Option(text=text, logprob=answer.logprob, tokens=len(answer.steps), generated=True, whole=ended)
     return merge(found.copies, scores, own if answer.ended != "deadline" else None, nothing)
@@ -93,7 +93,7 @@ def rank_found(found: Found) -> list[Ranked]:
         return ranked
     left = 1 - math.exp(nothing.logprob) if nothing is not None and nothing.logprob is not None else 1.0
     best: list[Ranked] = []
-    if found.written and answer.ended != "deadline":
+    if found.written and answer.ended not in _CUT_SHORT:
         own = _own(found, answer, found.written)
         left = max(left - own.confidence, 0.0)
         best = [_agreed(own, next((r for r in ranked if r.option.text == found.written), None))]

@@ -482,6 +482,9 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
         ("length", "edge = 1 + 1 + 1 + 1", 0.97, ""),
         ("deadline", "edge = 1\n    return ed", 0.97, "edge = 1"),
         ("deadline", "edge = shape.side + sha", 0.97, "edge = shape.side +"),
+        ("unlikely", "edge = shape.side + sha", 0.97, "edge = shape.side +"),
+        ("unlikely", "edge = shape.side", 0.95, ""),
+        ("unlikely", "edge = 1\n    return ed", 0.97, "edge = 1"),
         ("deadline", "ed", 0.97, ""),
         # as far as the model is sure, which it is of less and less: of lines a little, of words more than of nothing
         ("newline", "edge = shape.side", 0.95, "edge = shape.side"),
