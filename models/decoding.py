@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,8 @@ from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Re
 from repofill.models.written import Written
 
 _UNSEEN = -2.0
-"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, this is
-reckoned for each token that is not known, and for the end."""
+"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, the first
+token's log-probability is known, and this is reckoned for each further one and for the end."""
 _MOST_CANDIDATE_TOKENS = 96
 
 _Ids = npt.NDArray[np.int64]
@@ -94,28 +95,29 @@ class Filler:
         tokens = self._prompter.tokenize(text)
         return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
 
-    def _score(self, first: Logits, candidates: Sequence[_Candidate]) -> tuple[CandidateScore, ...]:
-        """Of each candidate, by the logits behind the prompt, `first`, and in one batch those behind its tokens."""
+    def _score(self, first: Logits, candidates: Sequence[_Candidate]) -> tuple[CandidateScore | None, ...]:
+        """Of each candidate, by the logits behind the prompt, `first`, and in one batch those behind the tokens of the
+        first ones; of one that is far too long nothing."""
+        short = [candidate for candidate in candidates if len(candidate.tokens) <= _MOST_CANDIDATE_TOKENS]
+        self._show(short, (), first)
+        fitting = self._fitting(short[:MAX_BRANCHES])
+        if branches := {candidate.tokens for candidate in fitting} - {()}:
+            self._llama.branch_logits(branches, partial(self._show, fitting))
+        return tuple(candidate.score() if candidate in short else None for candidate in candidates)
 
-        def see(path: tuple[int, ...], logits: Logits) -> None:
-            total = _logsumexp(logits)
-            for candidate in candidates:
-                candidate.see(path, logits, total, self._endings)
+    def _show(self, candidates: Iterable[_Candidate], path: tuple[int, ...], logits: Logits) -> None:
+        total = _logsumexp(logits)
+        for candidate in candidates:
+            candidate.see(path, logits, total, self._endings)
 
-        see((), first)
-        if branches := self._branches(candidates):
-            self._llama.branch_logits(branches, see)
-        return tuple(candidate.score() for candidate in candidates)
-
-    def _branches(self, candidates: Sequence[_Candidate]) -> set[tuple[int, ...]]:
-        """What is evaluated of the candidates."""
-        room = self._llama.branch_room
-        branches: set[tuple[int, ...]] = set()
-        for candidate in candidates[:MAX_BRANCHES]:
-            branch = candidate.tokens[: min(room, _MOST_CANDIDATE_TOKENS)]
-            room -= len(branch)
-            branches.add(branch)
-        return branches - {()}
+    def _fitting(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
+        """Those that one batch has room for."""
+        room, fitting = self._llama.branch_room, []
+        for candidate in candidates:
+            if len(candidate.tokens) <= room:
+                room -= len(candidate.tokens)
+                fitting.append(candidate)
+        return fitting
 
     def _write(self, logits: Logits, written: Written, max_tokens: int) -> None:
         """Greedy text after `logits`."""
@@ -129,10 +131,10 @@ class Filler:
                 logits = self._llama.logits()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Candidate:
-    """A text and what is known of its log-probability: that of its first `known` tokens, and that of the whole with its
-    end, by the ways seen so far."""
+    """A text and what is known of its log-probability: that of its first tokens, behind `known` of which logits were
+    seen, and that of the whole with its end, by the ways seen so far."""
 
     tokens: tuple[int, ...]
     pieces: Sequence[bytes]
