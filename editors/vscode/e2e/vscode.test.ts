@@ -401,7 +401,8 @@ suite("a notebook", () => {
       await editor.press("Tab");
       await editor.press("Control+S");
       const source = (): string => {
-        const { cells } = JSON.parse(fs.readFileSync(editor.file("study.ipynb"), "utf-8")) as { cells: { source: string[] }[] };
+        const saved = fs.readFileSync(editor.file("study.ipynb"), "utf-8") || '{"cells": []}'; // empty while it is written
+        const { cells } = JSON.parse(saved) as { cells: { source: string[] }[] };
         return cells[1]?.source.join("") ?? "";
       };
       const wanted = `def second(shape):\n    ${TYPED}${REST}`;
