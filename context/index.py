@@ -572,10 +572,10 @@ class WorkspaceIndex:
             previous,
         )
 
-    def still_true(self, path: str, resolution: Resolution, chosen: Iterable[Chosen]) -> bool:
-        """Whether a plan for `path` shows the files as they are, and the imports lead where they led."""
+    def still_true(self, chosen: Iterable[Chosen]) -> bool:
+        """Whether a context shows the files as they are."""
         now = self._now
-        return now.resolution(path) == resolution and all(now.digest(c.path) == c.digest for c in chosen)
+        return all(now.digest(c.path) == c.digest for c in chosen)
 
     def resolution(self, path: str) -> Resolution:
         """What the imports of `path` lead to."""

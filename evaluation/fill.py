@@ -20,7 +20,8 @@ from repofill.context.matches import Candidate
 from repofill.evaluation.figures import BenchmarkError
 from repofill.evaluation.figures import show as show_figures
 from repofill.evaluation.holes import Alike, Hole, cut_added, sample
-from repofill.lsp_server.completion import Completer, Cursor, Gathered
+from repofill.lsp_server.completion import Completer, Gathered
+from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.settings import Settings
 from repofill.models.beginning import begins
 from repofill.models.choice import rank_found, sure_enough

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from repofill.context.index import WorkspaceIndex
 from repofill.evaluation.figures import BenchmarkError, show
-from repofill.lsp_server.completion import Completer, Cursor
+from repofill.lsp_server.completion import Completer
+from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.settings import Settings
 
 KEYSTROKES = 100
@@ -69,9 +70,11 @@ async def _typed(
         end = start + typed
         shown = text[:end] + text[start + KEYSTROKES :]
         index.change(path, shown)
+        cursor = Cursor(path=path, text=shown, offset=end)
         if typed % _PAUSE_AFTER == 0:
             index.settle()
-        plan = await completer.plan(index, Cursor(path=path, text=shown, offset=end), settings)
+            await completer.plan(index, cursor, settings)
+        plan = await completer.plan(index, cursor, settings, typing=True)
         first = first or plan
         contexts.append("".join(file.text for file in plan.files))
     index.close(path)

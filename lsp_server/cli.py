@@ -45,11 +45,12 @@ from repofill.evaluation.editor import EditorError
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.truth.languages import LANGUAGES
 from repofill.lsp_server import doctor
-from repofill.lsp_server.completion import Completer, Completion, Cursor
+from repofill.lsp_server.completion import Completer, Completion
 from repofill.lsp_server.documents import offset_at, position_at
 from repofill.lsp_server.features import completion_figures, plan_figures
 from repofill.lsp_server.log import log_to_file
 from repofill.lsp_server.memory import look_for_garbage_rarely
+from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.server import build_server, bundled_model, make_engine
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable

@@ -7,20 +7,17 @@ and trims what comes back.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from repofill.context.index import WorkspaceIndex
 from repofill.context.languages import language_of, path_comment
-from repofill.context.languages.support import Resolution
 from repofill.context.matches import Candidate
-from repofill.context.pack import Chosen, ContextFile, prefix_window, suffix_window
-from repofill.context.reader import lf
+from repofill.context.pack import ContextFile, suffix_window
+from repofill.lsp_server.planning import CHARACTERS_PER_TOKEN, Cursor, Plan, Planned, Planner
 from repofill.lsp_server.settings import Settings
 from repofill.models.budget import Budget, budget_for
 from repofill.models.choice import Found, all_options, sure_enough
@@ -36,7 +33,6 @@ from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, w
 SCORED_MODEL_BYTES = 150_000_000
 """Up to this file size the model chooses among copied candidates, too; a larger one has only time for its own text."""
 
-_CHARACTERS_PER_TOKEN = 3
 _CANDIDATES = 10
 _COMMON = 3
 _SEARCH_THREADS = 2
@@ -51,51 +47,6 @@ _LEAST_CHARACTERS = 2
 """A single one is typed as fast as it is accepted."""
 _TYPED_AT_ONCE = 6
 """Characters between two requests; more are inserted, or come back."""
-_PLANS = 64
-_CONTEXT_CHARACTERS_PER_TOKEN = 3.6
-"""More than most models need for code: a context that turns out too long is packed again, tighter."""
-_TIGHTER = 0.98
-_PLACE_LINES = 40
-"""A cursor so near to where a plan was made is at the same place: while the user types there, the plan stays."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """A place in a document: `path` within the workspace, the whole `text`, `offset` in code points from its start."""
-
-    path: str
-    text: str
-    offset: int
-
-    def without(self, following: str) -> Cursor:
-        """The same place without what follows it, which begins so."""
-        end = self.offset + len(following)
-        return replace(self, text=self.text[: self.offset] + self.text[end:]) if following else self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The other files of a prompt, in prompt order, and their tokens in all; `shared_tokens` at their beginning are
-    those of the plan before. `chosen` is what they are made of, `resolution` what the current file's imports led to."""
-
-    files: tuple[ContextFile, ...] = ()
-    shared_tokens: int = 0
-    chosen: tuple[Chosen, ...] = ()
-    resolution: Resolution = field(default_factory=Resolution)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all files."""
-        return sum(file.tokens for file in self.files)
-
-
-@dataclass(slots=True)
-class _Planned:
-    """A plan, the place it was made for, and the budget it was made within."""
-
-    plan: asyncio.Task[Plan]
-    line: int
-    budget_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +89,12 @@ class Gathered(Found):
 
 
 class Completer:
-    """Completes at cursors with one engine. Keeps the last plan of every file: while nothing it depends on changes, the
-    files ahead of the cursor stay the same to the byte, and with them the engine's KV cache."""
+    """Completes at cursors with one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._plans: WeakKeyDictionary[WorkspaceIndex, OrderedDict[str, _Planned]]
-        self._plans = WeakKeyDictionary()
+        self._planner = Planner(engine.count_tokens)
+        self._place: tuple[WorkspaceIndex, Cursor, Settings] | None = None
         self._newest = 0
         self._shown: tuple[Cursor, Completion] | None = None
         self._searches = ThreadPoolExecutor(_SEARCH_THREADS, thread_name_prefix="copy")
@@ -156,19 +106,34 @@ class Completer:
         """Why the model gives no answers now, in one line; "" where it does."""
         return self._engine.reason
 
-    async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
-        """The other files that the prompt at `cursor` shows."""
-        await self._engine.ready()  # how many are worth their time is known then
-        model = await self._engine.describe()
-        return await asyncio.shield(self._planned(index, cursor, self._budget(model, settings)))
+    async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, typing: bool = False) -> Plan:
+        """The other files that the prompt at `cursor` shows; `typing`: to somebody who is."""
+        return await asyncio.shield((await self._planned(index, cursor, settings, typing=typing)).plan)
 
-    async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
-        """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
-        there."""
-        plan = await self.plan(index, cursor, settings)
-        behind_suffix = (await self._engine.describe()).fim.context_inside  # nothing known yet begins its prompts
-        context = () if behind_suffix else tuple(file.text for file in plan.files)
-        await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
+    async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, typing: bool = False) -> None:
+        """Bring the prompt at `cursor` into the cache, so that the first keystroke finds it there; at the beginning of
+        a file, where nobody types, its other files alone."""
+        self._place = index, cursor, settings
+        planned = await self._planned(index, cursor, settings, typing=typing)
+        plan = await asyncio.shield(planned.plan)
+        if cursor.text[: cursor.offset].strip():
+            await self._engine.warm(_request(plan, planned, cursor, typing=typing))
+        elif not (await self._engine.describe()).fim.context_inside:  # nothing known yet begins their prompts
+            context = tuple(file.text for file in plan.files)
+            await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
+
+    async def pause(self) -> None:
+        """Typing pauses, and what was typed is known to the index: bring the prompt where it ended into the cache. What
+        has changed of the other files' part comes in once the pause has lasted as long as an evaluation takes, for then
+        it is likely to go on as long again."""
+        place = self._place
+        if place is None or self._engine.state != "ready":
+            return
+        await self.warm(*place, typing=True)
+        budget = self._budget(await self._engine.describe(), place[-1])
+        await asyncio.sleep((budget.prefix + budget.suffix) / self._engine.tokens_per_s)
+        if self._place == place:
+            await self.warm(*place)
 
     async def complete(
         self,
@@ -184,12 +149,13 @@ class Completer:
         the editor has mostly written by itself. While what was shown is being typed, its rest is what is shown."""
         if not explicit and _unwanted(cursor):
             return None
+        closers = _closers(cursor) if over_closers else ""
+        self._place = place = index, cursor.without(closers), settings
         shown, self._shown = self._shown, None
         if not explicit and shown is not None and (rest := _rest_of(*shown, cursor)) is not None:
             self._shown = cursor, rest
             return rest
-        closers = _closers(cursor) if over_closers else ""
-        gathered = await self.gather(index, cursor.without(closers), settings, explicit=explicit)
+        gathered = await self.gather(*place, explicit=explicit, typing=not explicit)
         sure = all_options(gathered) if explicit else sure_enough(gathered, settings.suggest.min_confidence)
         items = [s for s in _suggestions(sure, cursor, closers) if explicit or len(s.text) >= _LEAST_CHARACTERS]
         answer = gathered.answer
@@ -207,14 +173,21 @@ class Completer:
         return completion
 
     async def gather(
-        self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, explicit: bool = False
+        self,
+        index: WorkspaceIndex,
+        cursor: Cursor,
+        settings: Settings,
+        *,
+        explicit: bool = False,
+        typing: bool = False,
     ) -> Gathered:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
         What the model does not give by the deadline, or before a newer call, is left out, and so is, unless it was
-        asked for `explicit`ly, a text that it gives no chance. Raises EngineUnavailable where it cannot be loaded."""
+        asked for `explicit`ly, a text that it gives no chance. While somebody is `typing`, the prompt stays as it is
+        ahead of the cursor. Raises EngineUnavailable where the model cannot be loaded."""
         clock = Clock("copy")
         self._newest = number = self._newest + 1
-        before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
+        before, after = cursor.sides()
         near = before[-_NEAR_CHARACTERS:], after[:_NEAR_CHARACTERS]
         max_lines = settings.suggest.max_lines
         block = block_indent(*near) if max_lines > 1 else None
@@ -232,29 +205,24 @@ class Completer:
         distinct = _distinct(replace(copy, text=shown_as(copy.text)) for copy in offered)
 
         clock.enter("plan")
-        await self._engine.ready(max(deadline_s - clock.total_s(), 0))  # how much is worth its time is known then
+        loaded = await self._engine.ready(max(deadline_s - clock.total_s(), 0))
         model = await self._engine.describe()
         copies = by_promise(distinct, place, language, model.name)
-        budget = self._budget(model, settings)
-        planning = self._planned(index, cursor, budget)
-        await asyncio.wait({planning}, timeout=max(deadline_s - clock.total_s(), 0))
-        try:
-            plan = planning.result() if planning.done() else None
-        except EngineUnavailable:
-            plan = None  # the process starts again; meanwhile the project's own text proposes
+        plan, answer = None, None
+        if loaded:
+            planned = self._planner.at(index, cursor, self._budget(model, settings), typing=typing)
+            await asyncio.wait({planned.plan}, timeout=max(deadline_s - clock.total_s(), 0))
+            plan = planned.made
 
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES and not model.served
-        answer = None
         if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
+            request = _request(plan, planned, cursor, typing=typing)
             answer = await self._engine.fill(
-                FillRequest(
-                    context=tuple(file.text for file in plan.files),
-                    header=path_comment(cursor.path) + "\n",
-                    prefix=prefix_window(before, budget.prefix * _CHARACTERS_PER_TOKEN),
-                    suffix=suffix_window(after, budget.suffix * _CHARACTERS_PER_TOKEN),
+                replace(
+                    request,
                     candidates=tuple(copy.text for copy in copies) if scored else (),
-                    max_tokens=budget.answer if block is not None else min(budget.answer, _LINE_TOKENS),
+                    max_tokens=planned.budget.answer if block is not None else request.max_tokens,
                     block_indent=block,
                     least_logprob=None if explicit else _UNLIKELY,
                     deadline_s=deadline_s - clock.total_s(),
@@ -282,21 +250,10 @@ class Completer:
         self._copying = asyncio.get_running_loop().run_in_executor(self._searches, search)
         return self._copying
 
-    def _planned(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget) -> asyncio.Task[Plan]:
-        """The plan of the cursor's place: the one made before, for as long as it is good. A new one keeps what it can
-        of the one before, be it another file's."""
-        plans = self._plans.setdefault(index, OrderedDict())
-        line = cursor.text.count("\n", 0, cursor.offset)
-        known = plans.get(cursor.path)
-        if known is None or known.budget_tokens != budget.context or not _good(known, index, cursor.path, line):
-            last = next(reversed(plans.values()), None) if known is None else known
-            previous = _result(last)
-            plan = asyncio.get_running_loop().create_task(self._plan(index, cursor, budget, previous))
-            known = plans[cursor.path] = _Planned(plan, line, budget.context)
-        plans.move_to_end(cursor.path)
-        if len(plans) > _PLANS:
-            plans.popitem(last=False)
-        return known.plan
+    async def _planned(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, typing: bool) -> Planned:
+        await self._engine.ready()  # how much of the project is worth its time is known then
+        budget = self._budget(await self._engine.describe(), settings)
+        return self._planner.at(index, cursor, budget, typing=typing)
 
     def _budget(self, model: ModelDescription, settings: Settings) -> Budget:
         context = settings.context
@@ -309,27 +266,17 @@ class Completer:
             suffix=context.suffix_tokens,
         )
 
-    async def _plan(self, index: WorkspaceIndex, cursor: Cursor, budget: Budget, previous: Plan) -> Plan:
-        resolution = index.resolution(cursor.path)
-        before, after = (lf(part) for part in (cursor.text[: cursor.offset], cursor.text[cursor.offset :]))
-        characters = int(budget.context * _CONTEXT_CHARACTERS_PER_TOKEN)
-        while True:
-            chosen = await asyncio.to_thread(index.plan, cursor.path, before, after, characters, previous.chosen)
-            counts = await self._engine.count_tokens([c.text for c in chosen])
-            if (total := sum(counts)) <= budget.context:
-                break
-            characters = int(characters * budget.context / total * _TIGHTER)
-        same = [a.text == b.text for a, b in zip(chosen, previous.chosen, strict=False)]
-        shared = same.index(False) if False in same else len(same)
-        return Plan(
-            files=tuple(
-                ContextFile(path=c.path, tokens=tokens, form=c.form, text=c.text)
-                for c, tokens in zip(chosen, counts, strict=True)
-            ),
-            shared_tokens=sum(counts[:shared]),
-            chosen=chosen,
-            resolution=resolution,
-        )
+
+def _request(plan: Plan, planned: Planned, cursor: Cursor, *, typing: bool) -> FillRequest:
+    """The prompt at a cursor, for the rest of its line."""
+    before, after = cursor.sides()
+    return FillRequest(
+        context=tuple(file.text for file in plan.files),
+        header=path_comment(cursor.path) + "\n",
+        prefix=planned.ahead(before, typing=typing),
+        suffix=suffix_window(after, planned.budget.suffix * CHARACTERS_PER_TOKEN),
+        max_tokens=min(planned.budget.answer, _LINE_TOKENS),
+    )
 
 
 def _rest_of(then: Cursor, shown: Completion, now: Cursor) -> Completion | None:
@@ -345,22 +292,6 @@ def _rest_of(then: Cursor, shown: Completion, now: Cursor) -> Completion | None:
     if not items or typed + items[0].text != shown.text:
         return None
     return replace(shown, items=items, cached_tokens=shown.prompt_tokens, timings_ms={"total": 0.0})
-
-
-def _good(known: _Planned, index: WorkspaceIndex, path: str, line: int) -> bool:
-    """Whether a plan serves a line: it is being made, or was made for a place near by from what is still true."""
-    if not known.plan.done():
-        return True
-    if known.plan.cancelled() or known.plan.exception() is not None:
-        return False
-    plan = known.plan.result()
-    return abs(line - known.line) <= _PLACE_LINES and index.still_true(path, plan.resolution, plan.chosen)
-
-
-def _result(planned: _Planned | None) -> Plan:
-    if planned is None or not planned.plan.done() or planned.plan.cancelled() or planned.plan.exception() is not None:
-        return Plan()
-    return planned.plan.result()
 
 
 def _language_name(path: str) -> str:

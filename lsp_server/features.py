@@ -12,15 +12,18 @@ from typing import Any
 
 from lsprotocol import types
 
-from repofill.lsp_server.completion import Completion, Plan
+from repofill.lsp_server.completion import Completion
 from repofill.lsp_server.documents import Document, offset_at, position_at
+from repofill.lsp_server.planning import Plan
 from repofill.lsp_server.session import Session
 from repofill.models.engine import EngineUnavailable
 from repofill.models.gguf import ModelFileError
 
 _log = logging.getLogger(__name__)
 
-ACCEPTED, EXPLAIN, REINDEX, STATUS = (f"repofill.{name}" for name in ("accepted", "explain", "reindex", "status"))
+ACCEPTED, CURSOR, EXPLAIN, REINDEX, STATUS = (
+    f"repofill.{name}" for name in ("accepted", "cursor", "explain", "reindex", "status")
+)
 
 
 async def inline_completion(session: Session, params: types.InlineCompletionParams) -> types.InlineCompletionList:
@@ -128,16 +131,25 @@ async def answered(
     return completion
 
 
+def cursor(session: Session, place: dict[str, Any]) -> None:
+    """The cursor rests at `{textDocument, position}`."""
+    session.rests_at(place["textDocument"]["uri"], _position(place))
+
+
+def _position(place: dict[str, Any]) -> types.Position:
+    return types.Position(line=place["position"]["line"], character=place["position"]["character"])
+
+
 async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
     """The prompt plan that would be used at `{textDocument, position}`, and the figures of the last answer."""
-    uri, position = place["textDocument"]["uri"], place["position"]
+    uri = place["textDocument"]["uri"]
     document = session.document(uri)
     plan = Plan()
     index, path = session.locate(uri)
     if document is not None and not index.is_secret(path):
         await session.settled(uri)
-        there = types.Position(line=position["line"], character=position["character"])
-        cursor = session.cursor(path, document, document.text, offset_at(document.text, there, session.encoding))
+        offset = offset_at(document.text, _position(place), session.encoding)
+        cursor = session.cursor(path, document, document.text, offset)
         try:
             plan = await session.completer.plan(index, cursor, session.settings_of(index))
         except (ModelFileError, EngineUnavailable) as error:

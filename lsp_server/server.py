@@ -248,6 +248,10 @@ def _register_answers(server: Server) -> None:
     async def explain(ls: Server, place: dict[str, Any]) -> dict[str, Any]:
         return await features.explain(ls.session, place)
 
+    @server.command(features.CURSOR)
+    def cursor(ls: Server, place: dict[str, Any]) -> None:
+        features.cursor(ls.session, place)
+
     @server.command(features.STATUS)
     def status(ls: Server, *arguments: Any) -> dict[str, Any]:
         return ls.session.status()

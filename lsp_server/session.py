@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -25,11 +26,12 @@ from pygls import uris
 from repofill.context.index import WorkspaceIndex, relative_path
 from repofill.context.store import Store
 from repofill.context.watch import WorkspaceWatcher
-from repofill.lsp_server.completion import Completer, Completion, Cursor
-from repofill.lsp_server.documents import Document, Encoding, edited
+from repofill.lsp_server.completion import Completer, Completion
+from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
 from repofill.lsp_server.log import log_path, log_to_file
 from repofill.lsp_server.memory import keep_what_is_read
 from repofill.lsp_server.notebooks import Notebooks, path_of_cells
+from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.gguf import ModelFileError
@@ -42,6 +44,8 @@ SETTLE_S = 0.3
 
 _IN_USE_S = 10.0
 """A document asked about this recently keeps the model's cache to itself."""
+_WRITING_S = 300.0
+"""Whoever has asked so recently is writing, not reading: where their cursor comes to rest they may go on."""
 
 _FOLDER_THREADS = 2
 
@@ -85,7 +89,8 @@ class Session:
         self._notebooks = Notebooks()
         self._places: dict[str, tuple[WorkspaceIndex, str]] = {}
         self._newest = ""
-        self._asked_at = -_IN_USE_S
+        self._rest: tuple[str, int] = "", 0
+        self._asked_at = -math.inf
         self._folders: dict[Path, Folder] = {}
         self._loose = WorkspaceIndex(Path(os.devnull))
         self._said: set[str] = set()
@@ -266,6 +271,15 @@ class Session:
         index, _ = self.locate(uri)
         await self._in_thread(self._settle_thread, index.settle)
 
+    def rests_at(self, uri: str, position: types.Position) -> None:
+        """The cursor has come to rest at a place of an open document."""
+        document = self._documents.get(uri)
+        if document is not None:
+            self._newest = uri
+            self._rest = uri, offset_at(document.text, position, self.encoding)
+            if time.monotonic() - self._asked_at < _WRITING_S:
+                self.run(self._warm())
+
     def asked(self) -> None:
         """Somebody waits for a suggestion: until that is over nothing else may take the model's cache."""
         self._asked_at = time.monotonic()
@@ -307,21 +321,34 @@ class Session:
 
     def _settle(self, index: WorkspaceIndex) -> None:
         self._settling.pop(index, None)
-        self.run(self._in_thread(self._settle_thread, index.settle))
+        self.run(self._pause(index))
+
+    async def _pause(self, index: WorkspaceIndex) -> None:
+        """Typing pauses: take over what was typed, first in the index and then in the prompt."""
+        await self._in_thread(self._settle_thread, index.settle)
+        try:
+            await self.completer.pause()
+        except (ModelFileError, EngineUnavailable) as error:
+            _log.info("not warmed: %s", error)
 
     async def _warm(self) -> None:
-        """Load the model, and the newest document's context into its cache, before the first keystroke asks for it."""
+        """Load the model, and into its cache the prompt where the cursor is in the newest document, before the first
+        keystroke asks for it."""
         document = self._documents.get(self._newest)
         if document is None:
             return
         index, path = self.locate(document.uri)
         settings = self.settings_of(index)
-        if not settings.suggest.enabled or index.is_secret(path):
+        suggest = settings.suggest
+        if not suggest.enabled or document.language_id in suggest.disabled_languages or index.is_secret(path):
             return
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
             await self.settled(document.uri)
-            await self.completer.warm(index, self.cursor(path, document, document.text, 0), settings)
+            uri, offset = self._rest
+            offset = min(offset, len(document.text)) if uri == document.uri else 0
+            cursor = self.cursor(path, document, document.text, offset)
+            await self.completer.warm(index, cursor, settings)
         except ModelFileError as error:
             self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:

@@ -27,17 +27,18 @@ _STEP = 64
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """Tokens for the other files, for the text before and after the cursor, and for the answer; together they fit the
-    window."""
+    window. While somebody types, the text before the cursor grows to `longest_prefix`."""
 
     context: int
     prefix: int
+    longest_prefix: int
     suffix: int
     answer: int
 
     @property
     def total(self) -> int:
         """Tokens of the window that all of it needs, with the prompt's markers."""
-        return self.context + self.prefix + self.suffix + self.answer + _MARKERS
+        return self.context + self.longest_prefix + self.suffix + self.answer + _MARKERS
 
 
 def budget_for(
@@ -60,10 +61,12 @@ def budget_for(
     answer = min(_ANSWER, window_tokens // 8)
     suffix = min(suffix or ahead // 4, window_tokens // 4)
     prefix = min(prefix or ahead, window_tokens // 2)
+    longest = min(prefix + prefix // 2, window_tokens // 2)
     wanted = context or _in_time(others, _CONTEXT_S * tokens_per_s, _LEAST_CONTEXT)
     return Budget(
-        context=max(0, min(wanted, window_tokens - prefix - suffix - answer - _MARKERS)),
+        context=max(0, min(wanted, window_tokens - longest - suffix - answer - _MARKERS)),
         prefix=prefix,
+        longest_prefix=longest,
         suffix=suffix,
         answer=answer,
     )

@@ -85,21 +85,20 @@ def test_typing_leaves_the_plan_alone_until_it_settles(tmp_path: Path) -> None:
     ("path", "text", "true"),
     [
         ("utils.py", README["utils.py"] + "\nLIMIT = 3\n", False),
-        ("main.py", "import utils\n", False),
+        ("main.py", "import utils\n", True),
         ("main.py", README["main.py"] + "print(1)\n", True),
         ("other.py", "import main\n", True),
     ],
 )
 def test_a_plan_is_true_until_what_it_shows_changes(tmp_path: Path, path: str, text: str, true: bool) -> None:
-    """Or until the imports lead elsewhere; then it must be made anew."""
     write(tmp_path, README)
     index = built(tmp_path)
-    plan, resolution = index.plan("main.py", README["main.py"], "", 10_000), index.resolution("main.py")
+    plan = index.plan("main.py", README["main.py"], "", 10_000)
     assert plan
-    assert index.still_true("main.py", resolution, plan)
+    assert index.still_true(plan)
     write(tmp_path, {path: text})
     index.refresh([path])
-    assert index.still_true("main.py", resolution, plan) == true
+    assert index.still_true(plan) == true
 
 
 def test_a_plan_keeps_no_file_of_itself(tmp_path: Path) -> None:

@@ -359,6 +359,25 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
     assert max(evaluated) > 0  # of some nothing is, while what is shown is being typed
 
 
+async def test_where_the_cursor_rests_little_is_left_to_evaluate(shared: Editor) -> None:
+    text = "".join(f"row_{number} = {number}\n" for number in range(200))
+    place = text.index("row_150") - 1
+    evaluated = []
+    for path, rests in (("rows.py", False), ("rest.py", True)):
+        shared.open(path, text)
+        await shared.inline(path, 600)
+        if rests:
+            there = shared.place(path, place)
+            position = {"line": there.line, "character": there.character}
+            await shared.command("repofill.cursor", {"textDocument": {"uri": shared.uri(path)}, "position": position})
+            await asyncio.sleep(2)
+        await shared.inline(path, place)
+        last = (await shared.explain(path))["last"]
+        evaluated.append(last["prompt_tokens"] - last["cached_tokens"])
+    assert evaluated[0] > 100
+    assert evaluated[1] < 30
+
+
 # Which documents
 
 

@@ -200,7 +200,8 @@ def test_maybe_only_a_blank_line_is_wanted(score: tuple[float, int] | None, lang
 def test_budgets_fit_the_window(window: int, size: int, wanted: int, speed: float) -> None:
     """Context, prefix, suffix and answer never exceed the window, whatever is asked for and however slow it is."""
     budget = budget_for(window, size, speed, context=wanted, prefix=wanted, suffix=wanted)
-    parts = (budget.context, budget.prefix, budget.suffix, budget.answer)
+    parts = (budget.context, budget.longest_prefix, budget.suffix, budget.answer)
+    assert budget.prefix <= budget.longest_prefix
     assert min(parts) >= 0
     assert sum(parts) <= window
 

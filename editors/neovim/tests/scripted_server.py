@@ -50,7 +50,7 @@ class Server:
                 "positionEncoding": "utf-16",
                 "textDocumentSync": {"openClose": True, "change": 1},
                 "inlineCompletionProvider": {},
-                "executeCommandProvider": {"commands": ["repofill.status", "repofill.accepted"]},
+                "executeCommandProvider": {"commands": ["repofill.status", "repofill.accepted", "repofill.cursor"]},
             }
             self.write({"id": id, "result": {"capabilities": capabilities}})
         elif method == "textDocument/didOpen":
@@ -64,7 +64,7 @@ class Server:
         elif method == "textDocument/inlineCompletion":
             self.running[id] = asyncio.get_running_loop().create_task(self.answer(id, params))
         elif method == "workspace/executeCommand":
-            self.note("command", name=params["command"])
+            self.note("command", name=params["command"], arguments=params.get("arguments"))
             engine = {"state": "ready", "reason": "", "pid": 1}
             status = {"ready": True, "engine": engine, "folders": [], "accepted": 0, "model": "scripted"}
             self.write({"id": id, "result": status if params["command"] == "repofill.status" else None})

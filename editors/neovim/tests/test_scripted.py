@@ -76,6 +76,25 @@ def edit(start: Start, script: Script, tmp_path: Path) -> Edit:
     return begin
 
 
+def test_the_server_is_told_where_the_cursor_rests(edit: Edit, script: Script) -> None:
+    """In normal mode, and once for many movements; what is typed is asked about anyway."""
+    nvim = edit("one\nt\u00e9o two\nthree")
+    nvim.press("x<Esc>")
+    for keys in ("gg", "j", "$"):
+        nvim.press(keys)
+
+    def rested() -> list[dict[str, int]]:
+        return [
+            note["arguments"][0]["position"] for note in script.noted("command") if note["name"] == "repofill.cursor"
+        ]
+
+    nvim.until(lambda: rested()[-1:] == [{"line": 1, "character": 6}], "where the cursor rests")
+    assert len(rested()) <= 2
+    nvim.press("ihello")
+    time.sleep(0.5)
+    assert rested()[-1] == {"line": 1, "character": 6}
+
+
 def test_typing_fast_cancels(edit: Edit, script: Script) -> None:
     """A superseded request is cancelled; at the end the one answer counts that belongs to the text."""
     script.set(**{"continue": "alphabet soup"}, delay_ms=[150, 150])

@@ -15,6 +15,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   context.subscriptions.push(offered, started, new StatusItem(started), ...registerCommands(context, started, offered, opened));
   context.subscriptions.push(
     vscode.window.onDidChangeWindowState(() => void started.follow()),
+    vscode.window.onDidChangeActiveTextEditor((editor) => {
+      started.moved(editor);
+    }),
+    vscode.window.onDidChangeTextEditorSelection(({ kind, textEditor }) => {
+      started.moved(kind === vscode.TextEditorSelectionChangeKind.Keyboard ? undefined : textEditor); // which means typing
+    }),
     vscode.workspace.onDidChangeWorkspaceFolders(() => {
       started.refreshSoon();
     }),

@@ -28,6 +28,8 @@ const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 3000;
 const REFRESH_MS = 500;
 const IDLE_REFRESH_MS = 3000;
+/** A cursor that has not moved for so long rests. */
+const REST_MS = 250;
 /** Tells the server that suggestions may take the place of brackets and quotes that end the line: VS Code writes them by
  * itself, and shows such a suggestion around them. */
 const OVER_CLOSERS: StaticFeature = {
@@ -40,12 +42,17 @@ const OVER_CLOSERS: StaticFeature = {
 };
 const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
 
+interface Place {
+  readonly document: vscode.TextDocument;
+  readonly position: vscode.Position;
+}
+
 /** The language server's process and the client that speaks to it: found, started, watched, started again. */
 export class Server implements vscode.Disposable {
   /** Ends the server, if it runs, and starts it. */
   readonly restart = coalesced(() => this.startAnew());
   /** Where the last suggestion was asked for. */
-  lastPlace: { readonly document: vscode.TextDocument; readonly position: vscode.Position } | undefined;
+  lastPlace: Place | undefined;
 
   private readonly changed = new vscode.EventEmitter<Life>();
   readonly onDidChange = this.changed.event;
@@ -57,6 +64,7 @@ export class Server implements vscode.Disposable {
   private readonly crashes = new Crashes();
   private restartTimer: NodeJS.Timeout | undefined;
   private refreshTimer: NodeJS.Timeout | undefined;
+  private restTimer: NodeJS.Timeout | undefined;
   private readonly late = new LateAnswers<Answer>(
     (answer) => itemsOf(answer).length > 0,
     (place) => void showLateAnswer(place),
@@ -104,10 +112,26 @@ export class Server implements vscode.Disposable {
     if (client === undefined || lastPlace === undefined) {
       return undefined;
     }
-    const { line, character } = lastPlace.position;
-    const textDocument = client.code2ProtocolConverter.asTextDocumentIdentifier(lastPlace.document);
-    const place = { textDocument, position: { line, character } };
-    return (await this.execute(client, "repofill.explain", place)) as Explanation;
+    return (await this.execute(client, "repofill.explain", cursorOf(client, lastPlace))) as Explanation;
+  }
+
+  /** The cursor moved in an editor, not by typing: if it comes to rest there, the server reads ahead. */
+  moved(editor: vscode.TextEditor | undefined): void {
+    clearTimeout(this.restTimer);
+    if (editor !== undefined) {
+      this.restTimer = setTimeout(() => {
+        this.rests(editor);
+      }, REST_MS);
+    }
+  }
+
+  private rests({ document, selection }: vscode.TextEditor): void {
+    const client = this.client;
+    if (client?.isRunning() === true && vscode.languages.match(DOCUMENTS, document) > 0) {
+      this.execute(client, "repofill.cursor", cursorOf(client, { document, position: selection.active })).catch((error: unknown) => {
+        this.log.debug(`Nothing is read ahead: ${String(error)}`);
+      });
+    }
   }
 
   /** Settings changed: the server asks for them. */
@@ -133,6 +157,7 @@ export class Server implements vscode.Disposable {
   private async stop(): Promise<void> {
     clearTimeout(this.restartTimer);
     clearTimeout(this.refreshTimer);
+    clearTimeout(this.restTimer);
     this.refreshTimer = undefined;
     this.late.cancel();
     const { client, process } = this;
@@ -363,6 +388,11 @@ async function exited(process: ChildProcess | undefined): Promise<void> {
   if (process?.exitCode === null && process.signalCode === null) {
     await once(process, "exit");
   }
+}
+
+/** A place as the server's commands take it. */
+function cursorOf(client: LanguageClient, { document, position: { line, character } }: Place): object {
+  return { textDocument: client.code2ProtocolConverter.asTextDocumentIdentifier(document), position: { line, character } };
 }
 
 function itemsOf(answer: Answer): readonly vscode.InlineCompletionItem[] {

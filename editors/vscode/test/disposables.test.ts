@@ -16,6 +16,7 @@ import {
   live,
   Position,
   StatusBarItem,
+  TextEditorSelectionChangeKind,
   Uri,
   type Registration,
 } from "./vscode";
@@ -180,6 +181,31 @@ function tests(): void {
     await activate(context);
     await shows(/1 ms/);
     await shows(/2 ms/, "workspace.onDidChangeWorkspaceFolders");
+    await end();
+  });
+
+  test("the server is told where the cursor comes to rest, but not while somebody types", async () => {
+    install();
+    await activate(context);
+    const moved = (line: number, kind: TextEditorSelectionChangeKind): void => {
+      const textEditor = { document: { uri: Uri.file("/a.py") }, selection: { active: new Position(line, 4) } };
+      (registered("window.onDidChangeTextEditorSelection of activate").args[0] as (value: unknown) => void)({ kind, textEditor });
+    };
+    const item = registered("window.createStatusBarItem");
+    assert.ok(item instanceof StatusBarItem);
+    const rest = async (): Promise<string> => {
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      const before = item.text;
+      (registered("workspace.onDidChangeWorkspaceFolders of activate").args[0] as () => void)();
+      await until(() => item.text !== before);
+      return /"line":\d+/.exec(item.tooltip)?.[0] ?? "";
+    };
+    moved(1, TextEditorSelectionChangeKind.Mouse);
+    moved(2, TextEditorSelectionChangeKind.Mouse);
+    assert.equal(await rest(), '"line":2');
+    moved(3, TextEditorSelectionChangeKind.Mouse);
+    moved(4, TextEditorSelectionChangeKind.Keyboard);
+    assert.equal(await rest(), '"line":2');
     await end();
   });
 

@@ -90,6 +90,7 @@ function maker(): string {
 
 export class StatusBarItem extends Registration {
   text = "";
+  tooltip = "";
   readonly show = (): void => undefined;
 }
 
@@ -152,6 +153,10 @@ export enum ProgressLocation {
 }
 export enum StatusBarAlignment {
   Right = 2,
+}
+export enum TextEditorSelectionChangeKind {
+  Keyboard = 1,
+  Mouse = 2,
 }
 export enum ViewColumn {
   Beside = -2,

@@ -7,6 +7,7 @@ local M = {}
 
 local CRASHES, CRASHES_WITHIN_S, RESTART_AFTER_MS = 3, 60, 500
 local SIGTERM = 15
+local REST_MS = 250
 M.BROKEN = "the server cannot be started (:checkhealth repofill)"
 local INSTALL = "`%s` cannot be run (:help repofill-install)" -- no longer than a line
 
@@ -372,9 +373,28 @@ function M.restart()
   M.attach_all()
 end
 
---- Calls back when the server has loaded its model or read a project, and tells it of projects that were left.
+local resting = assert(vim.uv.new_timer())
+
+--- Where the cursor comes to rest insert mode may begin: the server reads ahead there.
+local function moved()
+  resting:start(
+    REST_MS,
+    0,
+    vim.schedule_wrap(function()
+      local bufnr = vim.api.nvim_get_current_buf()
+      if vim.api.nvim_get_mode().mode == "n" and config.enabled(bufnr) then
+        local row, col = unpack(vim.api.nvim_win_get_cursor(0))
+        M.execute(bufnr, "repofill.cursor", { M.position(bufnr, row - 1, col) })
+      end
+    end)
+  )
+end
+
+--- Calls back when the server has loaded its model or read a project, and tells it of projects that were left and of
+--- where the cursor rests.
 ---@param group integer an autocommand group
 function M.watch(group)
+  vim.api.nvim_create_autocmd("CursorMoved", { group = group, callback = moved })
   vim.api.nvim_create_autocmd("LspProgress", {
     group = group,
     callback = function(event)
