@@ -159,14 +159,15 @@ class Completer:
     async def plan(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> Plan:
         """The other files that the prompt at `cursor` shows."""
         await self._engine.ready()  # how many are worth their time is known then
-        model = await self._engine.describe()
-        return await asyncio.shield(self._planned(index, cursor, self._budget(model, settings)))
+        if self._engine.state == "failed":
+            raise EngineUnavailable(self._engine.reason)
+        return await asyncio.shield(self._planned(index, cursor, self._budget(self._engine.model, settings)))
 
     async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
         """Bring the other files of the prompt at `cursor` into the cache, so that the first keystroke finds them
         there."""
         plan = await self.plan(index, cursor, settings)
-        behind_suffix = (await self._engine.describe()).fim.context_inside  # nothing known yet begins its prompts
+        behind_suffix = self._engine.model.fim.context_inside  # nothing known yet begins its prompts
         context = () if behind_suffix else tuple(file.text for file in plan.files)
         await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 
@@ -233,7 +234,7 @@ class Completer:
 
         clock.enter("plan")
         await self._engine.ready(max(deadline_s - clock.total_s(), 0))  # how much is worth its time is known then
-        model = await self._engine.describe()
+        model = self._engine.model
         copies = by_promise(distinct, place, language, model.name)
         budget = self._budget(model, settings)
         planning = self._planned(index, cursor, budget)

@@ -1,5 +1,6 @@
 """The engine: the one door to a model for everything that runs in the editor's server. Starts the model process on
-first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP.
+first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP. The
+model's file is read by that process alone: its disk may be slow, or dead.
 
 States: "idle" (not used yet, or not for long), "starting", "ready", "crashed" (waiting to start again), "failed" (the
 model cannot be used; `reason` says what to do, and a changed file, or after a while a server, is tried again),
@@ -15,19 +16,20 @@ import itertools
 import logging
 import math
 import os
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from repofill.models.child import Child
-from repofill.models.fim import FimFormat
-from repofill.models.gguf import ModelDescription, ModelFileError, read_description
+from repofill.models.gguf import ModelDescription, ModelFileError, undescribed
 from repofill.models.protocol import (
     Cancel,
     Count,
     Counted,
+    Described,
     EngineOptions,
     Failed,
     Fill,
@@ -53,10 +55,13 @@ _SERVER_CHANGES_S = 30.0
 
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
-_UNKNOWN_WINDOW = 4096
-_UNKNOWN_FORMAT = FimFormat(family="unknown", template=("prefix", "suffix"), stop_ids=frozenset())
+_LOOK_S = 1.0
+"""For finding out whether a file has changed."""
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
+
+
+_Signature = tuple[int, int]
 
 
 class EngineUnavailable(Exception):
@@ -88,8 +93,9 @@ class Engine:
         self._late: set[asyncio.Task[Filled | Counted | None]] = set()
         self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
         self._counts: OrderedDict[bytes, int] = OrderedDict()
-        self._description: tuple[tuple[int, int], ModelDescription] | None = None
-        self._failed_file: tuple[int, int] = (0, 0)
+        self._model = undescribed(self._address or self._path.stem, served=self._address)
+        self._looking: asyncio.Future[_Signature] | None = None
+        self._failed_file: _Signature | None = None
         self._child: Child | None = None
         self._supervisors: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -112,6 +118,11 @@ class Engine:
         return self._child.pid if self._child else None
 
     @property
+    def model(self) -> ModelDescription:
+        """What is known of the model by now: its name, and once there was a process, what that read or was told."""
+        return self._model
+
+    @property
     def tokens_per_s(self) -> float:
         """Tokens of a prompt that the model evaluates in a second, as measured when it was loaded; infinite before."""
         return math.inf if self._ready is None else self._ready.tokens_per_s
@@ -122,22 +133,11 @@ class Engine:
 
     async def ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
-        self._start()
-        if not self._settled.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._settled.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._start()
+                await self._settled.wait()
         return self._state == "ready"
-
-    async def describe(self) -> ModelDescription:
-        """What the model file says, without loading it; what a server said of its model, if it has. Raises
-        ModelFileError."""
-        if self._address:
-            return _served(self._address, self._ready)
-        signature = self._signature()
-        if self._description is None or self._description[0] != signature:
-            self._description = signature, await asyncio.to_thread(read_description, self._path)
-        return self._description[1]
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text. Raises EngineUnavailable."""
@@ -246,8 +246,10 @@ class Engine:
             self._enter("idle")
             self._child.dismiss()
 
-    def _start(self) -> None:
-        if self._state == "idle" or (self._state == "failed" and self._signature() != self._failed_file):
+    async def _start(self) -> None:
+        """Begin, unless it has been or there is no hope."""
+        changed = self._state == "failed" and await self._has_changed()
+        if self._state == "idle" or (self._state == "failed" and changed):
             self._enter("starting")
             supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
             self._supervisors.add(supervisor)
@@ -261,7 +263,7 @@ class Engine:
         """Keeps a model process running until the model turns out to be unusable."""
         while True:
             self._enter("starting")
-            signature = self._signature()
+            looking = self._look()
             self._counts.clear()
             self._child = child = await Child.start()
             how = ""
@@ -276,7 +278,7 @@ class Engine:
             if failure is None and self._state == "starting":
                 failure = Failed(reason=self._start_failure(how, child.last_line))
             if failure is not None and not failure.passing:
-                self._failed_file = signature
+                self._failed_file = looking.result() if looking.done() else None
                 self._enter("failed", failure.reason)
                 return
             why = f"the model process ended ({how})" if failure is None else failure.reason
@@ -290,6 +292,8 @@ class Engine:
         try:
             while (message := await child.receive()) is not None:
                 match message:
+                    case Described():
+                        self._model = message.model
                     case Ready():
                         self._ready = message
                         _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
@@ -340,7 +344,19 @@ class Engine:
         else:
             self._settled.set()
 
-    def _signature(self) -> tuple[int, int]:
+    async def _has_changed(self) -> bool:
+        """Whether the file is another than the one that failed; not as long as nobody knows."""
+        looking = self._look()
+        await asyncio.wait({looking}, timeout=_LOOK_S)
+        return looking.done() and looking.result() != self._failed_file
+
+    def _look(self) -> asyncio.Future[_Signature]:
+        """The signature of the file as it is now. One look at a time: on a dead disk it takes for ever."""
+        if self._looking is None or self._looking.done():
+            self._looking = _beside(self._signature)
+        return self._looking
+
+    def _signature(self) -> _Signature:
         """Changes when the file does; of a server nobody knows."""
         if self._address:
             return int(time.monotonic() / _SERVER_CHANGES_S), 0
@@ -351,24 +367,18 @@ class Engine:
         return status.st_mtime_ns, status.st_size
 
 
-def _served(address: str, ready: Ready | None) -> ModelDescription:
-    """What is known of the model of a server, of which it may have said nothing yet."""
-    return ModelDescription(
-        path=Path(),
-        name=ready.name if ready else address,
-        architecture="",
-        parameters=0,
-        size_bytes=ready.size_bytes if ready else 0,
-        quantisation="",
-        context_window=ready.n_ctx if ready else _UNKNOWN_WINDOW,
-        vocabulary_size=0,
-        fim=ready.fim if ready and ready.fim else _UNKNOWN_FORMAT,
-        bos_id=None,
-        eos_id=None,
-        eot_id=None,
-        add_bos=False,
-        served=address,
-    )
+def _beside(work: Callable[[], _Signature]) -> asyncio.Future[_Signature]:
+    """The result of `work`, which may hang, in a thread that nobody waits for at the end."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[_Signature] = loop.create_future()
+
+    def run() -> None:
+        found = work()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(result.set_result, found)
+
+    threading.Thread(target=run, name="look", daemon=True).start()
+    return result
 
 
 def _chunks(texts: dict[bytes, str]) -> Iterator[list[bytes]]:

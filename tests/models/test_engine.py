@@ -20,8 +20,8 @@ import pytest
 from repofill.models import protocol
 from repofill.models.child import Child
 from repofill.models.engine import Engine, EngineUnavailable
-from repofill.models.gguf import ModelFileError
-from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello, Ready
+from repofill.models.gguf import read_description
+from repofill.models.protocol import Cancel, Described, EngineOptions, Fill, FillRequest, Hello, Ready
 
 pytestmark = pytest.mark.filterwarnings("error")  # a leaked pipe or a forgotten task is a failure
 
@@ -85,10 +85,10 @@ def slow_model(make_gguf):
 async def test_an_engine_answers(random_model):
     async with running(random_model) as engine:
         assert (engine.state, engine.process_id, engine.tokens_per_s) == ("idle", None, math.inf)
-        assert (await engine.describe()).fim.layout == "spm"
-        assert engine.state == "idle", "a description needs no process"
+        assert (engine.model.name, engine.model.size_bytes) == ("tiny", 0), "its name alone"
         answer = await engine.fill(request(candidates=("urn x", "")))
         assert answer.text
+        assert engine.model == read_description(random_model)
         assert len(answer.scores) == 2
         assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode"}
         assert (engine.state, engine.reason) == ("ready", "")
@@ -408,7 +408,8 @@ async def test_one_process_serves_several_clients(slow_model):
         }
 
     worker.stdin.write(protocol.encode(Hello(client="a", model=str(slow_model), options=options)))
-    loaded = await protocol.receive_message(worker.stdout)
+    described, loaded = [await protocol.receive_message(worker.stdout) for _ in range(2)]
+    assert described == Described(model=read_description(slow_model))
     assert (loaded.n_ctx, math.isfinite(loaded.tokens_per_s)) == (SLOW_WINDOW, True)
     answers = await ask(
         Fill(client="a", id=1, request=long_request()),
@@ -465,8 +466,6 @@ async def test_files_that_are_no_models(random_model, tmp_path):
         await check_failed(tmp_path / name, reasons[name])
     await check_failed(tmp_path / "missing.gguf", "no such file")
     await check_failed(tmp_path, "folder")
-    with pytest.raises(ModelFileError):
-        await Engine(tmp_path / "missing.gguf").describe()
 
 
 @pytest.mark.parametrize(
@@ -518,4 +517,4 @@ async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
         assert engine.state == "failed"
         path.write_bytes(random_model.read_bytes())
         assert await engine.fill(request()) is not None
-        assert (await engine.describe()).name == "tiny"
+        assert engine.model.fim.layout == "spm"
