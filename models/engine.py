@@ -53,6 +53,9 @@ killed: what it has begun it finishes, 64 tokens as a rule."""
 _SERVER_CHANGES_S = 30.0
 """A server that cannot be used may have another model as long after that."""
 
+_LOAD_S, _LOAD_S_PER_GB = 120.0, 180.0
+"""A model that takes longer to load is given up: a slow disk reads 6 MB in a second."""
+
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
 _LOOK_S = 1.0
@@ -130,6 +133,11 @@ class Engine:
     @property
     def _patience_s(self) -> float:
         return max(_HUNG_AFTER_S, _FINISHED_TOKENS / self.tokens_per_s)
+
+    @property
+    def _load_s(self) -> float:
+        """How long loading may take; of a server the process itself knows when to give up."""
+        return math.inf if self._address else _LOAD_S + self._model.size_bytes / 1e9 * _LOAD_S_PER_GB
 
     async def ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
@@ -290,23 +298,30 @@ class Engine:
         """Hands out the child's answers until it goes, or says why it cannot use the model."""
         child.send(Hello(client=self._client, model=self._address or str(self._path), options=self._options))
         try:
-            while (message := await child.receive()) is not None:
-                match message:
-                    case Described():
-                        self._model = message.model
-                    case Ready():
-                        self._ready = message
-                        _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
-                        self._enter("ready")
-                        self._rest_later()
-                    case Failed():
-                        return message
-                    case Filled() | Counted():
-                        answer = self._pending.get(message.id)
-                        if answer is not None and not answer.done():
-                            answer.set_result(message)
-                    case _:
-                        raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
+            async with asyncio.timeout(self._load_s) as loading:
+                while (message := await child.receive()) is not None:
+                    match message:
+                        case Described():
+                            self._model = message.model
+                            loading.reschedule(asyncio.get_running_loop().time() + self._load_s)
+                        case Ready():
+                            loading.reschedule(None)
+                            self._ready = message
+                            _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
+                            self._enter("ready")
+                            self._rest_later()
+                        case Failed():
+                            return message
+                        case Filled() | Counted():
+                            answer = self._pending.get(message.id)
+                            if answer is not None and not answer.done():
+                                answer.set_result(message)
+                        case _:
+                            raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
+        except TimeoutError:
+            child.kill()
+            reason = f"it was not loaded within {self._load_s / 60:.0f} minutes; copy it to a faster disk"
+            return Failed(reason=str(ModelFileError(self._path, f"{reason}, or choose a smaller one")))
         except ProtocolError:
             _log.exception("the model process does not speak the protocol and is ended")
             child.kill()

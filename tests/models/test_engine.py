@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -507,6 +508,63 @@ async def test_a_file_cut_while_in_use(random_model, tmp_path):
         assert await engine.fill(request("other")) is None
         await until(lambda: engine.state == "failed")
         assert "truncated" in engine.reason
+
+
+async def test_a_process_that_hangs_while_it_loads_is_ended(dead_mount, monkeypatch):
+    """The user sees one line."""
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
+    async with running(dead_mount.file) as engine:
+        assert not await asyncio.wait_for(engine.ready(), 15.0)
+        assert (engine.state, engine.process_id) == ("failed", None)
+        assert "it was not loaded within 0 minutes; copy it to a faster disk" in engine.reason
+
+
+@pytest.mark.parametrize(("left_s", "state"), [(0.01, "failed"), (60.0, "ready")])
+async def test_how_long_loading_may_take_depends_on_the_size(slow_model, monkeypatch, left_s, state):
+    """Once that is known."""
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 20.0)
+    monkeypatch.setattr("repofill.models.engine._LOAD_S_PER_GB", (left_s - 20.0) * 1e9 / slow_model.stat().st_size)
+    async with running(slow_model) as engine:
+        await asyncio.wait_for(engine.ready(), 60.0)
+        assert engine.state == state
+
+
+async def test_a_dead_mount_that_is_back(random_model, dead_mount, monkeypatch):
+    """As long as it does not answer, a request is answered in time all the same."""
+    back, stat = threading.Event(), Path.stat
+
+    def late(path, **options):
+        if path == dead_mount.file:
+            back.wait(30.0)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", late)
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
+    async with running(dead_mount.file) as engine:
+        assert not await engine.ready()
+        for _ in range(2):
+            started = time.monotonic()
+            assert await engine.fill(request(deadline_s=0.2)) is None
+            assert time.monotonic() - started < 5.0
+            assert engine.state == "failed"
+        dead_mount.file.write_bytes(random_model.read_bytes())
+        dead_mount.revive()
+        back.set()
+        monkeypatch.setattr("repofill.models.engine._LOAD_S", 60.0)
+        assert await engine.fill(request()) is not None
+
+
+async def test_closing_does_not_wait_for_a_process_that_the_system_cannot_end(random_model, monkeypatch):
+    """As where it waits for a dead disk."""
+    async with running(random_model) as engine:
+        await engine.ready()
+        child = engine._child
+        await stop(child.pid)
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "kill", lambda self: None)
+            await asyncio.wait_for(engine.close(), 20.0)
+        child.kill()
+        await child._process.wait()
 
 
 async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
