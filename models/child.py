@@ -84,7 +84,7 @@ class Child:
                 self.kill()
                 if not await self._ends():
                     self._logging.cancel()
-                    return "it cannot be ended"
+                    return "left to the system"
         except asyncio.CancelledError:
             self.kill()
             raise

@@ -50,6 +50,11 @@ _FINISHED_TOKENS = 192
 """A process that is this late with an answer, and could have evaluated so many tokens meanwhile, is taken for hung and
 killed: what it has begun it finishes, 64 tokens as a rule."""
 
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM"})
+_MOST_KILLS = 4
+"""So often a process is killed from outside while it loads before the model is given up: memory may be short for a
+moment only."""
+
 _SERVER_CHANGES_S = 30.0
 """A server that cannot be used may have another model as long after that."""
 
@@ -269,6 +274,7 @@ class Engine:
 
     async def _supervise(self) -> None:
         """Keeps a model process running until the model turns out to be unusable."""
+        kills = 0
         while True:
             self._enter("starting")
             looking = self._look()
@@ -283,8 +289,12 @@ class Engine:
                 self._give_up_pending()
             if child.is_dismissed or self._state == "closed":
                 return
-            if failure is None and self._state == "starting":
-                failure = Failed(reason=self._start_failure(how, child.last_line))
+            if self._state != "starting":
+                kills = 0
+            elif failure is None:
+                kills += how in _FROM_OUTSIDE
+                passing = how in _FROM_OUTSIDE and kills < _MOST_KILLS
+                failure = Failed(reason=self._start_failure(how, child.last_line), passing=passing)
             if failure is not None and not failure.passing:
                 self._failed_file = looking.result() if looking.done() else None
                 self._enter("failed", failure.reason)
@@ -325,17 +335,18 @@ class Engine:
         except ProtocolError:
             _log.exception("the model process does not speak the protocol and is ended")
             child.kill()
+            return Failed(reason="the model process does not speak the protocol", passing=True)
         return None
 
     def _start_failure(self, how: str, last_line: str) -> str:
         """Why a process ended before it was ready, in one line."""
         if how.startswith("exit code"):
             return f"the model process cannot start ({last_line or how}); reinstall repofill"
-        return str(
-            ModelFileError(
-                self._path, f"llama.cpp crashed while loading it ({how}); download it again or choose a smaller one"
-            )
-        )
+        why = f"llama.cpp crashed while loading it ({how}); download it again or choose a smaller one"
+        if how in _FROM_OUTSIDE:
+            why = f"its process was killed while loading it ({how}), as happens when memory is short; make room and"
+            why += " restart the editor, or choose a smaller one"
+        return str(ModelFileError(self._address or self._path, why))
 
     def _supervisor_done(self, task: asyncio.Task[None]) -> None:
         self._supervisors.discard(task)

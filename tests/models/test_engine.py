@@ -510,6 +510,39 @@ async def test_a_file_cut_while_in_use(random_model, tmp_path):
         assert "truncated" in engine.reason
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_process_killed_while_it_loads_is_replaced(random_model, dead_mount, number):
+    async with running(dead_mount.file) as engine:
+        loading = asyncio.create_task(engine.ready())
+        await until(lambda: engine.process_id)
+        os.kill(engine.process_id, number)
+        assert not await loading
+        assert engine.state == "crashed"
+        assert f"was killed while loading it ({number.name}), as happens when memory is short" in engine.reason
+        dead_mount.file.write_bytes(random_model.read_bytes())
+        dead_mount.revive()
+        await until(lambda: engine.state == "ready")
+        assert await engine.fill(request()) is not None
+
+
+async def test_a_process_killed_whenever_it_loads_is_given_up(dead_mount):
+    """After a few times, with one line."""
+    killed = set()
+    async with running(dead_mount.file) as engine:
+        loading = asyncio.create_task(engine.ready())
+        while engine.state != "failed":
+            if engine.process_id not in {None, *killed}:
+                killed.add(engine.process_id)
+                os.kill(engine.process_id, signal.SIGKILL)
+            await asyncio.sleep(0.01)
+        assert not await loading
+        assert len(killed) == 4
+        assert engine.reason.startswith(f"{dead_mount.file}: its process was killed while loading it (SIGKILL)")
+        assert engine.reason.endswith("make room and restart the editor, or choose a smaller one")
+        assert not await engine.ready()
+        assert (engine.state, engine.process_id) == ("failed", None)
+
+
 async def test_a_process_that_hangs_while_it_loads_is_ended(dead_mount, monkeypatch):
     """The user sees one line."""
     monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
