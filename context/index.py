@@ -299,6 +299,7 @@ class WorkspaceIndex:
         stamps = dict(self._stamps())
         if self._stopped:
             return  # before everything was looked at
+        self._store.open()  # which may take long: ahead of the lock that others wait for
         with self._writing:
             if is_new := not self._on_disk:
                 known = self._store.known()

@@ -122,35 +122,43 @@ class Row(NamedTuple):
 
 
 class Store:
-    """See the module. Thread-safe. `path` None: a database of this process alone, gone with it. `rebuilt` says that
-    what was found at `path` could not be used."""
+    """See the module. Thread-safe. `path` None: a database of this process alone, gone with it. `tidies`: what lies
+    beside it unused for long is removed. `rebuilt` says that what was found at `path` could not be used.
 
-    def __init__(self, path: Path | None = None) -> None:
+    Nothing touches the disk before `open`, or what is asked first: it may be slow, and another server busy with it."""
+
+    def __init__(self, path: Path | None = None, *, tidies: bool = False) -> None:
         self.rebuilt = False
         self._path = path
+        self._tidies = tidies
         self._lock = Lock()
-        try:
-            self._database = self._opened()
-        except (sqlite3.DatabaseError, OSError) as error:
-            _log.warning("the index at %s is made anew: %s", path, error)
-            self.rebuilt = True
-            if _is_busy(error):
-                self._path = None  # another server works with it
-            self._database = self._anew()
+        self._database: sqlite3.Connection | None = None
 
     @classmethod
     def of_workspace(cls, root: Path) -> Store:
         """The database that is kept for a workspace folder, in the user's cache directory."""
-        folder = user_cache_path("repofill") / "workspaces"
-        path = folder / f"{root.name or 'root'}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.db"
-        with suppress(OSError):
-            for old in folder.glob("*.db"):
-                if old != path and time.time() - old.stat().st_mtime > _FORGOTTEN_S:
-                    _remove(old)
-        store = cls(path)
-        with suppress(OSError):
-            os.utime(path)  # in use
-        return store
+        name = f"{root.name or 'root'}-{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.db"
+        return cls(user_cache_path("repofill") / "workspaces" / name, tidies=True)
+
+    def open(self) -> None:
+        """Opens the database unless it is open."""
+        with self._lock:
+            self._connection()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._database is None:
+            path = self._path
+            try:
+                self._database = self._opened()
+            except (sqlite3.DatabaseError, OSError) as error:
+                _log.warning("the index at %s is made anew: %s", path, error)
+                self.rebuilt = True
+                if _is_busy(error):
+                    self._path = None  # another server works with it
+                self._database = self._anew()
+            if path is not None and self._tidies:
+                _tidy(path)
+        return self._database
 
     def _opened(self) -> sqlite3.Connection:
         if self._path is not None:
@@ -247,17 +255,18 @@ class Store:
 
     def _try(self, work: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
         with self._lock:
+            database = self._connection()
             try:
-                return work(self._database)
+                return work(database)
             except sqlite3.Error as error:
                 _log.warning("the index at %s failed: %s", self._path, error)
                 if type(error) is not sqlite3.DatabaseError:  # whatever has a class of its own may pass
                     return otherwise
             self.rebuilt = True  # the file is damaged
-            self._database.close()
-            self._database = self._anew()
+            database.close()
+            self._database = database = self._anew()
             try:
-                return work(self._database)
+                return work(database)
             except sqlite3.Error as error:
                 _log.warning("the new index at %s failed: %s", self._path, error)
                 return otherwise
@@ -265,7 +274,18 @@ class Store:
     def close(self) -> None:
         """For good."""
         with self._lock:
-            self._database.close()
+            if self._database is not None:
+                self._database.close()
+
+
+def _tidy(path: Path) -> None:
+    """Say that a database is in use, and remove those beside it that have not been for long."""
+    with suppress(OSError):
+        os.utime(path)
+    with suppress(OSError):
+        for old in path.parent.glob("*.db"):
+            if old != path and time.time() - old.stat().st_mtime > _FORGOTTEN_S:
+                _remove(old)
 
 
 def _remove(path: Path) -> None:

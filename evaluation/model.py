@@ -141,11 +141,10 @@ async def speed(engine: Engine) -> Figures:
         evaluated = answer.prompt_tokens - answer.cached_tokens
         prefill = max(prefill, evaluated / answer.timings_ms["prefill"] * 1000)
         decode = max(decode, len(answer.steps) / max(answer.timings_ms["decode"], 1e-3) * 1000)
-    description = await engine.describe()
     return {
         "prefill, tokens/s": prefill,
         "decode, tokens/s": decode,
-        "file, MB": description.size_bytes / 1e6,
+        "file, MB": engine.model.size_bytes / 1e6,
         "memory at most, MB": _peak_megabytes(engine.process_id),
     }
 

@@ -333,7 +333,7 @@ async def _served(address: str) -> ModelDescription:
     try:
         if not await engine.ready():
             raise UserError(engine.reason)
-        return await engine.describe()
+        return engine.model
     finally:
         await engine.close()
 

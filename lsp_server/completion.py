@@ -24,7 +24,6 @@ from repofill.models.choice import Found, all_options, sure_enough
 from repofill.models.clock import Clock
 from repofill.models.common import ORIGIN, common_lines, common_lines_of
 from repofill.models.engine import Engine, EngineUnavailable
-from repofill.models.gguf import ModelDescription
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked, by_promise
@@ -118,7 +117,7 @@ class Completer:
         plan = await asyncio.shield(planned.plan)
         if cursor.text[: cursor.offset].strip():
             await self._engine.warm(_request(plan, planned, cursor, typing=typing))
-        elif not (await self._engine.describe()).fim.context_inside:  # nothing known yet begins their prompts
+        elif not self._engine.model.fim.context_inside:  # nothing known yet begins their prompts
             context = tuple(file.text for file in plan.files)
             await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
 
@@ -130,7 +129,7 @@ class Completer:
         if place is None or self._engine.state != "ready":
             return
         await self.warm(*place, typing=True)
-        budget = self._budget(await self._engine.describe(), place[-1])
+        budget = self._budget(place[-1])
         await asyncio.sleep((budget.prefix + budget.suffix) / self._engine.tokens_per_s)
         if self._place == place:
             await self.warm(*place)
@@ -206,11 +205,11 @@ class Completer:
 
         clock.enter("plan")
         loaded = await self._engine.ready(max(deadline_s - clock.total_s(), 0))
-        model = await self._engine.describe()
+        model = self._engine.model
         copies = by_promise(distinct, place, language, model.name)
         plan, answer = None, None
         if loaded:
-            planned = self._planner.at(index, cursor, self._budget(model, settings), typing=typing)
+            planned = self._planner.at(index, cursor, self._budget(settings), typing=typing)
             await asyncio.wait({planned.plan}, timeout=max(deadline_s - clock.total_s(), 0))
             plan = planned.made
 
@@ -252,11 +251,12 @@ class Completer:
 
     async def _planned(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, typing: bool) -> Planned:
         await self._engine.ready()  # how much of the project is worth its time is known then
-        budget = self._budget(await self._engine.describe(), settings)
-        return self._planner.at(index, cursor, budget, typing=typing)
+        if self._engine.state == "failed":
+            raise EngineUnavailable(self._engine.reason)
+        return self._planner.at(index, cursor, self._budget(settings), typing=typing)
 
-    def _budget(self, model: ModelDescription, settings: Settings) -> Budget:
-        context = settings.context
+    def _budget(self, settings: Settings) -> Budget:
+        model, context = self._engine.model, settings.context
         return budget_for(
             min(model.context_window, settings.model.context_window or model.context_window),
             model.size_bytes,

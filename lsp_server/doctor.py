@@ -14,7 +14,6 @@ from pathlib import Path
 from repofill.lsp_server.log import log_path
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings, user_file
-from repofill.models.gguf import ModelFileError
 from repofill.models.protocol import FillRequest
 
 _PACKAGES = ("repofill", "pygls", "llama-cpp-python", "gguf", "tree-sitter", "tree-sitter-python", "watchdog")
@@ -67,24 +66,22 @@ def _log(path: Path) -> Finding:
 
 
 async def _model(settings: Settings) -> list[Finding]:
-    """Read the description, then load the model and complete one line."""
+    """Load the model, then complete one line."""
     engine = make_engine(settings)
+    started = time.monotonic()
     try:
-        model = await engine.describe()
-        if model.served and await engine.ready():  # it has said what it runs
-            model = await engine.describe()
+        if not await engine.ready():
+            return [Finding(name="model", ok=False, text=engine.reason)]
+        model = engine.model
         size = f"{model.size_bytes >> 20} MiB {model.quantisation}, window {model.context_window}"
         fim = f"infilling {model.fim.family}, {model.fim.layout}"
         text = "; ".join([f"{model.name} at {model.served or model.path}, {size}, {fim}", *model.warnings])
         found = [Finding(name="model", ok=True, text=text)]
-        started = time.monotonic()
         request = FillRequest(context=(), header="# a.py\n", prefix="import o", suffix="\n", deadline_s=60.0)
         answer = await engine.fill(request)
         seconds = time.monotonic() - started
         if answer is None:
             return [*found, Finding(name="engine", ok=False, text=engine.reason or "no answer within 60 s")]
         return [*found, Finding(name="engine", ok=True, text=f"loaded and answered in {seconds:.2f} s")]
-    except ModelFileError as error:
-        return [Finding(name="model", ok=False, text=str(error))]
     finally:
         await engine.close()

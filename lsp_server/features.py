@@ -17,7 +17,6 @@ from repofill.lsp_server.documents import Document, offset_at, position_at
 from repofill.lsp_server.planning import Plan
 from repofill.lsp_server.session import Session
 from repofill.models.engine import EngineUnavailable
-from repofill.models.gguf import ModelFileError
 
 _log = logging.getLogger(__name__)
 
@@ -114,10 +113,6 @@ async def answered(
         completion = await session.completer.complete(
             index, cursor, settings, explicit=explicit, over_closers=over_closers
         )
-    except ModelFileError as error:
-        session.trouble = str(error)
-        session.say(session.trouble)
-        return None
     except EngineUnavailable as error:
         session.say(str(error))
         return None
@@ -127,7 +122,7 @@ async def answered(
     if session.document(document.uri) is not document:
         return None
     if completion is not None:
-        session.last, session.trouble = completion, ""
+        session.last = completion
     return completion
 
 
@@ -152,7 +147,7 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
         cursor = session.cursor(path, document, document.text, offset)
         try:
             plan = await session.completer.plan(index, cursor, session.settings_of(index))
-        except (ModelFileError, EngineUnavailable) as error:
+        except EngineUnavailable as error:
             session.say(str(error))
     return {**plan_figures(plan), "last": completion_figures(session.last) if session.last else None}
 

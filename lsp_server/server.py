@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import math
@@ -24,10 +23,8 @@ from repofill.lsp_server import features
 from repofill.lsp_server.documents import Document
 from repofill.lsp_server.session import Session
 from repofill.lsp_server.settings import Settings
-from repofill.models.budget import budget_for
 from repofill.models.engine import Engine
-from repofill.models.gguf import ModelFileError, read_description
-from repofill.models.protocol import EngineOptions, is_address
+from repofill.models.protocol import EngineOptions
 
 _log = logging.getLogger(__name__)
 
@@ -110,20 +107,14 @@ def bundled_model() -> Path:
 def make_engine(settings: Settings, turn: asyncio.Lock | None = None) -> Engine:
     """An engine for the model the settings name. Nothing is loaded before its first use, and its `turn`."""
     path = os.path.expanduser(settings.model.path) or bundled_model()
-    window = settings.model.context_window
-    context = settings.context
-    parts = context.budget_tokens or context.prefix_tokens or context.suffix_tokens
-    if parts and not window and not is_address(settings.model.path):
-        with contextlib.suppress(ModelFileError):  # said when the engine is first used
-            model = read_description(path)
-            window = budget_for(
-                model.context_window,
-                model.size_bytes,
-                context=context.budget_tokens,
-                prefix=context.prefix_tokens,
-                suffix=context.suffix_tokens,
-            ).total
-    options = EngineOptions(n_ctx=window, threads=settings.model.threads, n_gpu_layers=settings.model.gpu_layers)
+    options = EngineOptions(
+        n_ctx=settings.model.context_window,
+        context_tokens=settings.context.budget_tokens,
+        prefix_tokens=settings.context.prefix_tokens,
+        suffix_tokens=settings.context.suffix_tokens,
+        threads=settings.model.threads,
+        n_gpu_layers=settings.model.gpu_layers,
+    )
     return Engine(path, options, turn=turn, idle_s=settings.model.idle_minutes * 60 or math.inf)
 
 

@@ -34,7 +34,6 @@ from repofill.lsp_server.notebooks import Notebooks, path_of_cells
 from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
 from repofill.models.engine import Engine, EngineUnavailable
-from repofill.models.gguf import ModelFileError
 from repofill.models.protocol import is_address
 
 _log = logging.getLogger(__name__)
@@ -80,7 +79,6 @@ class Session:
         self.over_closers = False
         self.settings = Settings()
         self.last: Completion | None = None
-        self.trouble = ""
         self.accepted = 0
         self._client = client
         self._make_engine = make_engine
@@ -124,7 +122,6 @@ class Session:
             self.run(self.engine.close())
             self.engine = self._make_engine(settings)
             self.completer = Completer(self.engine)
-            self.trouble = ""
             self.run(self._warm())
 
     def settings_of(self, index: WorkspaceIndex) -> Settings:
@@ -328,7 +325,7 @@ class Session:
         await self._in_thread(self._settle_thread, index.settle)
         try:
             await self.completer.pause()
-        except (ModelFileError, EngineUnavailable) as error:
+        except EngineUnavailable as error:
             _log.info("not warmed: %s", error)
 
     async def _warm(self) -> None:
@@ -349,16 +346,12 @@ class Session:
             offset = min(offset, len(document.text)) if uri == document.uri else 0
             cursor = self.cursor(path, document, document.text, offset)
             await self.completer.warm(index, cursor, settings)
-        except ModelFileError as error:
-            self.trouble = str(error)  # the first request says it, where a suggestion is missed
         except EngineUnavailable as error:
-            _log.info("not warmed: %s", error)
+            _log.info("not warmed: %s", error)  # the first request says it, where a suggestion is missed
             if is_address(settings.model.path) and self.engine.state == "crashed":
                 self.say(
                     f"{settings.model.path} does not answer. Until it does, the project's own text alone proposes."
                 )
-        else:
-            self.trouble = ""
         finally:
             if report is not None:
                 report(None)
@@ -371,11 +364,10 @@ class Session:
             {"root": str(f.root), "ready": f.ready, "files": f.index.stats().files, "edges": f.index.stats().edges}
             for f in self._folders.values()
         ]
-        state = "failed" if self.trouble else self.engine.state
-        reason = self.trouble or self.engine.reason
+        engine = self.engine
         return {
-            "ready": all(folder.ready for folder in self._folders.values()) and state != "failed",
-            "engine": {"state": state, "reason": reason, "pid": self.engine.process_id},
+            "ready": all(folder.ready for folder in self._folders.values()) and engine.state != "failed",
+            "engine": {"state": engine.state, "reason": engine.reason, "pid": engine.process_id},
             "log": str(log_path(self.settings.log)),
             "folders": folders,
             "accepted": self.accepted,

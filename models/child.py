@@ -76,15 +76,15 @@ class Child:
             self._process.kill()
 
     async def stop(self) -> str:
-        """Ends the process, kindly and then at once, and says how it ended; at once, too, if nobody waits for that."""
+        """Ends the process, kindly and then at once, and says how it ended; at once, too, if nobody waits for that. One
+        that even then does not end, because the system waits for a dead disk, is left to the system."""
         self._inbox.close()
         try:
-            # `wait_for` might swallow a cancellation, before Python 3.12.
-            async with asyncio.timeout(_GRACE_S):
-                await self._process.wait()
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+            if not await self._ends():
+                self.kill()
+                if not await self._ends():
+                    self._logging.cancel()
+                    return "left to the system"
         except asyncio.CancelledError:
             self.kill()
             raise
@@ -92,6 +92,13 @@ class Child:
         with contextlib.suppress(OSError):
             await self._inbox.wait_closed()
         return self._how_it_ended()
+
+    async def _ends(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            # `wait_for` might swallow a cancellation, before Python 3.12.
+            async with asyncio.timeout(_GRACE_S):
+                await self._process.wait()
+        return self._process.returncode is not None
 
     async def _pass_on_log(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """The engine: the one door to a model for everything that runs in the editor's server. Starts the model process on
-first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP.
+first use, asks it, and starts it again when it dies. Loop thread only; knows nothing of llama.cpp, nor of HTTP. The
+model's file is read by that process alone: its disk may be slow, or dead.
 
 States: "idle" (not used yet, or not for long), "starting", "ready", "crashed" (waiting to start again), "failed" (the
 model cannot be used; `reason` says what to do, and a changed file, or after a while a server, is tried again),
@@ -15,19 +16,20 @@ import itertools
 import logging
 import math
 import os
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from repofill.models.child import Child
-from repofill.models.fim import FimFormat
-from repofill.models.gguf import ModelDescription, ModelFileError, read_description
+from repofill.models.gguf import ModelDescription, ModelFileError, undescribed
 from repofill.models.protocol import (
     Cancel,
     Count,
     Counted,
+    Described,
     EngineOptions,
     Failed,
     Fill,
@@ -48,15 +50,26 @@ _FINISHED_TOKENS = 192
 """A process that is this late with an answer, and could have evaluated so many tokens meanwhile, is taken for hung and
 killed: what it has begun it finishes, 64 tokens as a rule."""
 
+_FROM_OUTSIDE = frozenset({"SIGKILL", "SIGTERM"})
+_MOST_KILLS = 4
+"""So often a process is killed from outside while it loads before the model is given up: memory may be short for a
+moment only."""
+
 _SERVER_CHANGES_S = 30.0
 """A server that cannot be used may have another model as long after that."""
 
+_LOAD_S, _LOAD_S_PER_GB = 120.0, 180.0
+"""A model that takes longer to load is given up: a slow disk reads 6 MB in a second."""
+
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
-_UNKNOWN_WINDOW = 4096
-_UNKNOWN_FORMAT = FimFormat(family="unknown", template=("prefix", "suffix"), stop_ids=frozenset())
+_LOOK_S = 1.0
+"""For finding out whether a file has changed."""
 _COUNTED_TEXTS = 8192
 _COUNT_CHARACTERS = 1 << 18
+
+
+_Signature = tuple[int, int]
 
 
 class EngineUnavailable(Exception):
@@ -88,8 +101,9 @@ class Engine:
         self._late: set[asyncio.Task[Filled | Counted | None]] = set()
         self._pending: dict[int, asyncio.Future[Filled | Counted | None]] = {}
         self._counts: OrderedDict[bytes, int] = OrderedDict()
-        self._description: tuple[tuple[int, int], ModelDescription] | None = None
-        self._failed_file: tuple[int, int] = (0, 0)
+        self._model = undescribed(self._address or self._path.stem, served=self._address)
+        self._looking: asyncio.Future[_Signature] | None = None
+        self._failed_file: _Signature | None = None
         self._child: Child | None = None
         self._supervisors: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -112,6 +126,11 @@ class Engine:
         return self._child.pid if self._child else None
 
     @property
+    def model(self) -> ModelDescription:
+        """What is known of the model by now: its name, and once there was a process, what that read or was told."""
+        return self._model
+
+    @property
     def tokens_per_s(self) -> float:
         """Tokens of a prompt that the model evaluates in a second, as measured when it was loaded; infinite before."""
         return math.inf if self._ready is None else self._ready.tokens_per_s
@@ -120,24 +139,18 @@ class Engine:
     def _patience_s(self) -> float:
         return max(_HUNG_AFTER_S, _FINISHED_TOKENS / self.tokens_per_s)
 
+    @property
+    def _load_s(self) -> float:
+        """How long loading may take; of a server the process itself knows when to give up."""
+        return math.inf if self._address else _LOAD_S + self._model.size_bytes / 1e9 * _LOAD_S_PER_GB
+
     async def ready(self, timeout_s: float | None = None) -> bool:
         """Starts the process if need be and waits until it is ready, or there is no hope for now."""
-        self._start()
-        if not self._settled.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    await self._settled.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._start()
+                await self._settled.wait()
         return self._state == "ready"
-
-    async def describe(self) -> ModelDescription:
-        """What the model file says, without loading it; what a server said of its model, if it has. Raises
-        ModelFileError."""
-        if self._address:
-            return _served(self._address, self._ready)
-        signature = self._signature()
-        if self._description is None or self._description[0] != signature:
-            self._description = signature, await asyncio.to_thread(read_description, self._path)
-        return self._description[1]
 
     async def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text. Raises EngineUnavailable."""
@@ -246,8 +259,10 @@ class Engine:
             self._enter("idle")
             self._child.dismiss()
 
-    def _start(self) -> None:
-        if self._state == "idle" or (self._state == "failed" and self._signature() != self._failed_file):
+    async def _start(self) -> None:
+        """Begin, unless it has been or there is no hope."""
+        changed = self._state == "failed" and await self._has_changed()
+        if self._state == "idle" or (self._state == "failed" and changed):
             self._enter("starting")
             supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
             self._supervisors.add(supervisor)
@@ -259,9 +274,10 @@ class Engine:
 
     async def _supervise(self) -> None:
         """Keeps a model process running until the model turns out to be unusable."""
+        kills = 0
         while True:
             self._enter("starting")
-            signature = self._signature()
+            looking = self._look()
             self._counts.clear()
             self._child = child = await Child.start()
             how = ""
@@ -273,10 +289,14 @@ class Engine:
                 self._give_up_pending()
             if child.is_dismissed or self._state == "closed":
                 return
-            if failure is None and self._state == "starting":
-                failure = Failed(reason=self._start_failure(how, child.last_line))
+            if self._state != "starting":
+                kills = 0
+            elif failure is None:
+                kills += how in _FROM_OUTSIDE
+                passing = how in _FROM_OUTSIDE and kills < _MOST_KILLS
+                failure = Failed(reason=self._start_failure(how, child.last_line), passing=passing)
             if failure is not None and not failure.passing:
-                self._failed_file = signature
+                self._failed_file = looking.result() if looking.done() else None
                 self._enter("failed", failure.reason)
                 return
             why = f"the model process ended ({how})" if failure is None else failure.reason
@@ -288,35 +308,45 @@ class Engine:
         """Hands out the child's answers until it goes, or says why it cannot use the model."""
         child.send(Hello(client=self._client, model=self._address or str(self._path), options=self._options))
         try:
-            while (message := await child.receive()) is not None:
-                match message:
-                    case Ready():
-                        self._ready = message
-                        _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
-                        self._enter("ready")
-                        self._rest_later()
-                    case Failed():
-                        return message
-                    case Filled() | Counted():
-                        answer = self._pending.get(message.id)
-                        if answer is not None and not answer.done():
-                            answer.set_result(message)
-                    case _:
-                        raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
+            async with asyncio.timeout(self._load_s) as loading:
+                while (message := await child.receive()) is not None:
+                    match message:
+                        case Described():
+                            self._model = message.model
+                            loading.reschedule(asyncio.get_running_loop().time() + self._load_s)
+                        case Ready():
+                            loading.reschedule(None)
+                            self._ready = message
+                            _log.info("the model is loaded: it reads %.0f tokens/s", message.tokens_per_s)
+                            self._enter("ready")
+                            self._rest_later()
+                        case Failed():
+                            return message
+                        case Filled() | Counted():
+                            answer = self._pending.get(message.id)
+                            if answer is not None and not answer.done():
+                                answer.set_result(message)
+                        case _:
+                            raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
+        except TimeoutError:
+            child.kill()
+            reason = f"it was not loaded within {self._load_s / 60:.0f} minutes; copy it to a faster disk"
+            return Failed(reason=str(ModelFileError(self._path, f"{reason}, or choose a smaller one")))
         except ProtocolError:
             _log.exception("the model process does not speak the protocol and is ended")
             child.kill()
+            return Failed(reason="the model process does not speak the protocol", passing=True)
         return None
 
     def _start_failure(self, how: str, last_line: str) -> str:
         """Why a process ended before it was ready, in one line."""
         if how.startswith("exit code"):
             return f"the model process cannot start ({last_line or how}); reinstall repofill"
-        return str(
-            ModelFileError(
-                self._path, f"llama.cpp crashed while loading it ({how}); download it again or choose a smaller one"
-            )
-        )
+        why = f"llama.cpp crashed while loading it ({how}); download it again or choose a smaller one"
+        if how in _FROM_OUTSIDE:
+            why = f"its process was killed while loading it ({how}), as happens when memory is short; make room and"
+            why += " restart the editor, or choose a smaller one"
+        return str(ModelFileError(self._address or self._path, why))
 
     def _supervisor_done(self, task: asyncio.Task[None]) -> None:
         self._supervisors.discard(task)
@@ -340,7 +370,19 @@ class Engine:
         else:
             self._settled.set()
 
-    def _signature(self) -> tuple[int, int]:
+    async def _has_changed(self) -> bool:
+        """Whether the file is another than the one that failed; not as long as nobody knows."""
+        looking = self._look()
+        await asyncio.wait({looking}, timeout=_LOOK_S)
+        return looking.done() and looking.result() != self._failed_file
+
+    def _look(self) -> asyncio.Future[_Signature]:
+        """The signature of the file as it is now. One look at a time: on a dead disk it takes for ever."""
+        if self._looking is None or self._looking.done():
+            self._looking = _beside(self._signature)
+        return self._looking
+
+    def _signature(self) -> _Signature:
         """Changes when the file does; of a server nobody knows."""
         if self._address:
             return int(time.monotonic() / _SERVER_CHANGES_S), 0
@@ -351,24 +393,18 @@ class Engine:
         return status.st_mtime_ns, status.st_size
 
 
-def _served(address: str, ready: Ready | None) -> ModelDescription:
-    """What is known of the model of a server, of which it may have said nothing yet."""
-    return ModelDescription(
-        path=Path(),
-        name=ready.name if ready else address,
-        architecture="",
-        parameters=0,
-        size_bytes=ready.size_bytes if ready else 0,
-        quantisation="",
-        context_window=ready.n_ctx if ready else _UNKNOWN_WINDOW,
-        vocabulary_size=0,
-        fim=ready.fim if ready and ready.fim else _UNKNOWN_FORMAT,
-        bos_id=None,
-        eos_id=None,
-        eot_id=None,
-        add_bos=False,
-        served=address,
-    )
+def _beside(work: Callable[[], _Signature]) -> asyncio.Future[_Signature]:
+    """The result of `work`, which may hang, in a thread that nobody waits for at the end."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[_Signature] = loop.create_future()
+
+    def run() -> None:
+        found = work()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(result.set_result, found)
+
+    threading.Thread(target=run, name="look", daemon=True).start()
+    return result
 
 
 def _chunks(texts: dict[bytes, str]) -> Iterator[list[bytes]]:

@@ -1,5 +1,5 @@
-"""What a GGUF file says of its model: all that is known before, and without, loading it. Called by the engine, by the
-model process and by the command line; reads only the header.
+"""What a GGUF file says of its model: all that is known before, and without, loading it. Files are read by the model
+process and by the command line, never by the server; only the header.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gguf.constants import LlamaFileType
 from repofill.models.fim import FimFormat, fim_format, marker_texts
 from repofill.models.gguf_header import Header, ModelFileError, Value, read_header
 
-__all__ = ["ModelDescription", "ModelFileError", "read_description"]
+__all__ = ["ModelDescription", "ModelFileError", "read_description", "undescribed"]
 
 _DECLARED = {
     "pre": ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"),
@@ -26,6 +26,8 @@ _EOT_TEXTS = ("<|EOT|>", "<|im_end|>", "<|eot_id|>", "▁<EOT>", "<EOT>")
 _FILE_TYPES = {int(kind): kind.name.removeprefix("MOSTLY_").removeprefix("ALL_") for kind in LlamaFileType}
 _DEEPSEEK_CODER = {"<｜fim▁hole｜>": 32015, "<｜fim▁begin｜>": 32016, "<｜fim▁end｜>": 32017}
 _DEEPSEEK_ROPE_BASE = 100_000.0
+_UNKNOWN_FORMAT = FimFormat(family="unknown", template=("prefix", "suffix"), stop_ids=frozenset())
+_UNKNOWN_WINDOW = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,26 @@ class ModelDescription:
     warnings: tuple[str, ...] = ()
     overrides: Mapping[str, str | float] = field(default_factory=dict)
     served: str = ""
+
+
+def undescribed(name: str, *, served: str = "") -> ModelDescription:
+    """A model of which its name alone is known, or where it is `served`: no file of it has been read."""
+    return ModelDescription(
+        path=Path(),
+        name=name,
+        architecture="",
+        parameters=0,
+        size_bytes=0,
+        quantisation="",
+        context_window=_UNKNOWN_WINDOW,
+        vocabulary_size=0,
+        fim=_UNKNOWN_FORMAT,
+        bos_id=None,
+        eos_id=None,
+        eot_id=None,
+        add_bos=False,
+        served=served,
+    )
 
 
 def read_description(path: str | os.PathLike[str]) -> ModelDescription:

@@ -389,7 +389,13 @@ def quota(limit: Path) -> float:
 def _window_tokens(description: ModelDescription, options: EngineOptions) -> int:
     """Tokens of prompt and answer: no more than the prompts for a model of this size need, for every cell costs."""
     window = description.context_window
-    needed = budget_for(window, description.size_bytes).total
+    needed = budget_for(
+        window,
+        description.size_bytes,
+        context=options.context_tokens,
+        prefix=options.prefix_tokens,
+        suffix=options.suffix_tokens,
+    ).total
     return min(window, options.n_ctx or -(-needed // 256) * 256)
 
 

@@ -16,9 +16,9 @@ from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from repofill.models.fim import FimFormat
+from repofill.models.gguf import ModelDescription
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME_BYTES = 64 << 20
 _HEAD_BYTES = 4
 
@@ -29,10 +29,14 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
-    """How a model is loaded. `n_ctx`: tokens of prompt and answer together, 0 for what suits the model's size;
-    `threads`: 0 for the physical cores; `n_gpu_layers`: layers kept on a GPU, -1 for all."""
+    """How a model is loaded. `n_ctx`: tokens of prompt and answer together, 0 for what suits the model's size and what
+    of a prompt is asked for: `context_tokens` of other files, `prefix_tokens` and `suffix_tokens` of the cursor's, each
+    0 for the default. `threads`: 0 for the physical cores; `n_gpu_layers`: layers kept on a GPU, -1 for all."""
 
     n_ctx: int = 0
+    context_tokens: int = 0
+    prefix_tokens: int = 0
+    suffix_tokens: int = 0
     threads: int = 0
     n_gpu_layers: int = 0
 
@@ -113,15 +117,19 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """First answer to Hello: what the model's file says of it, which is going to be loaded, or its server."""
+
+    model: ModelDescription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit, of which it evaluates so many in a
-    second. What no file says of a model on a server: its `name`, `size_bytes` and how it fills in."""
+    """Second answer to Hello: the model is loaded; `n_ctx` tokens of prompt and answer fit, of which it evaluates so
+    many in a second."""
 
     n_ctx: int
     tokens_per_s: float
-    name: str = ""
-    size_bytes: int = 0
-    fim: FimFormat | None = None
     version: int = VERSION
 
 
@@ -178,7 +186,7 @@ class Counted:
     counts: tuple[int, ...]
 
 
-Message = Hello | Ready | Failed | Fill | Filled | Cancel | Count | Counted
+Message = Hello | Described | Ready | Failed | Fill | Filled | Cancel | Count | Counted
 
 _converter = make_converter(forbid_extra_keys=True)
 configure_tagged_union(Message, _converter, tag_name="type")

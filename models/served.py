@@ -15,6 +15,7 @@ import re
 import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 from repofill.models.clock import Clock
 from repofill.models.faults import Aborted, ServerAway, ServerError
 from repofill.models.fim import FimFormat, fim_format, marker_texts
+from repofill.models.gguf import undescribed
 from repofill.models.prompt import Prompter, SourceTokenizer
 from repofill.models.protocol import EngineOptions, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
@@ -72,7 +74,7 @@ class Interrupt(threading.Event):
 
 
 class ServedFiller:
-    """Answers requests with the model that a llama-server has loaded."""
+    """Answers requests with the model that a llama-server has loaded. `description` is what that said of it."""
 
     def __init__(self, address: str, options: EngineOptions, stop: Interrupt) -> None:
         """Asks the server what it has. Raises ServerError."""
@@ -87,10 +89,12 @@ class ServedFiller:
         self._tokens = SourceTokenizer(self._raw, parsed, spaced=spaced)
         self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
         rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
-        self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate, name=name, size_bytes=size_bytes, fim=fim)
+        self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate)
+        said = undescribed(name, served=address)
+        self.description = replace(said, size_bytes=size_bytes, context_window=self._n_ctx, fim=fim)
 
     def ready(self) -> Ready:
-        """What the server said of its model, and how fast it turned out to be."""
+        """Its window, and how fast it turned out to be."""
         return self._ready
 
     def clear(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol
 
@@ -22,6 +23,7 @@ from repofill.models.protocol import (
     Cancel,
     Count,
     Counted,
+    Described,
     Failed,
     Fill,
     FillAnswer,
@@ -145,7 +147,7 @@ class _Worker:
             self._send(Failed(reason=f"the other side does not speak version {protocol.VERSION} of the protocol"))
             return 1
         try:
-            self._filler, stop = _served(hello) if is_address(hello.model) else _loaded(hello)
+            self._filler, stop = (_served if is_address(hello.model) else _loaded)(hello, self._send)
         except (ModelFileError, ServerError) as error:
             self._send(Failed(reason=str(error), passing=isinstance(error, ServerAway)))
             return 0
@@ -233,22 +235,26 @@ class _Worker:
             self._outbox.flush()
 
 
-def _loaded(hello: Hello) -> tuple[_Filler, _Stop]:
+def _loaded(hello: Hello, send: Callable[[Message], None]) -> tuple[_Filler, _Stop]:
     """A model of this process. Raises ModelFileError. llama.cpp is not even looked for where a server has the model."""
+    description = read_description(hello.model)
+    send(Described(model=description))
+
     from repofill.models.decoding import Filler
     from repofill.models.llama import Llama, StopFlag
 
     stop = StopFlag()
-    description = read_description(hello.model)
     return Filler(Llama(description, hello.options, stop), description), stop
 
 
-def _served(hello: Hello) -> tuple[_Filler, _Stop]:
+def _served(hello: Hello, send: Callable[[Message], None]) -> tuple[_Filler, _Stop]:
     """That of a server. Raises ServerError."""
     from repofill.models.served import Interrupt, ServedFiller
 
     stop = Interrupt()
-    return ServedFiller(hello.model, hello.options, stop), stop
+    filler = ServedFiller(hello.model, hello.options, stop)
+    send(Described(model=filler.description))
+    return filler, stop
 
 
 def main() -> int:

@@ -80,6 +80,7 @@ def test_other_code_has_taken_it_over(tmp_path: Path, monkeypatch: pytest.Monkey
     """A server of before an upgrade that still runs writes nothing into it."""
     path = tmp_path / "index.db"
     old = Store(path)
+    old.open()
     with monkeypatch.context() as upgraded:
         upgraded.setattr(store_module, "fingerprint", lambda: "another version")
         new = Store(path)
@@ -148,11 +149,11 @@ def test_a_workspace_that_nobody_opens_any_more(tmp_path: Path, monkeypatch: pyt
     for file in left:
         os.utime(file, (0, 0))
     Store.of_workspace(tmp_path / "old").write([row("b.py", TEXT)])
-    Store.of_workspace(tmp_path / "new")
+    Store.of_workspace(tmp_path / "new").open()
     assert all(file.exists() for file in left)
     for file in left:
         os.utime(file, (0, 0))
-    Store.of_workspace(tmp_path / "new")
+    Store.of_workspace(tmp_path / "new").open()
     assert not any(file.exists() for file in left)
 
 

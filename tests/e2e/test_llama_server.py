@@ -96,8 +96,8 @@ async def test_the_same_answers(server: Server) -> None:
     """The same prompts, token by token, and greedy texts that differ at most where two tokens are all but equal."""
     served, local = Engine(server.address), Engine(bundled_model())
     theirs, ours = await answers(served, requests()), await answers(local, requests())
-    described = await served.describe()
-    assert (described.name, described.served, described.context_window) == ("repofill-small", server.address, 4096)
+    model = served.model
+    assert (model.name, model.served, model.context_window) == ("repofill-small", server.address, 4096)
     assert 10 < served.tokens_per_s < 1_000_000
     assert [a.prompt_tokens for a in theirs] == [a.prompt_tokens for a in ours]
     same = [(a, b) for a, b in zip(theirs, ours, strict=True) if a.text == b.text]

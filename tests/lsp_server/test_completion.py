@@ -26,7 +26,6 @@ from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.settings import Settings
 from repofill.models.choice import sure_enough
 from repofill.models.engine import Engine, EngineUnavailable
-from repofill.models.gguf import ModelDescription
 from repofill.models.protocol import FillAnswer, FillRequest
 from repofill.models.rank import Option, Ranked
 
@@ -454,12 +453,12 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     index = WorkspaceIndex(tmp_path)
     index.build()
     engine = make_engine(Settings())
-    model = await engine.describe()
-    model = replace(model, fim=replace(model.fim, context_inside=inside))
+    model = replace(engine.model, fim=replace(engine.model.fim, context_inside=inside))
+    monkeypatch.setattr(Engine, "model", model)
     asked: list[FillRequest] = []
 
-    async def describe() -> ModelDescription:
-        return model
+    async def ready() -> bool:
+        return True
 
     async def count_tokens(texts: Sequence[str]) -> list[int]:
         return [1 for _ in texts]
@@ -467,7 +466,7 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     async def warm(request: FillRequest) -> None:
         asked.append(request)
 
-    for instead in (describe, count_tokens, warm):
+    for instead in (ready, count_tokens, warm):
         monkeypatch.setattr(engine, instead.__name__, instead)
     text = f"from shapes import area\n\n{TYPED}"
     await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=0), Settings())

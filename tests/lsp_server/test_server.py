@@ -641,6 +641,33 @@ async def test_a_missing_model_is_said_once_and_requests_are_answered(project: P
         assert (await one.status())["engine"]["state"] == "ready"
 
 
+async def test_a_model_on_a_dead_mount_holds_up_nothing(project: Path, tmp_path: Path, dead_mount: Any) -> None:
+    """The project proposes by the deadline, until the mount answers; nor does the end of the server wait for it."""
+    settings = {"suggest": {"deadline_ms": 500, "min_confidence": 0}, "context": {"budget_tokens": 512}}
+    for revived in (False, True):
+        dead_mount.mark.touch()
+        options = {"model": {"path": str(dead_mount.file)}, **settings}
+        async with asyncio.timeout(WAIT_S), editor(project, tmp_path, options=options) as one:
+            one.open("new.py", TYPED)
+            for typed in "pe.":
+                one.type("new.py", typed)
+                async with asyncio.timeout(10.0):
+                    offered = [item.insert_text for item in await one.inline("new.py")]
+            assert "height + shape.border_thickness" in offered
+            assert (await one.status())["engine"]["state"] == "starting"
+            if revived:
+                dead_mount.file.write_bytes(bundled_model().read_bytes())
+                dead_mount.revive()
+
+                async def is_loaded() -> bool:
+                    return bool((await one.status())["engine"]["state"] == "ready")
+
+                await one.until(is_loaded)
+            assert one.said == []
+            await asyncio.wait_for(one.client.shutdown_session(), WAIT_S)
+            assert one.process.returncode == 0
+
+
 async def test_a_server_that_is_away_is_said_once_and_the_project_proposes(project: Path, tmp_path: Path) -> None:
     """Nobody listens at the address; the lines of the project are there all the same."""
     options = {"model": {"path": "http://127.0.0.1:1"}, **UNHURRIED}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from repofill.context import store as store_module
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
 from repofill.lsp_server.documents import Document
@@ -46,4 +50,39 @@ async def test_what_is_typed_does_not_wait_for_folders_to_be_read(
         assert not go_on.is_set()
     finally:
         go_on.set()
+        await session.close()
+
+
+async def test_a_store_that_another_server_holds_on_to_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the loop nor what is typed: it is opened where its folder is read."""
+    monkeypatch.setattr(store_module, "user_cache_path", lambda name: tmp_path)
+    monkeypatch.setattr(store_module, "_BUSY_MS", 15_000)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "b.py").write_text("def load_data(count):\n    return list(range(count))\n")
+    path = Store.of_workspace(folder)._path
+    assert path is not None
+    shutil.rmtree(path.parent, ignore_errors=True)
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    session = Session(Silent(), make_engine)
+    try:
+        started = time.monotonic()
+        session.add_folders([folder.as_uri()])
+        uri = (folder / "a.py").as_uri()
+        session.open(Document(uri=uri, language_id="python", text="def area():\n    return 1\n"))
+        await session.settled(uri)
+        index, _ = session.locate(uri)
+        assert index.ordered() == ["a.py"]
+        assert time.monotonic() - started < 5.0
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(20.0):
+            while len(index.ordered()) < 2:
+                await asyncio.sleep(0.01)
+        assert Store(path).known().keys() == {"b.py"}
+    finally:
+        other.close()
         await session.close()

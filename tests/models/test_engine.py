@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -20,8 +21,8 @@ import pytest
 from repofill.models import protocol
 from repofill.models.child import Child
 from repofill.models.engine import Engine, EngineUnavailable
-from repofill.models.gguf import ModelFileError
-from repofill.models.protocol import Cancel, EngineOptions, Fill, FillRequest, Hello, Ready
+from repofill.models.gguf import read_description
+from repofill.models.protocol import Cancel, Described, EngineOptions, Fill, FillRequest, Hello, Ready
 
 pytestmark = pytest.mark.filterwarnings("error")  # a leaked pipe or a forgotten task is a failure
 
@@ -85,10 +86,10 @@ def slow_model(make_gguf):
 async def test_an_engine_answers(random_model):
     async with running(random_model) as engine:
         assert (engine.state, engine.process_id, engine.tokens_per_s) == ("idle", None, math.inf)
-        assert (await engine.describe()).fim.layout == "spm"
-        assert engine.state == "idle", "a description needs no process"
+        assert (engine.model.name, engine.model.size_bytes) == ("tiny", 0), "its name alone"
         answer = await engine.fill(request(candidates=("urn x", "")))
         assert answer.text
+        assert engine.model == read_description(random_model)
         assert len(answer.scores) == 2
         assert answer.timings_ms.keys() == {"tokenize", "prefill", "score", "decode"}
         assert (engine.state, engine.reason) == ("ready", "")
@@ -408,7 +409,8 @@ async def test_one_process_serves_several_clients(slow_model):
         }
 
     worker.stdin.write(protocol.encode(Hello(client="a", model=str(slow_model), options=options)))
-    loaded = await protocol.receive_message(worker.stdout)
+    described, loaded = [await protocol.receive_message(worker.stdout) for _ in range(2)]
+    assert described == Described(model=read_description(slow_model))
     assert (loaded.n_ctx, math.isfinite(loaded.tokens_per_s)) == (SLOW_WINDOW, True)
     answers = await ask(
         Fill(client="a", id=1, request=long_request()),
@@ -465,8 +467,6 @@ async def test_files_that_are_no_models(random_model, tmp_path):
         await check_failed(tmp_path / name, reasons[name])
     await check_failed(tmp_path / "missing.gguf", "no such file")
     await check_failed(tmp_path, "folder")
-    with pytest.raises(ModelFileError):
-        await Engine(tmp_path / "missing.gguf").describe()
 
 
 @pytest.mark.parametrize(
@@ -510,6 +510,96 @@ async def test_a_file_cut_while_in_use(random_model, tmp_path):
         assert "truncated" in engine.reason
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_process_killed_while_it_loads_is_replaced(random_model, dead_mount, number):
+    async with running(dead_mount.file) as engine:
+        loading = asyncio.create_task(engine.ready())
+        await until(lambda: engine.process_id)
+        os.kill(engine.process_id, number)
+        assert not await loading
+        assert engine.state == "crashed"
+        assert f"was killed while loading it ({number.name}), as happens when memory is short" in engine.reason
+        dead_mount.file.write_bytes(random_model.read_bytes())
+        dead_mount.revive()
+        await until(lambda: engine.state == "ready")
+        assert await engine.fill(request()) is not None
+
+
+async def test_a_process_killed_whenever_it_loads_is_given_up(dead_mount):
+    """After a few times, with one line."""
+    killed = set()
+    async with running(dead_mount.file) as engine:
+        loading = asyncio.create_task(engine.ready())
+        while engine.state != "failed":
+            if engine.process_id not in {None, *killed}:
+                killed.add(engine.process_id)
+                os.kill(engine.process_id, signal.SIGKILL)
+            await asyncio.sleep(0.01)
+        assert not await loading
+        assert len(killed) == 4
+        assert engine.reason.startswith(f"{dead_mount.file}: its process was killed while loading it (SIGKILL)")
+        assert engine.reason.endswith("make room and restart the editor, or choose a smaller one")
+        assert not await engine.ready()
+        assert (engine.state, engine.process_id) == ("failed", None)
+
+
+async def test_a_process_that_hangs_while_it_loads_is_ended(dead_mount, monkeypatch):
+    """The user sees one line."""
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
+    async with running(dead_mount.file) as engine:
+        assert not await asyncio.wait_for(engine.ready(), 15.0)
+        assert (engine.state, engine.process_id) == ("failed", None)
+        assert "it was not loaded within 0 minutes; copy it to a faster disk" in engine.reason
+
+
+@pytest.mark.parametrize(("left_s", "state"), [(0.01, "failed"), (60.0, "ready")])
+async def test_how_long_loading_may_take_depends_on_the_size(slow_model, monkeypatch, left_s, state):
+    """Once that is known."""
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 20.0)
+    monkeypatch.setattr("repofill.models.engine._LOAD_S_PER_GB", (left_s - 20.0) * 1e9 / slow_model.stat().st_size)
+    async with running(slow_model) as engine:
+        await asyncio.wait_for(engine.ready(), 60.0)
+        assert engine.state == state
+
+
+async def test_a_dead_mount_that_is_back(random_model, dead_mount, monkeypatch):
+    """As long as it does not answer, a request is answered in time all the same."""
+    back, stat = threading.Event(), Path.stat
+
+    def late(path, **options):
+        if path == dead_mount.file:
+            back.wait(30.0)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", late)
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
+    async with running(dead_mount.file) as engine:
+        assert not await engine.ready()
+        for _ in range(2):
+            started = time.monotonic()
+            assert await engine.fill(request(deadline_s=0.2)) is None
+            assert time.monotonic() - started < 5.0
+            assert engine.state == "failed"
+        dead_mount.file.write_bytes(random_model.read_bytes())
+        dead_mount.revive()
+        back.set()
+        monkeypatch.setattr("repofill.models.engine._LOAD_S", 60.0)
+        assert await engine.fill(request()) is not None
+
+
+async def test_closing_does_not_wait_for_a_process_that_the_system_cannot_end(random_model, monkeypatch):
+    """As where it waits for a dead disk."""
+    async with running(random_model) as engine:
+        await engine.ready()
+        child = engine._child
+        await stop(child.pid)
+        with monkeypatch.context() as patch:
+            patch.setattr(Child, "kill", lambda self: None)
+            await asyncio.wait_for(engine.close(), 20.0)
+        child.kill()
+        await child._process.wait()
+
+
 async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"not yet")
@@ -518,4 +608,4 @@ async def test_a_replaced_file_is_tried_again(random_model, tmp_path):
         assert engine.state == "failed"
         path.write_bytes(random_model.read_bytes())
         assert await engine.fill(request()) is not None
-        assert (await engine.describe()).name == "tiny"
+        assert engine.model.fim.layout == "spm"

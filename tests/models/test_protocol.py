@@ -6,17 +6,21 @@ import asyncio
 import io
 import json
 import traceback
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.models import protocol
+from repofill.models.gguf import undescribed
 from repofill.models.protocol import (
     Cancel,
     CandidateScore,
     Count,
     Counted,
+    Described,
     EngineOptions,
     Failed,
     Fill,
@@ -54,8 +58,15 @@ answers = st.builds(
     timings_ms=st.dictionaries(texts, numbers, max_size=3),
 )
 ids = st.integers(0, 2**60)
+descriptions = st.builds(
+    lambda name, path, value: replace(undescribed(name), path=Path(path), overrides={name: value}),
+    texts,
+    texts,
+    texts | numbers,
+)
 messages = st.one_of(
     st.builds(Hello, client=texts, model=texts, options=st.builds(EngineOptions, n_ctx=ids), version=ids),
+    st.builds(Described, model=descriptions),
     st.builds(Ready, n_ctx=ids, tokens_per_s=numbers),
     st.builds(Failed, reason=texts),
     st.builds(Fill, client=texts, id=ids, request=requests, prefill_only=st.booleans()),

@@ -110,9 +110,11 @@ def test_key_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key goes along with every request; what the server says of the model is what is known of it."""
     monkeypatch.setenv("REPOFILL_API_KEY", "secret")
     with serving(HEALTHY) as (address, keys):
-        ready = ServedFiller(address, EngineOptions(n_ctx=1024), Interrupt()).ready()
+        filler = ServedFiller(address, EngineOptions(n_ctx=1024), Interrupt())
+    model, ready = filler.description, filler.ready()
     assert set(keys) == {"Bearer secret"}
-    assert (ready.name, ready.size_bytes, ready.n_ctx, ready.tokens_per_s) == ("coder", 800_000_000, 1024, 500.0)
+    assert (model.name, model.size_bytes, model.served) == ("coder", 800_000_000, address)
+    assert (model.context_window, ready.n_ctx, ready.tokens_per_s) == (1024, 1024, 500.0)
 
 
 def test_source_text_makes_no_markers() -> None:
@@ -249,13 +251,13 @@ async def test_a_server_that_was_away_is_asked_again() -> None:
     with serving(HEALTHY | {"/props": lambda body: (503, {}) if away[0] else (200, PROPS)}) as (address, _):
         engine = Engine(address)
         assert not await engine.ready(20.0)
-        assert (engine.state, (await engine.describe()).name) == ("crashed", address)
+        assert (engine.state, engine.model.name) == ("crashed", address)
         assert f"{address} is not ready yet" in engine.reason
         away[0] = False
         until = time.monotonic() + 20.0
         while engine.state != "ready":
             assert time.monotonic() < until
             await asyncio.sleep(0.05)
-        described = await engine.describe()
-        assert (described.name, described.context_window, engine.tokens_per_s) == ("coder", 2048, 500.0)
+        model = engine.model
+        assert (model.name, model.context_window, engine.tokens_per_s) == ("coder", 2048, 500.0)
         await engine.close()
