@@ -26,6 +26,7 @@ from repofill.context.matches import shared
 from repofill.models.budget import budget_for
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription, ModelFileError
+from repofill.models.kept import Cells, KeptCells
 from repofill.models.prompt import SourceTokenizer
 from repofill.models.protocol import EngineOptions
 
@@ -41,6 +42,10 @@ happens: else a large model, which takes longer for it than the next keystroke t
 
 _MOVED_S = 0.1
 """Seconds from which on the text behind the cursor is not evaluated anew; its cells are moved instead."""
+_KEPT_S = 1.0
+"""Seconds of evaluation from which on a prompt that gives way to another is kept for when somebody goes back there."""
+_MOST_KEPT_BYTES = 256_000_000
+"""Of all that are kept; no more than half of what the weights take."""
 _TIMED_TOKENS = 16
 """Fewer take longer each."""
 _TRIALS_S, _TRIAL_TOKENS = 0.1, 32
@@ -120,6 +125,7 @@ class Llama:
         self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_BRANCHES)
         self.tokens: list[int] = []
         self.exact = self._tail = 0
+        self._kept = KeptCells(min(description.size_bytes // 2, _MOST_KEPT_BYTES))
         self._token_s = 0.0
         self.pieces = [self._piece(token) for token in range(self.vocabulary_size)]
         self.end_of_text = frozenset(
@@ -149,7 +155,7 @@ class Llama:
         tail = len(prompt) if tail is None else tail
         common = min(shared(self.tokens, prompt), self.exact, len(prompt) - 1)  # the last one has the logits
         ahead, count = self._movable(prompt, tail, common)
-        kept = self._move(prompt, tail, ahead, count) if count else self._truncate(common)
+        kept = self._move(prompt, tail, ahead, count) if count else self._truncate(self._exchange(prompt, common))
         self._tail = tail
         for start in range(len(self.tokens), len(prompt), _MICRO_BATCH_TOKENS):
             if self._stop.is_set():
@@ -167,6 +173,28 @@ class Llama:
         ahead = shared(self.tokens[: self._tail], prompt[:tail])
         few = ahead > 0 and tail - ahead < _MICRO_BATCH_TOKENS
         return ahead, count if few and (ahead + count - common) * self._token_s > _MOVED_S else 0
+
+    def _exchange(self, prompt: Sequence[int], common: int) -> int:
+        """Where kept cells spare much more of a prompt than the first `common` tokens at hand do, make them the content
+        of sequence 0, and keep what gives way; how many tokens of the prompt are there then."""
+        before = self._kept.best(prompt)
+        if (len(self.tokens) - common) * self._token_s > _KEPT_S:
+            self._keep()
+        if before is None or (before.common(prompt) - common) * self._token_s <= _KEPT_S:
+            return common
+        if not C.llama_state_seq_set_data(self._context, before.data, len(before.data), 0):
+            self.clear()
+            return 0
+        self.tokens, self.exact, self._tail = before.tokens[:], before.exact, before.tail
+        return before.common(prompt)
+
+    def _keep(self) -> None:
+        """Keep what sequence 0 holds. Recurrent models, which cannot forget the tail alone, could not use it."""
+        size = C.llama_state_seq_get_size(self._context, 0)
+        if self._can_shift and size <= self._kept.most_bytes:
+            data = (ctypes.c_uint8 * size)()
+            if C.llama_state_seq_get_data(self._context, data, size, 0) == size:
+                self._kept.keep(Cells(self.tokens[:], self.exact, self._tail, data))
 
     def _move(self, prompt: Sequence[int], tail: int, ahead: int, count: int) -> int:
         """Evaluate what is new behind so many tokens `ahead` of the tail, and the tail's first token, and move `count`
@@ -231,7 +259,7 @@ class Llama:
         return min(_BATCH_TOKENS, self._cells - len(self.tokens))
 
     def clear(self) -> None:
-        """Empties the cache."""
+        """Empties the cache, but for what is kept beside it."""
         C.llama_memory_clear(self._memory, True)
         self.tokens = []
         self.exact = 0

@@ -16,6 +16,7 @@ from repofill.models import llama
 from repofill.models.decoding import Filler
 from repofill.models.faults import Aborted
 from repofill.models.gguf import read_description
+from repofill.models.kept import KeptCells
 from repofill.models.llama import Llama, ModelFault, StopFlag, quota
 from repofill.models.protocol import EngineOptions, FillRequest
 
@@ -276,15 +277,20 @@ def test_the_written_text_has_the_score_of_a_candidate(make_gguf, prefix, text):
     assert answer.scores[1].logprob < answer.logprob < -0.1
 
 
+@pytest.mark.parametrize("keeping", [False, True])
 @pytest.mark.parametrize(("layout", "moved"), [("spm", False), ("psm", False), ("psm", True)])
-def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, moved):
-    """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's. Cells
-    of a single layer depend on their own tokens alone, so that is true of those that were moved there, too."""
+def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, moved, keeping):
+    """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's, be its
+    beginning one that was kept. Cells of a single layer depend on their own tokens alone, so that is true of those that
+    were moved there, too."""
     path = make_gguf(layers=1 if moved else 2, window=2048, metadata={"repofill.fim.layout": layout})
     kept, kept_filler, _ = load(path)
     fresh, fresh_filler, _ = load(path)
     if moved:
         monkeypatch.setattr(llama, "_MOVED_S", 0)
+    if keeping:
+        monkeypatch.setattr(llama, "_KEPT_S", 0)
+    kept._kept, fresh._kept = KeptCells(10**6), KeptCells(0)
     rng = random.Random(7)
     prefix, suffix, context, reused = "import os\n" * 6, "\nend\n", ("# b.py\nB = 1\n",), 0
     for _ in range(60):
@@ -310,6 +316,28 @@ def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, mo
         assert other.cached_tokens == 0
         reused += one.cached_tokens
     assert reused > 1000
+
+
+def test_going_back_to_a_prompt_evaluates_little(make_gguf, monkeypatch):
+    """Between two files and back, with something typed in each; until there is no room, or llama.cpp refuses."""
+    monkeypatch.setattr(llama, "_KEPT_S", 0)
+    one, filler, _ = load(make_gguf(window=2048))
+    files = [("alpha = 1\n" * 40, "\nalpha()\n"), ("beta = 2\n" * 40, "\nbeta()\n")]
+
+    def evaluated(typed):
+        answers = [filler.fill(request(text + typed, suffix)) for text, suffix in files]
+        return min(answer.prompt_tokens - answer.cached_tokens for answer in answers)
+
+    one._kept = KeptCells(10**6)
+    assert evaluated("") > 300
+    assert evaluated("b") <= 20
+    assert evaluated("be") <= 20
+    monkeypatch.setattr(llama.C, "llama_state_seq_set_data", lambda *_: 0)
+    assert evaluated("bet") > 300
+    monkeypatch.undo()
+    monkeypatch.setattr(llama, "_KEPT_S", 0)
+    one._kept = KeptCells(10)
+    assert evaluated("beta") > 300
 
 
 def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
