@@ -78,6 +78,8 @@ async def _session(console: Console, workspace: Path, holes: list[Hole]) -> None
         for hole in holes:
             asked += 1
             server.open(hole.path, hole.text)
+            if asked == 1:  # what the server makes ready for a file that is opened would else be there, or not yet
+                await server.explain(hole.path, hole.text, 0)
             texts, milliseconds = await server.suggestions(hole.path, hole.text, hole.offset)
             if texts:
                 plan = await server.explain(hole.path, hole.text, hole.offset)

@@ -53,7 +53,9 @@ class ContextSettings:
         0, "Tokens for other files in the prompt; 0 for what suits model and machine.", least=0
     )
     prefix_tokens: int = _setting(
-        0, "Tokens of the current file before the cursor; 0 for what suits the machine.", least=0
+        0,
+        "Tokens of the current file before the cursor, half as many more while you type; 0 for what suits the machine.",
+        least=0,
     )
     suffix_tokens: int = _setting(
         0, "Tokens of the current file after the cursor; 0 for what suits the machine.", least=0
