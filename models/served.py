@@ -86,6 +86,7 @@ class ServedFiller:
         plain, begun = self._raw(text), self._raw(text, add_special=True)
         bos = begun[0] if begun[1 : len(plain) + 1] == plain else None
         self._stops = fim.marker_ids
+        self._evaluated: list[int] = []
         self._tokens = SourceTokenizer(self._raw, parsed, spaced=spaced)
         self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
         rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
@@ -105,10 +106,12 @@ class ServedFiller:
         return tuple(len(self._tokens(text)) for text in texts)
 
     def prefill(self, request: FillRequest) -> None:
-        """Brings the prompt into the cache. Raises Aborted and ServerError."""
+        """Brings the prompt into the cache, unless it was asked for last. Raises Aborted and ServerError."""
         prompt, _ = self._prompter.prompt(request)
-        for _ in self._server.events("/completion", self._asked(prompt, 0)):
-            pass
+        if prompt != self._evaluated:
+            for _ in self._server.events("/completion", self._asked(prompt, 0)):
+                pass
+            self._evaluated = prompt
 
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile. Raises
@@ -125,6 +128,7 @@ class ServedFiller:
                     steps = event[_STEPS] if event.get("content") else event.get(_STEPS, ())
                     if steps and end_logprob is None:
                         clock.enter("decode")
+                        self._evaluated = prompt
                         evaluated = event.get("timings", {}).get("prompt_n", evaluated)
                         end_logprob = self._end(steps[0]["top_logprobs"])
                     if not all(self._take(step, written) for step in steps):

@@ -261,3 +261,19 @@ async def test_a_server_that_was_away_is_asked_again() -> None:
         model = engine.model
         assert (model.name, model.context_window, engine.tokens_per_s) == ("coder", 2048, 500.0)
         await engine.close()
+
+
+def test_a_prompt_that_is_there_is_not_sent_again() -> None:
+    """Whenever typing pauses the prompt is made ready, though it mostly is."""
+    sent = []
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        sent.append(body["n_predict"])
+        return HEALTHY["/completion"](body)
+
+    with serving(HEALTHY | {"/completion": completion}) as (address, _):
+        filler = ServedFiller(address, EngineOptions(), Interrupt())
+        tried_out = len(sent)
+        for prefix in ("a", "a", "b", "a"):
+            filler.prefill(FillRequest(context=(), header="", prefix=prefix, suffix="x"))
+    assert sent[tried_out:] == [0, 0, 0]

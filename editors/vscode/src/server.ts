@@ -202,6 +202,7 @@ export class Server implements vscode.Disposable {
         await client.dispose(); // stopped meanwhile, when it could not be disposed of yet
       }
       this.refresh();
+      this.moved(vscode.window.activeTextEditor);
     } catch (error) {
       this.log.error(`The server did not start: ${String(error)}`);
       process.kill("SIGKILL");
