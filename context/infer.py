@@ -114,6 +114,7 @@ class Inference:
         self._bases: dict[Ref, tuple[Ref, ...]] = {}
         self._stars: dict[str, Collection[str]] = {}
         self._busy: set[object] = set()
+        self._vain: dict[object, int] = {}
         self._taken: Mapping[str, Collection[str]] | None = None
 
     # What is asked
@@ -341,7 +342,7 @@ class Inference:
         if place is not self.here:
             return ()
         indent = len(_last_line(place.text)) - len(_last_line(place.text).lstrip())
-        for head in reversed(list(_CLASS_HEAD.finditer(place.text))):
+        for head in _class_heads(place.text):
             if len(head[1]) < max(indent, 1):
                 return self._classes(head[3], place, 1)
         return ()
@@ -416,6 +417,12 @@ class Inference:
             return self._declarations[key]
         if key in self._busy or depth > _DEPTH or (len(name) < 2 and not name.isalpha()):
             return ()
+        # What was asked in vain is so again where nothing was learnt since, for as many look-ups.
+        state = (key, depth, frozenset(self._busy), self._learnt())
+        if (spent := self._vain.get(state, self._left + 1)) <= self._left:
+            self._left -= spent
+            return ()
+        before = self._left
         self._busy.add(key)
         text, start, at = place.text, max(0, place.offset - _WINDOW), place.offset
         found: tuple[Ref, ...] = ()
@@ -424,8 +431,8 @@ class Inference:
             if at < 0 or self._left < 0 or found:
                 break
             end = at + len(name)
-            around = text[at - 1 : at], text[end : end + 1]
-            if any(map(_in_name, around)) or around[0] in (".", ">"):
+            ahead = text[at - 1 : at]
+            if ahead in (".", ">") or _in_name(ahead) or _in_name(text[end : end + 1]):
                 continue
             self._left -= 1
             head = text[max(text.rfind("\n", 0, at) + 1, at - _EXPRESSION) : at]
@@ -434,7 +441,12 @@ class Inference:
         self._busy.discard(key)
         if found or not self._busy:  # within another question nothing may mean that it goes round in a circle
             self._declarations[key] = found
+        elif state[-1] == self._learnt() and self._left >= 0:
+            self._vain[state] = before - self._left
         return found
+
+    def _learnt(self) -> int:
+        return len(self._types) + len(self._declarations) + len(self._bases)
 
     def _declares(self, head: str, tail: str, place: Place, depth: int) -> tuple[Ref, ...]:
         """What the text around a name says of it: `head` on its line before it, `tail` after it."""
@@ -533,6 +545,15 @@ def near_chains(before: str, after: str, most: int) -> Iterator[tuple[Step, ...]
                     yield tuple((part, "") for part in parts[:count])
                     if len(seen) >= most:
                         return
+
+
+def _class_heads(text: str) -> Iterator[re.Match[str]]:
+    """The first lines of classes, the last one first."""
+    at = len(text)
+    while (at := text.rfind("class", 0, at)) >= 0:
+        at = text.rfind("\n", 0, at) + 1
+        if (head := _CLASS_HEAD.match(text, at)) is not None:
+            yield head
 
 
 def _members_taken(*texts: str) -> dict[str, dict[str, None]]:
