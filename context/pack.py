@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from repofill.context.forms import render, shows_value
 from repofill.context.infer import Ref
@@ -89,14 +89,13 @@ def pack(
     values = {(p.path, p.number): p.value for p in ranked if p.value >= _LEAST_VALUE}
     offered = _Offered(view, values, patterns, kept)
     used = [0.0, *accumulate(chosen.cost for chosen in kept)]
-    filled = [
-        _Packing(offered, kept[:count], budget_characters - length).fill()
-        for count, length in enumerate(used)
-        if length <= budget_characters
-    ]
-    worth = _CACHE_WORTH * filled[0] / budget_characters
-    count = max(range(len(filled)), key=lambda count: (filled[count] + worth * used[count], count))
-    added = _added(offered, kept[:count], budget_characters - used[count])
+    filled = [_Packing(offered, {}, budget_characters)]
+    for chosen, length in zip(kept, used[1:], strict=True):
+        if length <= budget_characters:
+            filled.append(filled[-1].behind(chosen, budget_characters - length))
+    worth = _CACHE_WORTH * filled[0].value / budget_characters
+    count = max(range(len(filled)), key=lambda count: (filled[count].value + worth * used[count], count))
+    added = _added(filled[count], budget_characters - used[count])
     added.sort(key=lambda chosen: (position(chosen.path), chosen.path))
     return (*kept[:count], *added)
 
@@ -111,18 +110,17 @@ def _still_true(view: View, previous: Sequence[Chosen]) -> list[Chosen]:
     return kept
 
 
-def _added(offered: _Offered, start: Sequence[Chosen], left: float) -> list[Chosen]:
-    """What follows `start` within what is left of the budget. What a definition costs is an estimate until it is
+def _added(packing: _Packing, left: float) -> list[Chosen]:
+    """What a first attempt adds within what is left of the budget. What a definition costs is an estimate until it is
     rendered; where it was too low, another attempt has that much less to spend."""
     allowed = left
     while True:
-        packing = _Packing(offered, start, allowed)
-        packing.fill()
         added = packing.rendered()
         over = sum(chosen.cost for chosen in added) - left
         if over <= 0:
             return added
         allowed = max(allowed - over, allowed / 2)
+        packing = packing.again(allowed)
 
 
 class _Offered:
@@ -149,7 +147,7 @@ class _Offered:
         for place, value in self.values.items():
             path, number = place
             file = self.files[path]
-            header, body = file.header(number), file.body(number)
+            header, body = file.costs(number)
             if value:
                 offers.append((-value / header, False, place, header))
             if body:
@@ -200,30 +198,24 @@ class _File:
         self.path, self.source, self.outline, self.digest = path, source, outline, digest
         self.opening = path_comment(path) + "\n"
         self._parents = outline.enclosing if outline is not None else (-1,)
-        self._headers: dict[int, float] = {}
+        self._costs: dict[int, tuple[float, float]] = {}
         self._rendered: dict[tuple[frozenset[int], frozenset[int]], str] = {}
 
-    def header(self, number: int) -> float:
-        """Characters of a definition as a skeleton."""
-        if number not in self._headers:
-            self._headers[number] = self._header(number)
-        return self._headers[number]
+    def costs(self, number: int) -> tuple[float, float]:
+        """Characters of a definition as a skeleton, and those that its body adds: 0 for a class, which is shown by its
+        members, and for a short constant, whose skeleton has it already."""
+        if number not in self._costs:
+            self._costs[number] = self._reckoned(number)
+        return self._costs[number]
 
-    def _header(self, number: int) -> float:
+    def _reckoned(self, number: int) -> tuple[float, float]:
         if self.outline is None:
-            return len(self.source)
-        definition = self.outline.definitions[number]
-        shown_to = definition.body_start if self.body(number) or definition.kind == "class" else definition.end
-        return shown_to - definition.signature + len(definition.doc) + 2 * _LINE_CHARACTERS
-
-    def body(self, number: int) -> float:
-        """Characters that its body adds; 0 for a class, which is shown by its members, and for a short constant, whose
-        skeleton has it already."""
-        if self.outline is None:
-            return 0
+            return len(self.source), 0
         definition = self.outline.definitions[number]
         whole = definition.kind == "class" or (definition.kind == "variable" and shows_value(self.source, definition))
-        return 0 if whole else definition.body_end - definition.body_start
+        body = 0 if whole else definition.body_end - definition.body_start
+        shown_to = definition.body_start if body or definition.kind == "class" else definition.end
+        return shown_to - definition.signature + len(definition.doc) + 2 * _LINE_CHARACTERS, body
 
     def name(self, number: int) -> str:
         """The dotted name of a definition, "" without one."""
@@ -294,55 +286,90 @@ class _File:
         )
 
 
-class _Packing:
-    """One attempt to spend what is left of a budget behind `kept`."""
+class _Step(NamedTuple):
+    """What an attempt took: the offer at which place in their order, its cost, what is shown for it, and of that what
+    is shown whole."""
 
-    def __init__(self, offered: _Offered, kept: Sequence[Chosen], left: float) -> None:
-        self._offered = offered
-        self._left = left
-        self._there = {(c.path, n): n in c.whole for c in kept for n in c.shown}
+    at: int
+    cost: float
+    shown: Sequence[int]
+    whole: Sequence[int]
+
+
+class _Packing:
+    """One attempt to spend what is left of a budget, best first what there is room for, behind what is `there` already,
+    each with its body or without. `known` are the steps of an attempt with as much left or more, behind as much or
+    less: as long as they are possible, they are the same. `value` is that of what was taken, and of what was there."""
+
+    def __init__(self, offered: _Offered, there: Mapping[Ref, bool], left: float, known: Sequence[_Step] = ()) -> None:
+        self._offered, self._there, self._left = offered, there, left
         self._shown: dict[str, set[int]] = {}
         self._whole: dict[str, set[int]] = {}
-        self._spent: dict[str, float] = {}
+        self._steps: list[_Step] = []
+        values, bodies = offered.values, offered.bodies
+        self.value = sum([values[key] + bodies[key] * whole for key, whole in there.items() if key in values])
+        self._fill(self._repeat(known))
 
-    def fill(self) -> float:
-        """Take what there is room for, best first; returns the value of that and of what was there."""
-        values, bodies = self._offered.values, self._offered.bodies
-        value = sum(values.get(key, 0.0) + bodies.get(key, 0.0) * whole for key, whole in self._there.items())
-        for is_body, place, least in self._offered.in_order:
-            path, number = place
-            shown = self._shown.get(path, set())
-            if least > self._left and number not in shown:
+    def again(self, left: float) -> _Packing:
+        """Another attempt with less to spend."""
+        return _Packing(self._offered, self._there, left, self._steps)
+
+    def behind(self, chosen: Chosen, left: float) -> _Packing:
+        """Another one behind one more file, with less to spend."""
+        is_new = all(path != chosen.path for path, _ in self._there)  # else a body that is there may not be any more
+        there = {**self._there, **{(chosen.path, n): n in chosen.whole for n in chosen.shown}}
+        return _Packing(self._offered, there, left, self._steps if is_new else ())
+
+    def _repeat(self, known: Sequence[_Step]) -> int:
+        """Take known steps, up to the first one that is not possible; returns at which offer to go on."""
+        for step in known:
+            if step.cost > self._left or self._is_there(step.at):
+                return step.at
+            self._take(step)
+        return len(self._offered.in_order) if known else 0
+
+    def _fill(self, start: int) -> None:
+        for at, (is_body, (path, number), least) in enumerate(self._offered.in_order[start:], start):
+            if least > self._left and (path not in self._shown or number not in self._shown[path]):
                 continue
-            if self._there.get(place, False) or (not is_body and place in self._there):
+            if self._is_there(at):
                 continue
-            file = self._offered.files[path]
+            file, shown = self._offered.files[path], self._shown.get(path, set())
             # A body brings its signature along, also where that stands in the kept part.
             needed = file.missing(number, shown)
-            cost = sum(map(file.header, needed)) + (0 if shown else len(file.opening))
-            cost += file.body(number) if is_body and number not in self._whole.get(path, ()) else 0
-            if cost > self._left:
-                continue
-            self._left -= cost
-            self._spent[path] = self._spent.get(path, 0.0) + cost
-            self._shown.setdefault(path, set()).update(needed)
-            if is_body:
-                within = list(file.within(number))
-                self._shown[path].update(within)
-                self._whole.setdefault(path, set()).update((number, *within))
-            value += bodies[place] if is_body else values[place]
-        return value
+            cost = sum([file.costs(n)[0] for n in needed]) + (0 if shown else len(file.opening))
+            cost += file.costs(number)[1] if is_body and number not in self._whole.get(path, ()) else 0
+            if cost <= self._left:
+                whole = [number, *file.within(number)] if is_body else []
+                self._take(_Step(at, cost, [*needed, *whole], whole))
+
+    def _is_there(self, at: int) -> bool:
+        """Whether an offer is shown already."""
+        is_body, place, _ = self._offered.in_order[at]
+        return self._there.get(place, False) or (not is_body and place in self._there)
+
+    def _take(self, step: _Step) -> None:
+        is_body, place, _ = self._offered.in_order[step.at]
+        self._left -= step.cost
+        self._shown.setdefault(place[0], set()).update(step.shown)
+        if is_body:
+            self._whole.setdefault(place[0], set()).update(step.whole)
+        self.value += (self._offered.bodies if is_body else self._offered.values)[place]
+        self._steps.append(step)
 
     def rendered(self) -> list[Chosen]:
         """What was taken, file by file; one of which the kept part shows some is not shown whole."""
         chosen = []
         kept = {path for path, _ in self._there}
+        spent = dict.fromkeys(self._shown, 0.0)
+        for step in self._steps:
+            spent[self._offered.in_order[step.at][1][0]] += step.cost
+        remaining = self._left
         for path in sorted(self._shown):
-            file, spent = self._offered.files[path], self._spent[path]
-            left = 0 if path in kept else self._left
+            left = 0 if path in kept else remaining
             shown, whole = frozenset(self._shown[path]), frozenset(self._whole.get(path, ()))
-            made = file.chosen(shown, whole, spent, left)
-            self._left -= made.cost - spent
+            made = self._offered.files[path].chosen(shown, whole, spent[path], left)
+            remaining -= made.cost - spent[path]
             chosen.append(made)
         return chosen
 
