@@ -50,6 +50,16 @@ class Editor:
         )
         return text[:offset] + typed + text[offset:]
 
+    def replace(self, path: str, text: str) -> None:
+        """Give a document another text."""
+        uri = self._uri(path)
+        self._versions[uri] += 1
+        document = types.VersionedTextDocumentIdentifier(uri=uri, version=self._versions[uri])
+        change = types.TextDocumentContentChangeWholeDocument(text=text)
+        self._client.text_document_did_change(
+            types.DidChangeTextDocumentParams(text_document=document, content_changes=[change])
+        )
+
     def close(self, path: str) -> None:
         """Close a document."""
         document = types.TextDocumentIdentifier(uri=self._uri(path))
@@ -70,17 +80,27 @@ class Editor:
 
     async def explain(self, path: str, text: str, offset: int) -> dict[str, Any]:
         """The server's `repofill.explain` at a place."""
-        place = self._place(text, offset)
-        position = {"line": place.line, "character": place.character}
-        return await self.command("repofill.explain", {"textDocument": {"uri": self._uri(path)}, "position": position})
+        return await self.command("repofill.explain", self._cursor(path, text, offset))
+
+    async def rest(self, path: str, text: str, offset: int) -> None:
+        """The cursor comes to rest at a place."""
+        await self._execute("repofill.cursor", self._cursor(path, text, offset))
 
     async def command(self, name: str, *arguments: Any) -> dict[str, Any]:
-        """Execute one of the server's commands."""
-        params = types.ExecuteCommandParams(command=name, arguments=list(arguments))
-        result = await self._client.workspace_execute_command_async(params)
+        """Execute one of the server's commands that answer."""
+        result = await self._execute(name, *arguments)
         if not isinstance(result, dict):
             raise EditorError(f"the server's answer to {name} is not an object")
         return result
+
+    async def _execute(self, name: str, *arguments: Any) -> Any:
+        params = types.ExecuteCommandParams(command=name, arguments=list(arguments))
+        return await self._client.workspace_execute_command_async(params)
+
+    def _cursor(self, path: str, text: str, offset: int) -> dict[str, Any]:
+        place = self._place(text, offset)
+        position = {"line": place.line, "character": place.character}
+        return {"textDocument": {"uri": self._uri(path)}, "position": position}
 
     def _uri(self, path: str) -> str:
         return (self._workspace / path).as_uri()

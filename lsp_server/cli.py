@@ -39,6 +39,7 @@ from repofill.evaluation import (
     selection,
     stability,
     tune,
+    typed,
 )
 from repofill.evaluation import model as model_figures
 from repofill.evaluation.editor import EditorError
@@ -203,6 +204,12 @@ def _add_bench(parts: Any) -> None:
     part.add_argument("--workspace", type=_folder, metavar="DIR", help="default: held-out packages")
     part.add_argument("--model", metavar="PATH")
     part.add_argument("--places", type=_natural, default=10, metavar="N", help="places per package (10)")
+    part.add_argument("--json", action="store_true")
+    text = "how soon a suggestion is there whenever somebody who types what releases added pauses"
+    part = parts.add_parser("typing", help=text, description=text)
+    part.set_defaults(run=_bench_typing)
+    part.add_argument("--model", metavar="PATH")
+    part.add_argument("--places", type=_natural, default=4, metavar="N", help="places per package (4)")
     part.add_argument("--json", action="store_true")
     text = "cold and warm start of the index, a change, a plan, memory; beside bare tree-sitter parsing"
     part = parts.add_parser("index", help=text, description=text)
@@ -421,6 +428,10 @@ def _bench_select(options: argparse.Namespace) -> None:
 def _bench_keystrokes(options: argparse.Namespace) -> None:
     folders = _folders(options, packages.REPORTED)
     keystrokes.run(folders, options.holes, model=options.model, as_json=options.json)
+
+
+def _bench_typing(options: argparse.Namespace) -> None:
+    typed.run(releases.REPORTED, options.places, model=options.model, as_json=options.json)
 
 
 def _bench_stability(options: argparse.Namespace) -> None:
