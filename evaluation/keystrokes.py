@@ -27,9 +27,10 @@ _OTHER_TEXT = "import os\n\n\ndef home():\n    return os."
 def run(folders: Sequence[Path], places: int, *, model: str | None = None, as_json: bool) -> None:
     """Type ten characters at `places` places of each folder, and print what each keystroke cost. `model`: a model
     file or a server's address, as set by default. Raises BenchmarkError and EditorError."""
-    settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}}
+    # Without the cache nothing may be there, not even for going back.
+    settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}, "model": {"prompt_cache_mb": 0}}
     if model is not None:
-        settings["model"] = {"path": model if is_address(model) else str(Path(model).expanduser().absolute())}
+        settings["model"] |= {"path": model if is_address(model) else str(Path(model).expanduser().absolute())}
     warm: list[dict[str, float]] = []
     cold: list[dict[str, float]] = []
     for folder in folders:

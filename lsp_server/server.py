@@ -114,6 +114,7 @@ def make_engine(settings: Settings, turn: asyncio.Lock | None = None) -> Engine:
         suffix_tokens=settings.context.suffix_tokens,
         threads=settings.model.threads,
         n_gpu_layers=settings.model.gpu_layers,
+        kept_bytes=settings.model.prompt_cache_mb * 1_000_000,
     )
     return Engine(path, options, turn=turn, idle_s=settings.model.idle_minutes * 60 or math.inf)
 

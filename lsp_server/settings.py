@@ -40,6 +40,12 @@ class ModelSettings:
     idle_minutes: int = _setting(
         30, "Minutes without typing after which the model leaves the memory, until it is needed; 0 for never.", least=0
     )
+    prompt_cache_mb: int = _setting(
+        256,
+        "Megabytes for evaluated prompts of other files, so that going back to one needs no evaluation; never more "
+        "than half of the model's size.",
+        least=0,
+    )
     context_window: int = _setting(
         0, "Tokens of prompt and answer the model is loaded with; 0 for what suits its size.", least=128, most=131_072
     )

@@ -44,8 +44,6 @@ _MOVED_S = 0.1
 """Seconds from which on the text behind the cursor is not evaluated anew; its cells are moved instead."""
 _KEPT_S = 1.0
 """Seconds of evaluation from which on a prompt that gives way to another is kept for when somebody goes back there."""
-_MOST_KEPT_BYTES = 256_000_000
-"""Of all that are kept; no more than half of what the weights take."""
 _TIMED_TOKENS = 16
 """Fewer take longer each."""
 _TRIALS_S, _TRIAL_TOKENS = 0.1, 32
@@ -125,7 +123,7 @@ class Llama:
         self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_BRANCHES)
         self.tokens: list[int] = []
         self.exact = self._tail = 0
-        self._kept = KeptCells(min(description.size_bytes // 2, _MOST_KEPT_BYTES))
+        self._kept = KeptCells(min(description.size_bytes // 2, options.kept_bytes))
         self._token_s = 0.0
         self.pieces = [self._piece(token) for token in range(self.vocabulary_size)]
         self.end_of_text = frozenset(

@@ -31,7 +31,8 @@ class ProtocolError(Exception):
 class EngineOptions:
     """How a model is loaded. `n_ctx`: tokens of prompt and answer together, 0 for what suits the model's size and what
     of a prompt is asked for: `context_tokens` of other files, `prefix_tokens` and `suffix_tokens` of the cursor's, each
-    0 for the default. `threads`: 0 for the physical cores; `n_gpu_layers`: layers kept on a GPU, -1 for all."""
+    0 for the default. `threads`: 0 for the physical cores; `n_gpu_layers`: layers kept on a GPU, -1 for all.
+    `kept_bytes`: the most for evaluated prompts beside the one in the cache, of half of the model's size at most."""
 
     n_ctx: int = 0
     context_tokens: int = 0
@@ -39,6 +40,7 @@ class EngineOptions:
     suffix_tokens: int = 0
     threads: int = 0
     n_gpu_layers: int = 0
+    kept_bytes: int = 256_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -340,6 +340,12 @@ def test_going_back_to_a_prompt_evaluates_little(make_gguf, monkeypatch):
     assert evaluated("beta") > 300
 
 
+def test_no_more_is_kept_than_is_wanted(random_model):
+    size = read_description(random_model).size_bytes
+    kept = [load(random_model, kept_bytes=wanted)[0]._kept.most_bytes for wanted in (0, 1000, 10 * size)]
+    assert kept == [0, 1000, size // 2]
+
+
 def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
     """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again."""
     monkeypatch.setattr(llama, "_MOVED_S", 0)
