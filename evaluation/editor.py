@@ -16,8 +16,14 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from repofill.lsp_server.documents import position_at
+from repofill.models.protocol import is_address
 
 _READY_S = 120.0
+
+
+def model_setting(model: str) -> str:
+    """A model file or a server's address, given here, as the server takes it, whose folder may be another."""
+    return model if is_address(model) else str(Path(model).expanduser().absolute())
 
 
 class EditorError(Exception):

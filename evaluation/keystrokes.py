@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.editor import Editor, EditorError, editor
+from repofill.evaluation.editor import Editor, EditorError, editor, model_setting
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.holes import Hole, sample
-from repofill.models.protocol import is_address
 
 _TYPED = 10
 _DEADLINE_MS = 60_000
@@ -30,7 +29,7 @@ def run(folders: Sequence[Path], places: int, *, model: str | None = None, as_js
     # Without the cache nothing may be there, not even for going back.
     settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}, "model": {"prompt_cache_mb": 0}}
     if model is not None:
-        settings["model"] |= {"path": model if is_address(model) else str(Path(model).expanduser().absolute())}
+        settings["model"] |= {"path": model_setting(model)}
     warm: list[dict[str, float]] = []
     cold: list[dict[str, float]] = []
     for folder in folders:

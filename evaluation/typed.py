@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.editor import Editor, editor
+from repofill.evaluation.editor import Editor, editor, model_setting
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.evaluation.holes import Hole
 from repofill.evaluation.releases import Release
-from repofill.models.protocol import is_address
 
 _LOOKED_S = 2.5
 """From when the cursor is somewhere until something is typed there."""
@@ -40,7 +39,7 @@ def run(pairs: Sequence[tuple[Release, Release]], places: int, *, model: str | N
     """Type at `places` places of each package and print how soon answers came. Raises BenchmarkError, EditorError."""
     settings: dict[str, Any] = {"suggest": {"deadline_ms": _DEADLINE_MS}}
     if model is not None:
-        settings["model"] = {"path": model if is_address(model) else str(Path(model).expanduser().absolute())}
+        settings["model"] = {"path": model_setting(model)}
     answers = [
         answer for earlier, later in pairs for answer in asyncio.run(_measure(earlier(), later(), places, settings))
     ]

@@ -116,7 +116,7 @@ class Completer:
         planned = await self._planned(index, cursor, settings, typing=typing)
         plan = await asyncio.shield(planned.plan)
         if cursor.text[: cursor.offset].strip():
-            await self._engine.warm(_request(plan, planned, cursor, typing=typing))
+            await self._engine.warm(_request(plan, planned, cursor.path, *cursor.sides(), typing=typing))
         elif not self._engine.model.fim.context_inside:  # nothing known yet begins their prompts
             context = tuple(file.text for file in plan.files)
             await self._engine.warm(FillRequest(context=context, header="", prefix="", suffix=""))
@@ -216,7 +216,7 @@ class Completer:
         clock.enter("engine")
         scored = model.size_bytes <= SCORED_MODEL_BYTES and not model.served
         if plan is not None and number == self._newest:  # a late one would take the newest one's place in the engine
-            request = _request(plan, planned, cursor, typing=typing)
+            request = _request(plan, planned, cursor.path, before, after, typing=typing)
             answer = await self._engine.fill(
                 replace(
                     request,
@@ -267,12 +267,11 @@ class Completer:
         )
 
 
-def _request(plan: Plan, planned: Planned, cursor: Cursor, *, typing: bool) -> FillRequest:
-    """The prompt at a cursor, for the rest of its line."""
-    before, after = cursor.sides()
+def _request(plan: Plan, planned: Planned, path: str, before: str, after: str, *, typing: bool) -> FillRequest:
+    """The prompt at a cursor between two texts, for the rest of its line."""
     return FillRequest(
         context=tuple(file.text for file in plan.files),
-        header=path_comment(cursor.path) + "\n",
+        header=path_comment(path) + "\n",
         prefix=planned.ahead(before, typing=typing),
         suffix=suffix_window(after, planned.budget.suffix * CHARACTERS_PER_TOKEN),
         max_tokens=min(planned.budget.answer, _LINE_TOKENS),

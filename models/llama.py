@@ -175,7 +175,8 @@ class Llama:
     def _exchange(self, prompt: Sequence[int], common: int) -> int:
         """Where kept cells spare much more of a prompt than the first `common` tokens at hand do, make them the content
         of sequence 0, and keep what gives way; how many tokens of the prompt are there then."""
-        before = self._kept.best(prompt)
+        much = (len(prompt) - common) * self._token_s > _KEPT_S  # hardly ever, while somebody types
+        before = self._kept.best(prompt) if much else None
         if (len(self.tokens) - common) * self._token_s > _KEPT_S:
             self._keep()
         if before is None or (before.common(prompt) - common) * self._token_s <= _KEPT_S:

@@ -445,6 +445,32 @@ async def test_the_first_prompt_is_as_long_as_the_machine_is_quick(
     assert [256 * 3 * 3 // 4 <= len(request.prefix) <= 256 * 3 for request in asked] == [True]
 
 
+async def test_before_the_model_is_loaded_nothing_is_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is worth the machine's time is not known yet."""
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    planned, plan = [], index.plan
+
+    def noted(path: str, *rest: Any) -> Any:
+        planned.append(path)
+        return plan(path, *rest)
+
+    monkeypatch.setattr(index, "plan", noted)
+    engine = make_engine(Settings())
+    completer = Completer(engine)
+    cursor = Cursor(path="new.py", text=TYPED, offset=len(TYPED))
+    hurried = replace(Settings(), suggest=replace(Settings().suggest, deadline_ms=1))
+    try:
+        found = await completer.gather(index, cursor, hurried)
+        await engine.ready()
+        assert (found.plan.files, planned) == ((), [])
+        await completer.gather(index, cursor, UNHURRIED)
+        assert planned == ["new.py"]
+    finally:
+        await engine.close()
+
+
 @pytest.mark.parametrize(("inside", "warmed"), [(False, [1]), (True, [])])
 async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
     inside: bool, warmed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
