@@ -52,6 +52,10 @@ class IgnorePatterns:
         self._patterns = [p for line in text.split("\n") if (p := _pattern(line)) is not None]
         self._patterns.reverse()
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._patterns)
+
     def decide(self, path: str, is_dir: bool) -> bool | None:
         """Whether `path`, relative to the directory of the ignore files, is ignored: its last pattern decides. None
         when there is none. Directories above `path` are the caller's business."""
@@ -62,7 +66,7 @@ class IgnorePatterns:
 
 
 def _pattern(line: str) -> _Pattern | None:
-    if line.startswith("#"):
+    if not line or line.startswith("#"):
         return None
     glob = _without_trailing_spaces(line.removesuffix("\r"))
     negated, glob = glob.startswith("!"), glob.removeprefix("!")

@@ -61,7 +61,7 @@ def lf(text: str) -> str:
 def stamp_of(root: Path, path: str) -> Stamp | None:
     """What the file system says of a file, None without one."""
     try:
-        stat = os.stat(root / path)
+        stat = os.stat(os.path.join(root, path))
     except (OSError, ValueError):
         return None
     return Stamp(modified_ns=min(max(stat.st_mtime_ns, stat.st_ctime_ns), _LATEST_NS), size=stat.st_size)

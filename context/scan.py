@@ -134,7 +134,7 @@ class IgnoreRules:
         self._root = root
         self._top = _top(root)
         self._down = "".join(f"{name}/" for name in root.relative_to(self._top).parts)
-        self._patterns: dict[str, IgnorePatterns] = {}
+        self._patterns: dict[str, list[tuple[int, IgnorePatterns]]] = {}
         self._directories: dict[str, bool] = {"": False}
 
     def ignores(self, path: str, is_dir: bool = False) -> bool:
@@ -156,24 +156,31 @@ class IgnoreRules:
 
     def _is_foreign(self, path: str, name: str) -> bool:
         """Version control, caches, installed or copied-in third-party code."""
-        if name in _SKIPPED or path == _VENDOR or os.path.isfile(self._root / path / "pyvenv.cfg"):
+        if name in _SKIPPED or path == _VENDOR or os.path.isfile(os.path.join(self._root, path, "pyvenv.cfg")):
             return True
         return path in _PSEUDO and self._root == Path(self._root.anchor)
 
     def _matches(self, path: str, is_dir: bool) -> bool:
-        path = folder = self._down + path
-        while folder:
-            folder = folder.rpartition("/")[0]
-            ignored = self._patterns_of(folder).decide(path[len(folder) :].removeprefix("/"), is_dir)
+        path = self._down + path
+        for start, patterns in self._patterns_for(path.rpartition("/")[0]):
+            ignored = patterns.decide(path[start:], is_dir)
             if ignored is not None:
                 return ignored
         return False
 
-    def _patterns_of(self, folder: str) -> IgnorePatterns:
-        if folder not in self._patterns:
-            names = IGNORE_FILES if folder else (".git/info/exclude", *IGNORE_FILES)
-            self._patterns[folder] = IgnorePatterns("\n".join(_text(self._top / folder / name) for name in names))
-        return self._patterns[folder]
+    def _patterns_for(self, folder: str) -> list[tuple[int, IgnorePatterns]]:
+        """What decides about the paths in a folder, the deepest first; each sees of them what begins there."""
+        waiting = [folder]
+        while waiting[-1] and waiting[-1] not in self._patterns:
+            waiting.append(waiting[-1].rpartition("/")[0])
+        found: list[tuple[int, IgnorePatterns]] = []
+        for at in reversed(waiting):
+            if at not in self._patterns:
+                names = IGNORE_FILES if at else (".git/info/exclude", *IGNORE_FILES)
+                own = IgnorePatterns("\n".join(_text(os.path.join(self._top, at, name)) for name in names))
+                self._patterns[at] = [(len(at) + bool(at), own), *found] if own else found
+            found = self._patterns[at]
+        return found
 
 
 def _top(root: Path) -> Path:
@@ -254,16 +261,21 @@ def _entries(root: Path, folder: str) -> tuple[list[str], list[str]]:
     """Source files and folders directly in `folder`, sorted by name; links to folders are left out."""
     files, folders = [], []
     try:
-        with os.scandir(root / folder) as entries:
+        with os.scandir(os.path.join(root, folder)) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(path)
-                elif (is_source(path) or is_config(path)) and os.path.isfile(entry):
-                    files.append(path)  # unlike `entry.is_file`, `os.path.isfile` is False for a loop of links
+                elif (is_source(path) or is_config(path)) and _is_file(entry):
+                    files.append(path)
     except OSError:
         return [], []
     return sorted(files), sorted(folders)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Also behind a link; no loop of links is."""
+    return entry.is_file(follow_symlinks=False) or os.path.isfile(entry)
 
 
 def _through_link(root: Path, folder: str) -> bool:
@@ -279,10 +291,12 @@ def _is_generated(text: str) -> bool:
     return False
 
 
-def _text(ignore_file: Path) -> str:
+def _text(ignore_file: str) -> str:
     """Bytes that are not UTF-8 become what Python makes of them in the names of files."""
+    if not os.path.isfile(ignore_file):  # opening a pipe would wait forever
+        return ""
     try:
-        content = ignore_file.read_bytes() if ignore_file.is_file() else b""  # opening a pipe would wait forever
+        content = Path(ignore_file).read_bytes()
     except OSError:
-        content = b""
+        return ""
     return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
