@@ -12,7 +12,6 @@ from repofill.context.languages import BY_NAME
 from repofill.context.languages.support import Resolution
 from repofill.context.languages.tree import FileTree
 from repofill.context.order import DependencyOrder, Position
-from repofill.context.outline import Interface
 
 _NOTHING = Resolution()
 
@@ -23,7 +22,6 @@ class ImportGraph:
     def __init__(self) -> None:
         self.edge_count = 0
         self._order = DependencyOrder()
-        self._languages: dict[str, str] = {}
         self._resolutions: dict[str, Resolution] = {}
         self._tree = FileTree()
 
@@ -56,16 +54,15 @@ class ImportGraph:
         return self._resolutions.get(path, _NOTHING).dependencies
 
     def update(
-        self, interfaces: Mapping[str, Interface | None], configs: Mapping[str, str | None] = MappingProxyType({})
+        self, interfaces: Mapping[str, bytes | None], configs: Mapping[str, str | None] = MappingProxyType({})
     ) -> None:
-        """Take over new interfaces and texts of configuration files in one batch; None removes a file."""
-        languages, before = self._languages, self._resolutions
-        languages.update({path: interface.language for path, interface in interfaces.items() if interface is not None})
-        gone = [path for path, i in interfaces.items() if i is None and languages.pop(path, None) is not None]
+        """Take over new interfaces, packed, and texts of configuration files in one batch; None removes a file."""
+        before = self._resolutions
         dropped = self._tree.update(interfaces, configs)
         affected = {arguments[0] for query, arguments in dropped if query is _resolve}
         affected.update(path for path in interfaces if path not in before)
-        resolved = {p: self._tree.ask(_resolve, p, languages[p]) for p in sorted(affected) if p in languages}
+        resolved = {path: self._tree.ask(_resolve, path) for path in sorted(affected) if path in self._tree}
+        gone = [path for path in interfaces if path in before and path not in self._tree]
         edges: dict[str, frozenset[str] | None] = {path: found.dependencies for path, found in resolved.items()}
         edges = {p: targets for p, targets in edges.items() if p not in before or targets != self.dependencies(p)}
         edges |= dict.fromkeys(gone)
@@ -77,6 +74,7 @@ class ImportGraph:
         self._resolutions = now
 
 
-def _resolve(tree: FileTree, path: str, language: str) -> Resolution:
-    support = BY_NAME[language].support
+def _resolve(tree: FileTree, path: str) -> Resolution:
+    interface = tree.interface(path)
+    support = None if interface is None else BY_NAME[interface.language].support
     return _NOTHING if support is None else support.resolve(path, tree)

@@ -28,7 +28,6 @@ from repofill.context.languages import language_of
 from repofill.context.languages.support import Resolution
 from repofill.context.names import NOTHING, Names
 from repofill.context.order import Position, subgraph_count
-from repofill.context.outline import Interface, unpack_interface
 from repofill.context.pack import Chosen, pack
 from repofill.context.parse import parse
 from repofill.context.passages import Filters, Nearby, PassageIndex, Passages
@@ -247,23 +246,6 @@ def _news(rows: Mapping[str, Row | None]) -> _News:
         {path: row.of_graph() for path, row in rows.items() if row is not None},
         {path: None if row is None else row.of_match() for path, row in rows.items()},
     )
-
-
-class _Interfaces(Mapping[str, Interface | None]):
-    """Interfaces, each unpacked when it is looked at: all at once would not fit beside the rest."""
-
-    def __init__(self, symbols: Mapping[str, Symbols | None]) -> None:
-        self._symbols = symbols
-
-    def __getitem__(self, path: str) -> Interface | None:
-        symbols = self._symbols[path]
-        return None if symbols is None or symbols.interface is None else unpack_interface(symbols.interface)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._symbols)
-
-    def __len__(self) -> int:
-        return len(self._symbols)
 
 
 class WorkspaceIndex:
@@ -497,7 +479,7 @@ class WorkspaceIndex:
         configs = {path: self._config(path) for path in news.known if is_config(path)}
         if changed or configs or news.filters or opened.keys() != now.opened.keys():
             of_changed = {path: None if known is None else symbols[path] for path, known in changed.items()}
-            self._graph.update(_Interfaces(of_changed), configs)
+            self._graph.update({p: None if s is None else s.interface for p, s in of_changed.items()}, configs)
             self._publish(changed, opened, now.defined.changed((p, _names(p, s)) for p, s in of_changed.items()))
 
     def _config(self, path: str) -> str | None:

@@ -66,17 +66,21 @@ class Definition(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
         return f"{self.parent}.{self.name}" if self.parent and self.name else self.parent or self.name
 
 
-class Interface(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+class Declared(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+    """What a file declares itself to be: `scope` is what it is part of, a Java package, C# or PHP namespaces, a Go
+    package's name; several are separated by spaces."""
+
+    language: str
+    scope: str = ""
+
+
+class Interface(Declared, frozen=True, kw_only=True, array_like=True, gc=False):
     """What of a file decides where names lead, its own and those of others; nothing of where in the text it stands.
 
-    `scope` is what the file declares itself to be part of: a Java package, C# or PHP namespaces, a Go package's name;
-    several are separated by spaces.
     `names` are its top-level definitions. `references` are names that the file mentions, for languages in which files
     see one another without an import; () where the language has no need of it.
     """
 
-    language: str
-    scope: str = ""
     imports: tuple[Import, ...] = ()
     names: frozenset[str] = frozenset()
     references: frozenset[str] = frozenset()
@@ -104,6 +108,7 @@ class Outline(Struct, frozen=True, kw_only=True, array_like=True, dict=True):
 
 
 _ENCODER = Encoder(order="deterministic")
+_DECLARED = Decoder(Declared)
 _INTERFACES = Decoder(Interface)
 _OUTLINES = Decoder(Outline)
 
@@ -117,6 +122,11 @@ def pack(value: Interface | Outline) -> bytes:
 def unpack_interface(packed: bytes) -> Interface:
     """What `pack` was given. Raises ValueError."""
     return _INTERFACES.decode(packed)
+
+
+def unpack_declared(packed: bytes) -> Declared:
+    """The beginning of a packed interface, at a tenth of the time. Raises ValueError."""
+    return _DECLARED.decode(packed)
 
 
 def pack_definitions(outline: Outline) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repofill.context.graph import ImportGraph
 from repofill.context.languages import BY_NAME, Language, language_of
-from repofill.context.outline import Interface
+from repofill.context.outline import pack
 from repofill.context.parse import parse
 from repofill.evaluation import graph_truth
 from repofill.evaluation.figures import BenchmarkError
@@ -46,10 +46,10 @@ def compare(project: Project, language: str) -> tuple[set[tuple[str, str]], set[
     return found - (project.skipped(root) - true), true
 
 
-def _read(root: Path, language: Language) -> tuple[dict[str, Interface], dict[str, str]]:
-    """The interfaces of the project's source files, in this language and those that import one another with it
+def _read(root: Path, language: Language) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The packed interfaces of the project's source files, in this language and those that import one another with it
     (JavaScript and TypeScript), and the texts of its configuration files."""
-    interfaces, configs = dict[str, Interface](), dict[str, str]()
+    interfaces, configs = dict[str, bytes](), dict[str, str]()
     patterns = language.support.configs if language.support is not None else ()
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
@@ -59,7 +59,7 @@ def _read(root: Path, language: Language) -> tuple[dict[str, Interface], dict[st
         if known is not None and known.support is language.support:
             outline = parse(path, file.read_text("utf-8", "replace").replace("\r\n", "\n"))
             if outline is not None:
-                interfaces[path] = outline.interface
+                interfaces[path] = pack(outline.interface)
         elif any(fnmatch(file.name, pattern) for pattern in patterns):
             configs[path] = file.read_text("utf-8", "replace")
     return interfaces, configs

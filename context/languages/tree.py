@@ -13,7 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from msgspec.structs import replace
 
-from repofill.context.outline import Interface, pack, unpack_interface
+from repofill.context.outline import Interface, unpack_declared, unpack_interface
 
 _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
@@ -124,11 +124,12 @@ class FileTree:
 
     # Changes
 
-    def update(self, interfaces: Mapping[str, Interface | None], configs: Mapping[str, str | None]) -> set[_Query]:
-        """Take over what is new or changed; None removes a file. Returns the queries whose answers were dropped."""
+    def update(self, interfaces: Mapping[str, bytes | None], configs: Mapping[str, str | None]) -> set[_Query]:
+        """Take over what is new or changed, interfaces packed; None removes a file. Returns the queries whose answers
+        were dropped."""
         facts: set[_Fact] = set()
-        for path, interface in interfaces.items():
-            facts |= self._change_interface(path, interface)
+        for path, packed in interfaces.items():
+            facts |= self._change_interface(path, packed)
         for path, text in configs.items():
             if text != self._configs.get(path):
                 facts.add(("config", path))
@@ -136,16 +137,20 @@ class FileTree:
                     facts |= self._change_place(path, text is not None)
         return self._drop(facts)
 
-    def _change_interface(self, path: str, interface: Interface | None) -> set[_Fact]:
-        before = self._interface(path)
-        if interface == before:
+    def _change_interface(self, path: str, packed: bytes | None) -> set[_Fact]:
+        before = self._packed.get(path)
+        facts: set[_Fact] = {("interface", path), ("surface", path)}
+        if packed is not None and before is not None:
+            interface, replaced = unpack_interface(packed), unpack_interface(before)
+            if interface == replaced:
+                return set()
+            if _surface(interface) == _surface(replaced):
+                facts.remove(("surface", path))
+        elif packed is before:
             return set()
-        facts: set[_Fact] = {("interface", path)}
-        if _surface(interface) != _surface(before):
-            facts.add(("surface", path))
-        if _set_or_remove(self._packed, path, None if interface is None else pack(interface)):
-            facts |= {("file", path), *self._change_place(path, interface is not None)}
-        before_in, now_in = _scopes(before), _scopes(interface)
+        if _set_or_remove(self._packed, path, packed):
+            facts |= {("file", path), *self._change_place(path, packed is not None)}
+        before_in, now_in = _scopes(before), _scopes(packed)
         for key in before_in ^ now_in:
             _insert_or_remove(self._scopes, key, path, key in now_in)
             facts.add(("scope", " ".join(key)))
@@ -214,5 +219,8 @@ def _surface(interface: Interface | None) -> Interface | None:
     return replace(interface, references=frozenset())
 
 
-def _scopes(interface: Interface | None) -> set[tuple[str, str]]:
-    return {(interface.language, scope) for scope in interface.scope.split()} if interface is not None else set()
+def _scopes(packed: bytes | None) -> set[tuple[str, str]]:
+    if packed is None:
+        return set()
+    declared = unpack_declared(packed)
+    return {(declared.language, scope) for scope in declared.scope.split()}

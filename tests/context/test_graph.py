@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Interface
+from repofill.context.outline import pack
 from repofill.context.parse import parse
 
 
@@ -20,14 +20,14 @@ def graph_of(files: Mapping[str, str]) -> ImportGraph:
     return graph
 
 
-def interfaces_of(files: Mapping[str, str]) -> dict[str, Interface | None]:
+def interfaces_of(files: Mapping[str, str]) -> dict[str, bytes | None]:
     return {path: interface_of(path, text) for path, text in files.items()}
 
 
 @lru_cache
-def interface_of(path: str, text: str) -> Interface | None:
+def interface_of(path: str, text: str) -> bytes | None:
     outline = parse(path, text)
-    return None if outline is None else outline.interface
+    return None if outline is None else pack(outline.interface)
 
 
 def check(files: Mapping[str, str], path: str, imports: str, origins: str = "") -> None:

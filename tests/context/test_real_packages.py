@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Interface, Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 PACKAGES = ("pygls", "watchdog", "django")
@@ -32,8 +32,8 @@ def outlines(package: str) -> Mapping[str, Outline]:
     return {path: outline for path, text in sources(package).items() if (outline := parse(path, text)) is not None}
 
 
-def interfaces(package: str) -> Mapping[str, Interface]:
-    return {path: outline.interface for path, outline in outlines(package).items()}
+def interfaces(package: str) -> Mapping[str, bytes]:
+    return {path: pack(outline.interface) for path, outline in outlines(package).items()}
 
 
 class Truth:

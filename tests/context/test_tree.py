@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repofill.context.languages.tree import FileTree
-from repofill.context.outline import Interface
+from repofill.context.outline import Interface, pack
 
 NAMES = ["a", "b.c", "d/e", "d/f/g", "x.cfg"]
 
@@ -31,7 +31,8 @@ def reads_nothing(tree: FileTree) -> object:
     return object()
 
 
-INTERFACES = st.sampled_from([None, Interface(language="python"), Interface(language="python", scope="s")])
+PYTHON = pack(Interface(language="python"))
+INTERFACES = st.sampled_from([None, PYTHON, pack(Interface(language="python", scope="s"))])
 BATCHES = st.lists(
     st.tuples(
         st.dictionaries(st.sampled_from(NAMES[:4]), INTERFACES),
@@ -43,12 +44,12 @@ BATCHES = st.lists(
 
 @given(BATCHES)
 def test_an_answer_is_that_of_a_fresh_tree(
-    batches: list[tuple[Mapping[str, Interface | None], Mapping[str, str | None]]],
+    batches: list[tuple[Mapping[str, bytes | None], Mapping[str, str | None]]],
 ) -> None:
     """After any changes; what nothing was read for is never asked again."""
     tree = FileTree()
     kept = tree.ask(reads_nothing)
-    files: dict[str, Interface | None] = {}
+    files: dict[str, bytes | None] = {}
     configs: dict[str, str | None] = {}
     for interfaces, texts in batches:
         before = tree.ask(everything)
@@ -65,7 +66,7 @@ def test_an_answer_is_that_of_a_fresh_tree(
 def test_only_what_was_read_counts() -> None:
     """A new file drops the answers that looked for it, or at its directory, and no others."""
     tree = FileTree()
-    tree.update({"a/b.py": Interface(language="python")}, {})
+    tree.update({"a/b.py": PYTHON}, {})
 
     def there(tree: FileTree, path: str) -> bool:
         return path in tree
@@ -77,12 +78,12 @@ def test_only_what_was_read_counts() -> None:
         tree.ask(there, path)
     for path in ("", "a", "d"):
         tree.ask(beside, path)
-    assert tree.update({"a/c.py": Interface(language="python")}, {}) == {(there, ("a/c.py",)), (beside, ("a",))}
+    assert tree.update({"a/c.py": PYTHON}, {}) == {(there, ("a/c.py",)), (beside, ("a",))}
     assert tree.ask(beside, "a") == ("b.py", "c.py")
-    assert tree.update({"d/e.py": Interface(language="python")}, {}) == {
+    assert tree.update({"d/e.py": PYTHON}, {}) == {
         (there, ("d/e.py",)),
         (beside, ("d",)),
         (beside, ("",)),
     }
     assert tree.ask(beside, "") == ("a/", "d/")
-    assert tree.update({"d/e.py": Interface(language="python")}, {}) == set()
+    assert tree.update({"d/e.py": PYTHON}, {}) == set()

@@ -14,7 +14,7 @@ from tree_sitter import Language, Parser
 
 from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 GRAMMAR = Language(tree_sitter_bash.language())
@@ -33,7 +33,7 @@ def graph_of(files: Mapping[str, str]) -> ImportGraph:
 
 
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
-    graph.update({p: None if t is None else outline_of(p, t).interface for p, t in files.items()})
+    graph.update({p: None if t is None else pack(outline_of(p, t).interface) for p, t in files.items()})
 
 
 OUTLINES = [

@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 
 from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 CSHARP = Language(tree_sitter_c_sharp.language())
@@ -32,7 +32,7 @@ def graph_of(files: Mapping[str, str]) -> ImportGraph:
 
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
     graph.update(
-        {p: None if t is None else outline_of(t).interface for p, t in files.items() if p.endswith(".cs")},
+        {p: None if t is None else pack(outline_of(t).interface) for p, t in files.items() if p.endswith(".cs")},
         {p: t for p, t in files.items() if not p.endswith(".cs")},
     )
 

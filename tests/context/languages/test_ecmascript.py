@@ -13,7 +13,7 @@ from tree_sitter import Language, Parser
 
 from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 GRAMMARS = {
@@ -35,7 +35,7 @@ def is_config(path: str) -> bool:
 
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
     graph.update(
-        {p: None if t is None else outline_of(p, t).interface for p, t in files.items() if not is_config(p)},
+        {p: None if t is None else pack(outline_of(p, t).interface) for p, t in files.items() if not is_config(p)},
         {p: t for p, t in files.items() if is_config(p)},
     )
 

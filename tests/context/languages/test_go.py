@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 
 from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 GO = Language(tree_sitter_go.language())
@@ -32,7 +32,7 @@ def graph_of(files: Mapping[str, str | None]) -> ImportGraph:
 
 def update(graph: ImportGraph, files: Mapping[str, str | None]) -> None:
     graph.update(
-        {p: None if t is None else outline_of(p, t).interface for p, t in files.items() if p.endswith(".go")},
+        {p: None if t is None else pack(outline_of(p, t).interface) for p, t in files.items() if p.endswith(".go")},
         {p: t for p, t in files.items() if not p.endswith(".go")},
     )
 

@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 
 from repofill.context.forms import render
 from repofill.context.graph import ImportGraph
-from repofill.context.outline import Outline
+from repofill.context.outline import Outline, pack
 from repofill.context.parse import parse
 
 JAVA = Language(tree_sitter_java.language())
@@ -26,7 +26,7 @@ def outline_of(text: str) -> Outline:
 
 def graph_of(files: Mapping[str, str]) -> ImportGraph:
     graph = ImportGraph()
-    graph.update({path: outline_of(text).interface for path, text in files.items()})
+    graph.update({path: pack(outline_of(text).interface) for path, text in files.items()})
     return graph
 
 
@@ -290,5 +290,5 @@ def test_incremental_equals_fresh(changes: list[tuple[str, str | None]]) -> None
         files.pop(path, None)
         if text is not None:
             files[path] = text
-        graph.update({path: None if text is None else outline_of(text).interface})
+        graph.update({path: None if text is None else pack(outline_of(text).interface)})
         assert graph.resolutions == graph_of(files).resolutions
