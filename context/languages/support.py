@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from repofill.context.languages.syntax import Source
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Outline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
+class Binding(Struct, frozen=True, kw_only=True, gc=False):
     """A name that an import brings into a file. `local` is the name there, `path` the file that defines it (behind
     re-exports), `name` its name in that file: "" for the file or module itself, "*" (with `local` "*" too) for every
     name at its top level, as a star import, an `#include` or a neighbour in the same package brings them."""
