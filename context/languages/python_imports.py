@@ -67,10 +67,16 @@ class _Found:
             self.bindings.append(Binding(local=local, path=submodule, name=""))
         elif module.file is not None:
             self.imports.add(module.file)
-            origins = () if name == "*" else self.tree.ask(_origins, module.file, name)
+            is_own = name == "*" or _defines(module.file, name, self.tree)  # mostly, and then no question to remember
+            origins = () if is_own else self.tree.ask(_origins, module.file, name)
             self.origins.update(file for file, _ in origins)
             for file, original in origins or [(module.file, name)]:
                 self.bindings.append(Binding(local=local, path=file, name=original))
+
+
+def _defines(file: str, name: str, tree: FileTree) -> bool:
+    interface = tree.interface(file)
+    return interface is not None and name in interface.names
 
 
 def _origins(tree: FileTree, file: str, name: str) -> tuple[tuple[str, str], ...]:
