@@ -19,6 +19,7 @@ _Arguments = TypeVarTuple("_Arguments")
 _Answer = TypeVar("_Answer")
 _Query = tuple[Callable[..., Any], tuple[Any, ...]]
 _Fact = tuple[str, str]
+_UNKNOWN: Any = object()
 
 
 class FileTree:
@@ -100,23 +101,23 @@ class FileTree:
         """`query(tree, *arguments)`, computed once for as long as what it is based on stays the same."""
         key: _Query = (query, arguments)
         self._read(key)
-        if key not in self._answers:
+        answer: _Answer = self._answers.get(key, _UNKNOWN)
+        if answer is _UNKNOWN:
             self._reading.append(set())
             try:
-                self._answers[key] = query(self, *arguments)
+                answer = self._answers[key] = query(self, *arguments)
             finally:
-                for fact in self._reading.pop():
-                    self._add_reader(fact, key)
-        answer: _Answer = self._answers[key]
+                self._add_reader(self._reading.pop(), key)
         return answer
 
-    def _add_reader(self, fact: Hashable, query: _Query) -> None:
+    def _add_reader(self, facts: Iterable[Hashable], query: _Query) -> None:
         """Most facts are read by one query alone, which needs no set around it."""
-        readers = self._readers.setdefault(fact, query)
-        if isinstance(readers, set):
-            readers.add(query)
-        elif readers != query:
-            self._readers[fact] = {readers, query}
+        for fact in facts:
+            readers = self._readers.setdefault(fact, query)
+            if isinstance(readers, set):
+                readers.add(query)
+            elif readers != query:
+                self._readers[fact] = {readers, query}
 
     def _read(self, fact: Hashable) -> None:
         if self._reading:
