@@ -25,9 +25,10 @@ _NOWHERE: _Place = (None, ())
 def resolve(path: str, tree: FileTree) -> Resolution:
     """See `support.Support`. Unresolvable names (installed packages, typing mistakes) resolve to nothing."""
     interface = tree.interface(path)
-    found = _Found(path=path, tree=tree)
+    found = _Found(path=path, tree=tree, source_root=tree.ask(_source_root, _folder(path)))
     for statement in interface.imports if interface is not None else ():
         found.add(statement)
+    found.imports.update(file for file in found.loaded if not _encloses(file, path))
     return Resolution(
         imports=frozenset(found.imports - {path}),
         origins=frozenset(found.origins - found.imports - {path}),
@@ -39,31 +40,29 @@ def resolve(path: str, tree: FileTree) -> Resolution:
 class _Found:
     path: str
     tree: FileTree
+    source_root: str
+    loaded: set[str] = field(default_factory=set)
     imports: set[str] = field(default_factory=set)
     origins: set[str] = field(default_factory=set)
     bindings: list[Binding] = field(default_factory=list)
 
     def add(self, statement: Import) -> None:
-        module = _module(self.path, statement, self.tree)
+        module = _module(self.path, self.source_root, statement, self.tree)
         if module is None:
             return
-        files = [*module.loaded, *([module.file] if module.file is not None else ())]
-        self._load(files)
+        self.loaded.update(module.loaded)
         for name, local in zip(statement.names, statement.bound or ("*",), strict=False):
             self._add_name(module, name, local)
         if not statement.names and module.file is not None:
             for local in statement.bound:
-                bound = files if local == statement.module.partition(".")[0] else [module.file]
+                bound = module.loaded if local == statement.module.partition(".")[0] else [module.file]
                 self.bindings += [Binding(local=local, path=file, name="") for file in bound]
-
-    def _load(self, files: Iterable[str]) -> None:
-        self.imports.update(file for file in files if not _encloses(file, self.path))
 
     def _add_name(self, module: _Module, name: str, local: str) -> None:
         name, local = sys.intern(name), sys.intern(local)  # the same names are imported all over a project
         submodule = None if name == "*" else _find(module.directories, name, self.tree)[0]
         if submodule is not None:
-            self._load([submodule])
+            self.loaded.add(submodule)
             self.bindings.append(Binding(local=local, path=submodule, name=""))
         elif module.file is not None:
             self.imports.add(module.file)
@@ -102,11 +101,12 @@ def _origins(tree: FileTree, file: str, name: str) -> tuple[tuple[str, str], ...
 
 def _passed_on(file: str, interface: Interface, name: str, tree: FileTree) -> Iterable[tuple[str, str]]:
     """Where `file` takes `name` from: (file, name there), through `from m import name` or `from m import *`."""
+    source_root = tree.ask(_source_root, _folder(file))
     for statement in interface.imports:
         star = statement.names == ("*",)
         if not star and name not in statement.bound:
             continue
-        module = _module(file, statement, tree)
+        module = _module(file, source_root, statement, tree)
         if module is None or not statement.names:
             continue
         origin = name if star else statement.names[statement.bound.index(name)]
@@ -117,36 +117,37 @@ def _passed_on(file: str, interface: Interface, name: str, tree: FileTree) -> It
 @dataclass(frozen=True, slots=True)
 class _Module:
     """A module found: its `file` (None for a namespace package), the `directories` its submodules are in (none for a
-    plain module, perhaps several for a namespace package), and the `__init__` files of the packages around it, which
-    loading it runs first."""
+    plain module, perhaps several for a namespace package), and the files that loading it runs: the `__init__` of the
+    packages around it, then its own."""
 
     file: str | None
     directories: tuple[str, ...]
     loaded: tuple[str, ...]
 
 
-def _module(path: str, statement: Import, tree: FileTree) -> _Module | None:
-    parts = tuple(statement.module.split(".")) if statement.module else ()
+def _module(path: str, source_root: str, statement: Import, tree: FileTree) -> _Module | None:
     if statement.level:
-        return tree.ask(_relative, _folder(path), statement.level, parts)
-    return tree.ask(_absolute, tree.ask(_source_root, _folder(path)), parts)
+        return tree.ask(_relative, _folder(path), statement.level, statement.module)
+    return tree.ask(_absolute, source_root, statement.module)
 
 
-def _relative(tree: FileTree, folder: str, level: int, parts: tuple[str, ...]) -> _Module | None:
+def _relative(tree: FileTree, folder: str, level: int, module: str) -> _Module | None:
     for _ in range(level - 1):
         if not folder:
             return None
         folder = _folder(folder)
-    return _descend((folder,), parts, tree) if parts else _Module(_init(folder, tree), (folder,), ())
+    if module:
+        return _descend((folder,), module, tree)
+    init = _init(folder, tree)
+    return _Module(init, (folder,), () if init is None else (init,))
 
 
-def _absolute(tree: FileTree, source_root: str, parts: tuple[str, ...]) -> _Module | None:
-    if not parts or not parts[0]:
+def _absolute(tree: FileTree, source_root: str, module: str) -> _Module | None:
+    top = module.partition(".")[0]
+    if not top or not tree.ask(_anywhere, top):
         return None
-    if not tree.ask(_anywhere, parts[0]):
-        return None
-    roots = [source_root] if parts[0] in sys.stdlib_module_names else tree.ask(_roots, source_root)
-    return _descend(tuple(roots), parts, tree)
+    roots = (source_root,) if top in sys.stdlib_module_names else tree.ask(_roots, source_root)
+    return _descend(roots, module, tree)
 
 
 def _anywhere(tree: FileTree, name: str) -> bool:
@@ -154,15 +155,16 @@ def _anywhere(tree: FileTree, name: str) -> bool:
     return any(tree.named(f"{name}{ending}") for ending in (".py", "/", ".pyi"))
 
 
-def _descend(directories: tuple[str, ...], parts: tuple[str, ...], tree: FileTree) -> _Module | None:
-    """Follow `parts` down from `directories`. Where one does not exist, what stands before it was still loaded."""
+def _descend(directories: tuple[str, ...], module: str, tree: FileTree) -> _Module | None:
+    """Follow a dotted name down from `directories`. Where a part does not exist, what stands before it was still
+    loaded."""
     file: str | None = None
     loaded: list[str] = []
-    for part in parts:
+    for part in module.split("."):
+        file, directories = _find(directories, part, tree)
         if file is not None:
             loaded.append(file)
-        file, directories = _find(directories, part, tree)
-        if file is None and not directories:
+        elif not directories:
             return _Module(None, (), tuple(loaded)) if loaded else None
     return _Module(file, directories, tuple(loaded))
 
