@@ -240,7 +240,8 @@ class _News(NamedTuple):
     filters: Mapping[str, Filters | None]
 
 
-def _news(rows: Mapping[str, Row | None]) -> _News:
+def _news(read: Mapping[str, Row | None]) -> _News:
+    rows = {path: row if row is not None and row.of_memory().counts else None for path, row in read.items()}
     return _News(
         {path: None if row is None else row.of_memory() for path, row in rows.items()},
         {path: row.of_graph() for path, row in rows.items() if row is not None},
@@ -293,7 +294,7 @@ class WorkspaceIndex:
             self._take_over(_News(first | gone, {}, gone))
             if is_new:
                 same = self._take_from_store(same)
-        report(len(same))
+        report(len(self._on_disk))
         self._read_all(self._nearest_first(path for path in stamps if path not in same), report)
 
     def _read_all(self, paths: Sequence[str], report: Callable[[int], None]) -> None:
@@ -311,14 +312,15 @@ class WorkspaceIndex:
         report(len(self._on_disk))
 
     def _take_from_store(self, files: Mapping[str, Known]) -> dict[str, Known]:
-        """Take over files that are stored as they are on disk; returns those that could be read."""
-        symbols = self._store.symbols(files)
-        readable = {path: known for path, known in files.items() if path in symbols}
+        """Take over files that are stored as they are on disk; returns those that need not be read again."""
+        counting = {path: known for path, known in files.items() if known.counts}
+        symbols = self._store.symbols(counting)
+        readable = {path: known for path, known in counting.items() if path in symbols}
         self._passages.reserve(known.characters for known in readable.values())
         for filters in self._store.filters(readable):
             self._passages.update(filters)
         self._take_over(_News(readable, symbols, {}))
-        return readable
+        return {path: known for path, known in files.items() if path in readable or not known.counts}
 
     def _stamps(self) -> Iterator[tuple[str, Stamp]]:
         """The files that count, with their stamps. Those around what the editor shows come first, which matters where

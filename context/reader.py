@@ -21,8 +21,8 @@ from threading import Timer
 
 from repofill.context.parse import parse
 from repofill.context.redact import redact
-from repofill.context.scan import read_source
-from repofill.context.store import Row, Stamp, encode
+from repofill.context.scan import counts, read_text
+from repofill.context.store import Row, Stamp, encode, left_out
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +39,13 @@ _LATEST_NS = (1 << 63) - 1
 
 
 def read(root: Path, path: str) -> Row | None:
-    """Read and parse one file; None when it does not count."""
+    """Read and parse one file; None when it cannot be read."""
     stamp = stamp_of(root, path)
-    text = None if stamp is None else read_source(root, path)
+    text = None if stamp is None else read_text(root, path)
     if text is None or stamp is None:
         return None
+    if not counts(path, text):
+        return left_out(path, stamp)
     text = shown_to_others(text)
     return encode(path, text, parse(path, text), stamp)
 

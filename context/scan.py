@@ -205,9 +205,14 @@ def scan(root: Path, under: str = "", without: Container[str] = ()) -> Iterator[
 
 
 def read_source(root: Path, path: str) -> str | None:
-    """The text of a source file, or None when it does not count: of no known language, secret, outside of the
-    workspace, a link to another source file, over MAX_BYTES, binary, not UTF-8, generated, minified, or rejected by the
-    training filter."""
+    """The text of a source file, or None when it does not count."""
+    text = read_text(root, path)
+    return text if text is not None and counts(path, text) else None
+
+
+def read_text(root: Path, path: str) -> str | None:
+    """The text of a source file, whatever it is; None without one: of no known language, secret, outside of the
+    workspace, a link to another source file, over MAX_BYTES, or not UTF-8."""
     if not is_source(path):
         return None
     try:
@@ -218,13 +223,16 @@ def read_source(root: Path, path: str) -> str | None:
             return None
         if not file.is_file() or file.stat().st_size > MAX_BYTES:
             return None
-        text = file.read_bytes().decode("utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except (OSError, ValueError, RuntimeError):  # not UTF-8 and not within `root` are ValueErrors, a loop of links is
         # a RuntimeError
         return None
-    if "\0" in text or _is_generated(text):
-        return None
-    return text if not text.strip() or passes_filter(path, text) else None
+
+
+def counts(path: str, text: str) -> bool:
+    """Whether a text is source that somebody wrote: not binary, generated, minified, or rejected by the training
+    filter."""
+    return "\0" not in text and not _is_generated(text) and (not text.strip() or passes_filter(path, text))
 
 
 def is_source(path: str) -> bool:

@@ -77,11 +77,17 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What is kept in memory of a file. `digest` identifies its text, which is `characters` long."""
+    """What is kept in memory of a file. `digest` identifies its text, which is `characters` long; one that does not
+    count has none."""
 
     stamp: Stamp
     digest: bytes
     characters: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is source. Of any other file the stamp alone is kept: it need not be read again."""
+        return bool(self.digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +378,11 @@ def encode(path: str, text: str, outline: Outline | None, stamp: Stamp) -> Row:
         filters=filters(text),
         text=text.encode("utf-8", "surrogatepass"),
     )
+
+
+def left_out(path: str, stamp: Stamp) -> Row:
+    """What the store keeps of a file that does not count."""
+    return Row(path, stamp.modified_ns, stamp.size, b"", 0, None, "", None, b"", b"")
 
 
 def _filters(digest: bytes, characters: int, modified_ns: int, data: bytes) -> Filters:
