@@ -154,7 +154,7 @@ class PassageIndex:
     """Keeps up the passages of all files. One writer at a time; what `passages` was, stays true."""
 
     def __init__(self) -> None:
-        self.passages = Passages()
+        self._passages: Passages | None = None
         self._files: dict[str, _Kept] = {}
         self._arena: Words = np.zeros(0, np.uint32)
         self._used = 0
@@ -173,7 +173,14 @@ class PassageIndex:
                 self._arena[self._used : self._used + len(words)] = words
                 self._files[path] = _Kept(made.digest, made.characters, made.modified_ns, self._used, len(words))
                 self._used += len(words)
-        self.passages = self._laid_out()
+        self._passages = None
+
+    @property
+    def passages(self) -> Passages:
+        """Those of all files. Laid out when they are asked for."""
+        if self._passages is None:
+            self._passages = self._laid_out()
+        return self._passages
 
     def reserve(self, characters: Iterable[int]) -> None:
         """Make room for files so long that are going to come, once instead of time and again."""
