@@ -61,26 +61,29 @@ def _words(characters: _Numbers) -> tuple[_Numbers, _Numbers]:
 
 
 def _filter(text: str, words: int) -> bytes:
-    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint64)
-    bits = np.zeros(words * 32, bool)
+    data = text.encode("utf-8", "surrogatepass")
+    windows = np.ndarray((len(data),), "<u8", data + bytes(8), strides=(1,))  # from each byte on
+    bits = np.zeros(words * 32, np.uint8)
     for size in _SEQUENCES:
-        count = len(data) - size + 1
-        if count > 0:
-            joined = sum((data[at : at + count] << np.uint64(8 * at) for at in range(size)), np.zeros(1, np.uint64))
-            place, first, second = _hash(joined)
-            start = ((place * np.uint64(words)) >> np.uint64(32)) << np.uint64(5)
-            bits[start + first] = bits[start + second] = True
+        joined = windows[: max(len(data) - size + 1, 0)] & np.uint64((1 << 8 * size) - 1)
+        place, first, second = _hash(joined)
+        place *= np.uint64(words)  # in place: new memory for every step takes longer than the step
+        place >>= np.uint64(32)
+        place <<= np.uint64(5)
+        first += place
+        second += place
+        bits[first.view(np.int64)] = bits[second.view(np.int64)] = 1
     return np.packbits(bits, bitorder="little").tobytes()
 
 
 def _hash(joined: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
     """32 bits that choose a word, and twice five bits that choose a bit in it, by Fibonacci hashing (Knuth 6.4)."""
     product = joined * np.uint64(0x9E3779B97F4A7C15)
-    return (
-        product >> np.uint64(32),
-        (product >> np.uint64(27)) & np.uint64(31),
-        (product >> np.uint64(22)) & np.uint64(31),
-    )
+    first, second = product >> np.uint64(27), product >> np.uint64(22)
+    first &= np.uint64(31)
+    second &= np.uint64(31)
+    product >>= np.uint64(32)
+    return product, first, second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
