@@ -14,7 +14,7 @@ import tree_sitter_bash
 from tree_sitter import Language, Node
 
 from repofill.context.languages.support import Binding, Resolution, Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import, Interface, Outline
 
@@ -40,7 +40,7 @@ def outline(path: str, source: bytes) -> Outline:
     """`source` and `.` anywhere in the file; functions, and the variables of the top level."""
     parsed = read(_LANGUAGE, source)
     sourced = captures(_QUERY, parsed).get("sourced", [])
-    defined = definitions(_QUERY, parsed, inside=_inside)
+    defined = definitions(matched(_QUERY, parsed), parsed, inside=_inside)
     return Outline(
         interface=Interface(
             language="shell",

@@ -13,7 +13,7 @@ from tree_sitter import Language, Node
 from repofill.context.languages import c_includes
 from repofill.context.languages.c_macros import readable
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, definitions, matched, read
 from repofill.context.outline import Import, Interface, Outline
 
 _C = """
@@ -85,7 +85,7 @@ def outline(path: str, source: bytes) -> Outline:
     language = _language(path, source)
     parsed = read(_GRAMMARS[language], source, readable=readable(source))
     defined = definitions(
-        _QUERIES[language],
+        matched(_QUERIES[language], parsed),
         parsed,
         inside=_inside,
         wrappers=_WRAPPERS,

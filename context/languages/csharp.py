@@ -12,7 +12,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import csharp_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.outline import Definition, Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_c_sharp.language())
@@ -87,7 +87,7 @@ def outline(path: str, source: bytes) -> Outline:
     parsed, divided = _read(source)
     found = captures(_QUERY, parsed)
     imports = tuple(_usings(parsed, found.get("using", [])))
-    defined = definitions(_QUERY, parsed, inside=_inside, separators=frozenset({","}))
+    defined = definitions(matched(_QUERY, parsed), parsed, inside=_inside, separators=frozenset({","}))
     defined = tuple(_undivided(source.decode("utf-8", "replace"), defined)) if divided else defined
     references = _references(parsed) | (_references(divided) if divided else frozenset())
     scopes = [_namespace(parsed, node) for node in found.get("namespace", [])]

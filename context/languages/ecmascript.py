@@ -14,7 +14,7 @@ from repofill.context.languages import ecmascript_imports
 from repofill.context.languages.ecmascript_definitions import JAVASCRIPT, TYPESCRIPT
 from repofill.context.languages.ecmascript_statements import CALLS, MODULES, TYPESCRIPT_MODULES, in_comments, statements
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.languages.typescript_syntax import read_typescript
 from repofill.context.outline import Definition, Interface, Outline
 
@@ -58,7 +58,7 @@ def outline(path: str, source: bytes) -> Outline:
     imports = sorted([*statements(parsed, nodes), *in_comments(source)], key=lambda i: i.line)
     loaded = frozenset(name for statement in imports if statement.kind == "require" for name in statement.bound)
     found = definitions(
-        grammar.query,
+        matched(grammar.query, parsed),
         parsed,
         inside=_inside,
         wrappers=frozenset({"export_statement", "ambient_declaration", "expression_statement"}),

@@ -8,7 +8,7 @@ from tree_sitter import Language, Node
 from repofill.context.languages import go_imports
 from repofill.context.languages.go_names import PATTERNS, free_names
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_go.language())
@@ -69,7 +69,7 @@ def outline(path: str, source: bytes) -> Outline:
     parsed = read(_LANGUAGE, source, depth=_DEPTH)
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("import", []) if (made := _import(parsed, node)) is not None]
-    defined = definitions(_QUERY, parsed, inside=_inside, qualifier=_receiver)
+    defined = definitions(matched(_QUERY, parsed), parsed, inside=_inside, qualifier=_receiver)
     names = {d.name for d in defined if d.name and not d.parent} | {parsed.text(node) for node in found.get("top", [])}
     names -= {"_"}
     return Outline(

@@ -10,7 +10,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import java_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_java.language())
@@ -60,7 +60,7 @@ def outline(path: str, source: bytes) -> Outline:
     parsed = read(_LANGUAGE, source)
     found = captures(_QUERY, parsed)
     imports = tuple(_imports(parsed, found.get("import", [])))
-    defined = definitions(_QUERY, parsed, inside=_inside)
+    defined = definitions(matched(_QUERY, parsed), parsed, inside=_inside)
     return Outline(
         interface=Interface(
             language="java",

@@ -10,7 +10,17 @@ import tree_sitter_lua
 from tree_sitter import Language, Node
 
 from repofill.context.languages.support import Binding, Resolution, Support
-from repofill.context.languages.syntax import Patterns, Source, Span, ahead, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import (
+    Patterns,
+    Source,
+    Span,
+    ahead,
+    bracketed,
+    captures,
+    definitions,
+    matched,
+    read,
+)
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import, Interface, Outline
 
@@ -66,7 +76,9 @@ def outline(path: str, source: bytes) -> Outline:
     parsed = read(_LANGUAGE, source)
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("call", []) for made in _imports(parsed, node)]
-    defined = definitions(_QUERY, parsed, inside=_inside, qualifier=_qualifier, separators=_SEPARATORS, name=_name)
+    defined = definitions(
+        matched(_QUERY, parsed), parsed, inside=_inside, qualifier=_qualifier, separators=_SEPARATORS, name=_name
+    )
     return Outline(
         interface=Interface(
             language="lua",

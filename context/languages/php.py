@@ -9,7 +9,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import php_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_php.language_php())
@@ -59,7 +59,7 @@ def outline(path: str, source: bytes) -> Outline:
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("use", []) for made in _uses(parsed, node)]
     imports += [made for node in found.get("include", []) for made in _includes(parsed, node)]
-    defined = definitions(_QUERY, parsed, inside=_inside)
+    defined = definitions(matched(_QUERY, parsed), parsed, inside=_inside)
     references = {parsed.text(node) for node in found.get("type", [])}
     references |= {f"{parsed.text(node)}()" for node in found.get("call", [])}
     return Outline(

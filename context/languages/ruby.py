@@ -12,7 +12,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import ruby_imports
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, ahead, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, ahead, captures, definitions, matched, read
 from repofill.context.outline import Definition, Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_ruby.language())
@@ -49,7 +49,7 @@ def outline(path: str, source: bytes) -> Outline:
     found = captures(_QUERY, parsed)
     imports = [made for node in found.get("import", []) for made in _imports(parsed, node)]
     defined = definitions(
-        _QUERY,
+        matched(_QUERY, parsed),
         parsed,
         inside=_inside,
         wrappers=_WRAPPERS,

@@ -10,7 +10,7 @@ from tree_sitter import Language, Node
 
 from repofill.context.languages import rust_paths
 from repofill.context.languages.support import Support
-from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, read
+from repofill.context.languages.syntax import Patterns, Source, Span, bracketed, captures, definitions, matched, read
 from repofill.context.outline import Import, Interface, Outline
 
 _LANGUAGE = Language(tree_sitter_rust.language())
@@ -69,7 +69,7 @@ def outline(path: str, source: bytes) -> Outline:
     imports += [_extern(parsed, node) for node in found.get("extern", [])]
     imports += [_file(parsed, node, _inside_of(node.start_byte, modules)) for node in found.get("file", [])]
     defined = definitions(
-        _QUERY,
+        matched(_QUERY, parsed),
         parsed,
         inside=_body,
         attributes=frozenset({"attribute_item"}),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,35 @@ def captures(query: Patterns, source: Source) -> dict[str, list[Node]]:
 Span = tuple[int, int]
 
 
+class Match(NamedTuple):
+    """A node that defines something, the one with its name, and what a skeleton leaves out, where there is something. A
+    group is what stands around definitions without a name of its own (`const (…)`, an `impl`). A member counts only
+    inside of another definition (a method, not one of an anonymous class). An attribute is set in a method and belongs
+    to the class around it, once (`self.x = 1`)."""
+
+    kind: Kind
+    node: Node
+    name: Node | None
+    body: Node | None
+    is_group: bool = False
+    is_member: bool = False
+    is_attribute: bool = False
+
+
+def matched(query: Patterns, source: Source) -> Iterator[Match]:
+    """What a query finds: it captures the defining node as @function, @class, @variable, @group or @attribute, its name
+    as @name, what a skeleton leaves out as @body, and any part of a member as @member, too."""
+    for nodes in source.matches(query):
+        name, body = _first(nodes.get("name")), _first(nodes.get("body"))
+        for kind in _KINDS:
+            if kind in nodes:
+                yield Match(kind, nodes[kind][0], name, body, is_member="member" in nodes)
+        if "attribute" in nodes:
+            yield Match("variable", nodes["attribute"][0], name, body, is_attribute=True)
+        if "group" in nodes:
+            yield Match("class", nodes["group"][0], None, body, is_group=True)
+
+
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 
@@ -103,7 +132,7 @@ def bracketed(source: Source, body: Node) -> Span:
 
 
 def definitions(
-    query: Patterns,
+    matches: Iterable[Match],
     source: Source,
     *,
     inside: Callable[[Source, Node], Span] = bracketed,
@@ -115,103 +144,72 @@ def definitions(
     separators: frozenset[str] = frozenset(),
     name: Callable[[Source, Node], str] = Source.text,
 ) -> tuple[Definition, ...]:
-    """Every match of `query`, except what is local to a function.
+    """Every match, except what is local to a function.
 
-    A pattern captures the defining node as @function, @class or @variable, its name as @name, and what a skeleton
-    leaves out, where there is something, as @body, of which `inside` takes off the delimiters. Parents of a type in
-    `wrappers` (decorators, `export`) belong to the definition that is in them, comments directly ahead of it are its
-    documentation, which `attributes` may stand below or amid; `doc` reads the first line of a docstring inside of a
-    body instead. @group is what stands around definitions without a name of its own (`const (…)`, an `impl`).
-    `qualifier` gives the dotted name of a class that a definition, or what is in a group, belongs to without standing
-    in it (a method of Go), "" for none. What is also
-    captured as @member counts only inside of another definition (a method, not one of an anonymous class).
+    Of a body `inside` takes off the delimiters. Parents of a type in `wrappers` (decorators, `export`) belong to the
+    definition that is in them, comments directly ahead of it are its documentation, which `attributes` may stand below
+    or amid; `doc` reads the first line of a docstring inside of a body instead. `qualifier` gives the dotted name of a
+    class that a definition, or what is in a group, belongs to without standing in it (a method of Go), "" for none.
     `separators` directly after a definition belong to it: an enumeration's skeleton needs its commas. `name` reads the
-    name out of what is captured as @name (a declarator of C). Of two matches with one body the outer one counts. An
-    @attribute is set in a method and belongs to the class around it, once (`self.x = 1`).
+    name out of the node that has it (a declarator of C). Of two matches with one body the outer one counts.
     """
-    found = sorted(
-        _matches(query, source), key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group)
-    )
+    found = sorted(matches, key=lambda match: (match.node.start_byte, -match.node.end_byte, not match.is_group))
     made: list[Definition] = []
+    known = set[tuple[str, str]]()  # parents and names of these
     around: list[tuple[int, Kind, str]] = []  # of the definitions that are open here: end, kind, dotted name
     last: Node | None = None
     bodies: set[int] = set()
     for match in found:
-        if match.node == last:
+        node, body = match.node, match.body
+        if node == last:
             continue  # two patterns for one node: the first counts
-        last = match.node
-        if match.body is not None:
-            if match.body.id in bodies:
+        last = node
+        if body is not None:
+            if body.id in bodies:
                 continue
-            bodies.add(match.body.id)
-        while around and around[-1][0] <= match.node.start_byte:
+            bodies.add(body.id)
+        while around and around[-1][0] <= node.start_byte:
             around.pop()
         if match.is_attribute:
-            made += _attribute(source, match, around, made)
-            continue
-        if any(kind != "class" for _, kind, _ in around) or (match.is_member and not around):
+            of_class = [kind for _, kind, _ in around[-2:]] == ["class", "function"]
+            owner = around[-2][2] if of_class else None
+            if owner is None or (owner, source.text(match.name)) in known:
+                continue
+            if made[-1].kind == "variable" and source.offset(node.start_byte) < made[-1].end:
+                continue  # the second of `self.a = self.b = 1`
+            definition = _attribute(source, match, owner)
+        elif (around and around[-1][1] != "class") or (match.is_member and not around):
             if match.kind == "class":  # what its methods set is not of the class around it
-                around.append((match.node.end_byte, "variable", ""))
+                around.append((node.end_byte, "variable", ""))
             continue
-        own = qualifier(source, match.node) if qualifier is not None else ""
-        parent = ".".join(part for part in (around[-1][2] if around else "", own) if part)
-        definition = _definition(source, match, parent, inside, wrappers, comments, attributes, doc, separators, name)
-        if not definition.name and not match.is_group:
-            continue  # broken code
-        around.append((match.node.end_byte, match.kind, definition.qualified))
+        else:
+            parent = around[-1][2] if around else ""
+            if qualifier is not None and (own := qualifier(source, node)):
+                parent = f"{parent}.{own}" if parent else own
+            definition = _definition(
+                source, match, parent, inside, wrappers, comments, attributes, doc, separators, name
+            )
+            if not definition.name and not match.is_group:
+                continue  # broken code
+            around.append((node.end_byte, match.kind, definition.qualified))
         made.append(definition)
+        known.add((definition.parent, definition.name))
     return tuple(sorted(made, key=lambda d: (d.signature, -d.end)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
-    kind: Kind
-    node: Node
-    name: Node | None
-    body: Node | None
-    is_group: bool = False
-    is_member: bool = False
-    is_attribute: bool = False
-
-
-def _attribute(
-    source: Source, match: _Match, around: Sequence[tuple[int, Kind, str]], made: Sequence[Definition]
-) -> list[Definition]:
-    """What a method of a class sets; none where the class has it already."""
-    if [kind for _, kind, _ in around][-2:] != ["class", "function"]:
-        return []
-    parent, name = around[-2][2], source.text(match.name)
-    if any(d.name == name and d.parent == parent for d in made):
-        return []
+def _attribute(source: Source, match: Match, owner: str) -> Definition:
+    """What a method of a class sets."""
     start, end = source.offset(match.node.start_byte), source.offset(match.node.end_byte)
-    if made[-1].kind == "variable" and start < made[-1].end:
-        return []  # the second of `self.a = self.b = 1`
-    body = source.offset(_value_start(source, match.body)) if match.body is not None else end
-    return [
-        Definition(
-            name=name,
-            kind="variable",
-            parent=parent,
-            start=start,
-            signature=start,
-            body_start=body,
-            body_end=end,
-            end=end,
-        )
-    ]
-
-
-def _matches(query: Patterns, source: Source) -> Iterator[_Match]:
-    for nodes in source.matches(query):
-        for kind in _KINDS:
-            if kind in nodes:
-                name, body = _first(nodes.get("name")), _first(nodes.get("body"))
-                yield _Match(kind, nodes[kind][0], name, body, is_member="member" in nodes)
-        if "attribute" in nodes:
-            name, body = _first(nodes.get("name")), _first(nodes.get("body"))
-            yield _Match("variable", nodes["attribute"][0], name, body, is_attribute=True)
-        if "group" in nodes:
-            yield _Match("class", nodes["group"][0], None, _first(nodes.get("body")), is_group=True)
+    return Definition(
+        name=source.text(match.name),
+        kind="variable",
+        parent=owner,
+        start=start,
+        signature=start,
+        body_start=source.offset(_value_start(source, match.body)) if match.body is not None else end,
+        body_end=end,
+        end=end,
+    )
 
 
 def _first(nodes: Sequence[Node] | None) -> Node | None:
@@ -220,7 +218,7 @@ def _first(nodes: Sequence[Node] | None) -> Node | None:
 
 def _definition(
     source: Source,
-    match: _Match,
+    match: Match,
     parent: str,
     inside: Callable[[Source, Node], Span],
     wrappers: frozenset[str],
@@ -231,12 +229,14 @@ def _definition(
     name: Callable[[Source, Node], str],
 ) -> Definition:
     outer = match.node
-    while outer.parent is not None and outer.parent.type in wrappers:
-        outer = outer.parent
+    while (around := outer.parent) is not None and around.type in wrappers:
+        outer = around
     signature = outer.start_byte
-    first = outer if doc is not None else _first_comment(outer, comments | attributes)
-    documentation = _text_between(source, first, signature, attributes) if first != outer else ""
-    if doc is not None and match.body is not None:
+    first, documentation = outer, ""
+    if doc is None:
+        first = _first_comment(outer, comments | attributes)
+        documentation = first_line(_text_between(source, first, signature, attributes)) if first != outer else ""
+    elif match.body is not None:
         documentation = doc(source, match.body)
     last = outer
     while separators and (after := last.next_sibling) is not None and after.type in separators:
@@ -259,7 +259,7 @@ def _definition(
         body_start=source.offset(body_start),
         body_end=source.offset(body_end),
         end=source.offset(end),
-        doc=documentation if doc is not None else first_line(documentation),
+        doc=documentation,
     )
 
 
