@@ -36,7 +36,7 @@ _COMPOUND = frozenset(
 )
 """Nodes with statements in them."""
 _SCOPES = ("module", "class_definition")
-_SOUGHT = _COMPOUND | {"import_statement", "import_from_statement", "expression_statement"}
+_SOUGHT = _COMPOUND | {"import_statement", "import_from_statement"}
 
 
 def outline(path: str, source: bytes) -> Outline:
@@ -56,8 +56,8 @@ def outline(path: str, source: bytes) -> Outline:
 
 
 def _walk(source: Source) -> tuple[list[Import], list[Match]]:
-    """What the statements of a module import and define, in order. They are far fewer than all nodes, so this takes a
-    third of the time of a query."""
+    """What the statements of a module import, in order, and define. They are far fewer than all nodes, so this takes
+    half of the time of a query."""
     imports, matches = list[Import](), list[Match]()
     waiting = [(source.root, source.root.type, "", False)]  # is the module itself, or a class, directly around it?
     while waiting:
@@ -66,16 +66,23 @@ def _walk(source: Source) -> tuple[list[Import], list[Match]]:
             imports += _plain_imports(source, node)
         elif kind == "import_from_statement":
             imports.append(_from_import(source, node))
-        elif kind == "expression_statement":
-            if is_direct or (owner == "method" and b"self." in source.encoded[node.start_byte : node.end_byte]):
-                matches += _assignments(source, node, is_direct)
         else:
             if (defined := _DEFINING.get(kind)) is not None:
-                matches.append(Match(defined, node, node.child_by_field_name("name"), node.child_by_field_name("body")))
+                name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+                matches.append(Match(defined, node, name, body))
                 owner = "class" if defined == "class" else "method" if owner == "class" else "function"
+                if owner == "function" and source.encoded.find(b"import", node.start_byte, node.end_byte) < 0:
+                    continue  # nothing that is local to it counts
             is_direct = kind in _SCOPES or (kind == "block" and is_direct)
-            inner = reversed(node.named_children)
-            waiting += [(child, of, owner, is_direct) for child in inner if (of := child.type) in _SOUGHT]
+            inner = []
+            for child in node.named_children:
+                if (of := child.type) in _SOUGHT:
+                    inner.append((child, of, owner, is_direct))
+                elif of == "expression_statement" and (
+                    is_direct or (owner == "method" and b"self." in source.encoded[child.start_byte : child.end_byte])
+                ):
+                    matches += _assignments(source, child, is_direct)
+            waiting += reversed(inner)
     return imports, matches
 
 
@@ -98,10 +105,12 @@ def _read(path: str, source: bytes) -> Source:
 
 def _inside(source: Source, body: Node) -> Span:
     """A block from the end of the header's line on, nothing of one that begins on that line; a constant's value."""
-    if body.type != "block" or body.parent is None:
+    if body.type != "block":
         return body.start_byte, body.end_byte
-    colon = next((child for child in body.parent.children if child.type == ":"), body)
-    newline = source.encoded.find(b"\n", colon.end_byte)
+    colon = body.prev_sibling
+    while colon is not None and colon.type != ":":
+        colon = colon.prev_sibling
+    newline = source.encoded.find(b"\n", colon.end_byte if colon is not None else body.start_byte)
     return (newline, body.end_byte) if 0 <= newline < body.start_byte else (body.end_byte, body.end_byte)
 
 
