@@ -12,6 +12,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,9 @@ _VAIN = 32
 """Passages looked into for a needle that they have not: what is then still to be found is far away, or rare."""
 _NEAR = 1_024
 """Passages before and behind a file, in the order of their paths, that are searched for words."""
-_FAR = (8, 16)
-"""So far from the needle's end every second, and every fourth sequence is looked for: by then few passages are left, or
-the needle is everywhere."""
+_FAR = 16
+"""So far from the needle's end every fourth sequence is looked for: by then few passages are left, or the needle is
+everywhere."""
 
 Words = NDArray[np.uint32]
 _Numbers = NDArray[np.int64]
@@ -86,6 +87,12 @@ def _hash(joined: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.ui
     return product, first, second
 
 
+def _bits(sequences: Sequence[bytes]) -> tuple[NDArray[np.uint64], Words]:
+    """Of some sequences the 32 bits that choose a word, and the bits of that word."""
+    place, first, second = _hash(np.array([int.from_bytes(each, "little") for each in sequences], np.uint64))
+    return place, (np.uint64(1) << first | np.uint64(1) << second).astype(np.uint32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """Of one file. `digest` identifies its text of so many characters, last modified at `modified_ns`."""
@@ -132,12 +139,8 @@ class Passages:
         """Whether a word, first axis, may stand in a passage, second axis: by its first, middle and last sequence."""
         size = _SEQUENCES[-1]
         encoded = [word.encode("utf-8", "surrogatepass") for word in words]
-        joined = [
-            [int.from_bytes(word[at : at + size], "little") for at in (0, (len(word) - size) // 2, len(word) - size)]
-            for word in encoded
-        ]
-        place, first, second = _hash(np.array(joined, np.uint64).reshape(-1, 3, 1))
-        mask = (np.uint64(1) << first | np.uint64(1) << second).astype(np.uint32)
+        sequences = [word[at : at + size] for word in encoded for at in (0, (len(word) - size) // 2, len(word) - size)]
+        place, mask = (part.reshape(-1, 3, 1) for part in _bits(sequences))
         word = self.start[passages] + ((self.words[passages] * place) >> np.uint64(32)).view(np.int64)
         there = (self.arena[word] & mask) == mask
         kept: NDArray[np.bool_] = there[:, 0] & there[:, 1] & there[:, 2]
@@ -242,7 +245,7 @@ class Nearby:
         self._from = bisect.bisect_left(passages.paths, path)
         self._texts: dict[int, str | None] = {}
         self._needle = b""
-        self._holding: list[_Numbers] = []
+        self._holding: dict[int, _Numbers] = {}
 
     def occurrences(self, needle: str) -> Iterator[tuple[int, str, int]]:
         """The first places that end with `needle`: the file's number, its text and the offset."""
@@ -286,27 +289,32 @@ class Nearby:
     def _filtered(self, needle: bytes) -> _Numbers:
         """The passages with all sequences of a needle, sorted. What holds a needle holds its end, so one pass from the
         end to the beginning answers for all of its ends, too, which are asked for next."""
-        if not self._needle.endswith(needle):
+        if not self._needle.endswith(needle) or len(needle) not in self._holding:
             self._needle, self._holding = needle, self._passes(needle)
         return self._holding[len(needle)]
 
-    def _passes(self, needle: bytes) -> list[_Numbers]:
-        """By length the passages that may hold that much of the needle's end."""
+    def _passes(self, needle: bytes) -> dict[int, _Numbers]:
+        """By length the passages that may hold that much of the needle's end, from the longest sequence on: what is
+        rare goes first, since it leaves the least to look at."""
         here = self._passages
+        shortest = min(_SEQUENCES[-1], len(needle))
+        sequences = {length: _sequences(needle, length) for length in range(shortest, len(needle) + 1)}
+        bits = zip(*_bits([each for some in sequences.values() for each in some]), strict=True)
         left = np.arange(len(here.start))
         start, words = here.start, here.words
-        found = [left]
-        for length in range(1, len(needle) + 1):
-            step = 1 + (length > _FAR[0]) + 2 * (length > _FAR[1])
-            for size in _SEQUENCES:
-                if length < size or length % step or (size < _SEQUENCES[-1] and length > _SEQUENCES[-1]):
-                    continue
-                at = len(needle) - length
-                joined = np.array([int.from_bytes(needle[at : at + size], "little")], np.uint64)
-                place, first, second = (int(part[0]) for part in _hash(joined))
-                mask = np.uint32(1 << first | 1 << second)
-                word = start + ((words * np.uint64(place)) >> np.uint64(32)).view(np.int64)
-                kept = (here.arena[word] & mask) == mask
+        found = {}
+        for length, some in sequences.items():
+            for place, mask in islice(bits, len(some)):
+                word = start + ((words * place) >> np.uint64(32)).view(np.int64)
+                kept = np.flatnonzero((here.arena[word] & mask) == mask)
                 left, start, words = left[kept], start[kept], words[kept]
-            found.append(left)
+            found[length] = left
         return found
+
+
+def _sequences(needle: bytes, length: int) -> list[bytes]:
+    """What is looked for of so much of a needle's end, but for what is of less."""
+    end, longest = needle[-length:], _SEQUENCES[-1]
+    if length <= longest:
+        return [end[at : at + size] for size in reversed(_SEQUENCES) for at in range(length - size + 1)]
+    return [] if length > _FAR and length % 4 else [end[:longest]]
