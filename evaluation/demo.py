@@ -1,7 +1,7 @@
 """`repofill demo`: the real server, as an editor runs it, on the source of an installed third-party package.
 
-Cuts the rest of real lines out of the package, asks for ghost text there, and shows the prompt's files in order and the
-ghost text in place beside what the author wrote.
+Cuts the rest of real lines out of the package, types the last characters ahead of each, asks for ghost text at every
+one of them, and shows the prompt's files in order and the last ghost text in place beside what the author wrote.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import importlib.util
 import itertools
 import shutil
+import statistics
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repofill.context.index import WorkspaceIndex
-from repofill.evaluation.editor import EditorError, editor
+from repofill.evaluation.editor import Editor, EditorError, editor
 from repofill.evaluation.holes import Hole, sample
 
 PACKAGE = "pygls"
@@ -34,16 +35,19 @@ _SEED = 4
 _DEPENDENCIES = 4
 """Places are looked for in files that depend on at least so many others: context is what there is to see."""
 
+_TYPED = 8
+"""Characters, at most, and of the same line."""
 _LINES_AROUND = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One ghost text: where, what, how long it took from request to answer, and the server's explanation."""
+    """One ghost text: where, what, how long each request took that was made on the way there, the last of which brought
+    it, and the server's explanation."""
 
     hole: Hole
     text: str
-    milliseconds: float
+    milliseconds: list[float]
     plan: dict[str, Any]
 
 
@@ -77,10 +81,7 @@ async def _session(console: Console, workspace: Path, holes: list[Hole]) -> None
     async with editor(workspace, {"suggest": {"deadline_ms": 10_000}}) as server:
         for hole in holes:
             asked += 1
-            server.open(hole.path, hole.text)
-            if asked == 1:  # what the server makes ready for a file that is opened would else be there, or not yet
-                await server.explain(hole.path, hole.text, 0)
-            texts, milliseconds = await server.suggestions(hole.path, hole.text, hole.offset)
+            texts, milliseconds = await _typed(server, hole, is_first=asked == 1)
             if texts:
                 plan = await server.explain(hole.path, hole.text, hole.offset)
                 shown.append(Shown(hole=hole, text=texts[0], milliseconds=milliseconds, plan=plan))
@@ -93,10 +94,34 @@ async def _session(console: Console, workspace: Path, holes: list[Hole]) -> None
     if not shown:
         raise EditorError(f"the server was asked at {asked} places and showed no ghost text")
     right = sum(one.text == one.hole.target for one in shown)
+    keystroke = statistics.median(milliseconds for one in shown for milliseconds in one.milliseconds[1:])
+    first = statistics.median(one.milliseconds[0] for one in shown)
     console.print(
-        f"Asked at {asked} places: silent at {asked - len(shown)}, ghost text at {len(shown)}, {right} of them exactly "
-        f"what the author wrote. Model: {shown[0].plan['last']['model']}."
+        f"Typed at {asked} places: silent at {asked - len(shown)}, ghost text at {len(shown)}, {right} of them exactly "
+        f"what the author wrote. From keystroke to answer {keystroke:.0f} ms, the first in a file {first:.0f} ms "
+        f"(medians). Model: {shown[0].plan['last']['model']}."
     )
+
+
+async def _typed(server: Editor, hole: Hole, *, is_first: bool) -> tuple[list[str], list[float]]:
+    """Type what stands ahead of a hole; the suggestions at its end, and how long each answer took. As in the editors
+    nothing is asked while what is shown is typed."""
+    line = hole.text.rfind("\n", 0, hole.offset) + 1
+    offset = max(hole.offset - _TYPED, line)
+    text = hole.text[:offset] + hole.text[hole.offset :]
+    server.open(hole.path, text)
+    if is_first:  # what the server makes ready for a file that is opened would else be there, or not yet
+        await server.explain(hole.path, text, 0)
+    texts, first = await server.suggestions(hole.path, text, offset)
+    milliseconds = [first]
+    for character in hole.text[offset : hole.offset]:
+        text = server.insert(hole.path, text, offset, character)
+        offset += 1
+        texts = [shown.removeprefix(character) for shown in texts[:1] if len(shown) > 1 and shown.startswith(character)]
+        if not texts:
+            texts, took = await server.suggestions(hole.path, text, offset)
+            milliseconds.append(took)
+    return texts, milliseconds
 
 
 def _context_table(one: Shown) -> Table:
@@ -122,5 +147,5 @@ def _ghost(one: Shown) -> Panel:
     return Panel(
         Group(above, ghost, below),
         title=f"{one.hole.path}:{before.count(chr(10)) + 1}",
-        subtitle=f"{one.milliseconds:.0f} ms · {verdict}",
+        subtitle=f"{one.milliseconds[-1]:.0f} ms · {verdict}",
     )
