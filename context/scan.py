@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Container, Iterator
 from fnmatch import translate
 from pathlib import Path
@@ -191,17 +192,18 @@ def _top(root: Path) -> Path:
 
 
 def scan(root: Path, under: str = "", without: Container[str] = ()) -> Iterator[str]:
-    """Paths of the source and configuration files below `root / under`, lazily and in a fixed order; unreadable
+    """Paths of the source and configuration files below `root / under`, lazily and in a fixed order, those in the
+    fewest folders first: what many others need is mostly not the deepest, where there are too many. Unreadable
     directories, links to directories and the folders in `without` are skipped."""
     rules = IgnoreRules(root)
     if under and (rules.ignores(under, is_dir=True) or _through_link(root, under)):
         return
-    waiting = [under]
+    waiting = deque([under])
     while waiting:
-        folder = waiting.pop()
+        folder = waiting.popleft()
         files, folders = _entries(root, folder)
         yield from (path for path in files if not rules.ignores(path))
-        waiting += [path for path in reversed(folders) if path not in without and not rules.ignores(path, is_dir=True)]
+        waiting += [path for path in folders if path not in without and not rules.ignores(path, is_dir=True)]
 
 
 def read_source(root: Path, path: str) -> str | None:

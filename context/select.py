@@ -82,6 +82,11 @@ _ENOUGH = 300
 """With so many definitions found already, one that is spoken of nowhere near the cursor is left out, unless the way to
 it is a short one."""
 _SHORT: frozenset[Reach] = frozenset({"receiver", "called", "inherited", "named", "file"})
+_INCLUDING = frozenset({"c", "cpp"})
+"""Languages in which what a file includes brings along what that includes."""
+_MOST_VISIBLE = 100
+"""Files that are brought along so are looked at, a few more where the last includes many: words near the cursor lead to
+the others."""
 _MOST_NEIGHBOURS = 50
 _NEIGHBOUR = 0.1
 """The value of a file about which nothing is known but its name."""
@@ -373,10 +378,9 @@ class _Search:
             if binding.name == "":
                 self._top_level(binding.path, "module", binding.local)
                 self._passed_on(binding.path, "module")
-        for binding in resolution.bindings:
-            if binding.name == "*":
-                self._top_level(binding.path, "visible", "")
-                self._passed_on(binding.path, "visible")
+        for file in self._visible(own.language):
+            self._top_level(file, "visible", "")
+            self._passed_on(file, "visible")
         self._words(own.simple.keys() | {binding.local for binding in resolution.bindings})
         for word in self.words.line:
             for path in self.view.defining(f"/{word}")[:_HOMONYMS]:
@@ -398,6 +402,19 @@ class _Search:
             ref: Features(_about(definition, popular[definition.name]), way, near)
             for ref, (definition, way, near) in self.found.items()
         }
+
+    def _visible(self, language: str) -> list[str]:
+        """The files all of whose names are visible, the nearest first."""
+        found = {self.path: None}
+        queue = [self.path]
+        for path in queue:
+            stars = (binding.path for binding in self.view.resolution(path).bindings if binding.name == "*")
+            more = [star for star in dict.fromkeys(stars) if star not in found]
+            found.update(dict.fromkeys(more))
+            if language not in _INCLUDING or len(found) > _MOST_VISIBLE:
+                break
+            queue += more
+        return list(found)[1:]
 
     def _names(self, path: str) -> Names:
         return self.inference.names(path)

@@ -17,8 +17,6 @@ from repofill.context.languages.support import Binding, Resolution
 from repofill.context.languages.tree import FileTree
 from repofill.context.outline import Import
 
-_MOST_HEADERS = 400
-"""Headers whose names a file sees through others, at most."""
 _USUAL_ROOTS = ("include", "src", "")
 _PATH_OPTIONS = ("-iquote", "-isystem", "-idirafter", "-I", "/I")
 _HEADERS = """
@@ -31,34 +29,19 @@ _HEADERS = """
 """
 _STANDARD = frozenset(_HEADERS.split())
 """Headers of C, POSIX and common systems: in angle brackets they are the system's unless an include path says
-otherwise."""
+otherwise, or the project has them in a folder `include`."""
 _SYSTEM_FOLDERS = frozenset({"sys", "netinet", "arpa", "net", "linux", "asm", "mach", "bits", "machine"})
 
 
 def resolve(path: str, tree: FileTree) -> Resolution:
     """See `support.Support`. Headers outside of the workspace resolve to nothing."""
-    imports = tree.ask(_included, path)
-    bindings = (Binding(local="*", path=file, name="*") for file in _seen(path, tree))
-    return Resolution(imports=frozenset(imports), bindings=tuple(bindings))
-
-
-def _seen(path: str, tree: FileTree) -> list[str]:
-    """Every file that is included, directly or through others, in the order of their distance."""
-    seen = {path: None}
-    level = [path]
-    while level and len(seen) < _MOST_HEADERS:
-        level = [file for including in level for file in tree.ask(_included, including) if file not in seen]
-        seen |= dict.fromkeys(level)
-        level = list(dict.fromkeys(level))
-    return list(seen)[1:]
-
-
-def _included(tree: FileTree, path: str) -> tuple[str, ...]:
-    """The files that `path` includes itself."""
     interface = tree.surface(path)
     statements = interface.imports if interface is not None else ()
     found = (_file(path, statement, tree) for statement in statements)
-    return tuple(dict.fromkeys(file for file in found if file is not None and file != path))
+    files = dict.fromkeys(file for file in found if file is not None and file != path)
+    return Resolution(
+        imports=frozenset(files), bindings=tuple(Binding(local="*", path=file, name="*") for file in files)
+    )
 
 
 def _file(path: str, statement: Import, tree: FileTree) -> str | None:
@@ -69,14 +52,27 @@ def _file(path: str, statement: Import, tree: FileTree) -> str | None:
     for directory in paths:
         if (file := _normal(directory, name)) in tree:
             return file
-    if statement.kind == "angle" and (paths or _is_system(name)):
+    if statement.kind == "angle" and paths:
         return None
+    if statement.kind == "angle" and _is_system(name):
+        return tree.ask(_own, folder, name)
     return tree.ask(_anywhere, folder, name, statement.kind)
 
 
 def _is_system(name: str) -> bool:
     stem, dot, _ = name.partition(".")
     return not dot or stem in _STANDARD or stem.partition("/")[0] in _SYSTEM_FOLDERS
+
+
+def _own(tree: FileTree, folder: str, name: str) -> str | None:
+    """The project's own header of a system's name: in the nearest folder `include` of those around `folder`, as in a
+    kernel or a library of C."""
+    end = f"include/{_normal('', name)}"
+    tops = [
+        f"/{file}".removesuffix(end) for file in tree.named(posixpath.basename(end)) if f"/{file}".endswith(f"/{end}")
+    ]
+    around = [top for top in tops if f"/{folder}/".startswith(top)]
+    return f"{max(around, key=len)}{end}"[1:] if around else None
 
 
 def _anywhere(tree: FileTree, folder: str, name: str, kind: str) -> str | None:

@@ -173,6 +173,13 @@ LANGUAGES = [
         "shape shape.width",
     ),
     (
+        "main.c",
+        {"all.h": '#include "shape.h"\n', "shape.h": "struct shape { int width; };\nint shape_area(int width);\n"},
+        '#include "all.h"\nint f(int width) { return shape_',
+        ";\n}\n",
+        "shape_area shape",
+    ),
+    (
         "main.cpp",
         {"shape.hpp": "namespace n { class Shape { public: int area() const; int width; }; }\n"},
         '#include "shape.hpp"\nint f(const n::Shape &s) { return s.',

@@ -163,6 +163,10 @@ RESOLUTIONS = [
     ("include/p/a.h src/x.c", "src/x.c", '#include <p/a.h>\n# include "p/a.h"', "include/p/a.h"),
     ("compat/string.h x.c", "x.c", "#include <string.h>\n#include <vector>", ""),
     ("compat/string.h x.c", "x.c", '#include "string.h"', "compat/string.h"),
+    # but for those that the project has itself, in a folder `include` around the file
+    ("include/linux/a.h kernel/x.c", "kernel/x.c", "#include <linux/a.h>", "include/linux/a.h"),
+    ("include/stdio.h a/include/stdio.h a/b/x.c", "a/b/x.c", "#include <stdio.h>", "a/include/stdio.h"),
+    ("other/include/linux/a.h kernel/x.c", "kernel/x.c", "#include <linux/a.h>", ""),
     ("src/sds.h deps/sds.h src/x.c", "src/x.c", "#include <sds.h>", "deps/sds.h"),
     ("src/sds.h src/x.c", "src/x.c", "#include <sds.h>", "src/sds.h"),
     # the nearest of several; a usual root
@@ -214,12 +218,12 @@ def test_broken_compilation_database(broken: str) -> None:
     assert graph_of({**TREE, "compile_commands.json": broken}).imports("src/x.c") == {"one/a.h"}
 
 
-def test_bindings_reach_through_headers() -> None:
-    """All names of the headers, the included ones first, also in a circle."""
-    files = {"x.c": '#include "a.h"', "a.h": '#include "b.h"', "b.h": '#include "a.h"\n#include "c.h"', "c.h": ""}
+def test_bindings() -> None:
+    """All names of the headers, in the order of the statements."""
+    files = {"x.c": '#include "b.h"\n#include "a.h"', "a.h": '#include "c.h"', "b.h": "", "c.h": ""}
     resolution = graph_of(files).resolutions["x.c"]
-    assert [(b.local, b.path, b.name) for b in resolution.bindings] == [("*", f"{n}.h", "*") for n in "abc"]
-    assert resolution.imports == {"a.h"}
+    assert [(b.local, b.path, b.name) for b in resolution.bindings] == [("*", f"{n}.h", "*") for n in "ba"]
+    assert resolution.imports == {"a.h", "b.h"}
 
 
 @pytest.mark.parametrize(
