@@ -117,7 +117,8 @@ class Editor:
 
 @asynccontextmanager
 async def editor(workspace: Path, settings: Mapping[str, Any]) -> AsyncIterator[Editor]:
-    """A server on `workspace` that has read it, with `settings` as initialization options; shut down at the end."""
+    """A server on `workspace` that has read it, with `settings` as initialization options; shut down at the end.
+    Raises EditorError, also where it turns out to have no model."""
     client = LanguageClient("repofill-evaluation", metadata.version("repofill"))
     await client.start_io(sys.executable, "-m", "repofill.lsp_server", "serve", cwd=workspace)
     drain = asyncio.create_task(_drain(client))
@@ -138,6 +139,8 @@ async def editor(workspace: Path, settings: Mapping[str, Any]) -> AsyncIterator[
                 raise EditorError("the server was not ready in time; see `repofill doctor`")
             await asyncio.sleep(0.05)
         yield opened
+        if reason := (await opened.command("repofill.status"))["engine"]["reason"]:
+            raise EditorError(reason)
         await client.shutdown_async(None)
         client.exit(None)
     except BaseException:

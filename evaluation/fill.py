@@ -112,7 +112,8 @@ async def gather_at(
             gathered = await completer.gather(index, cursor, settings, explicit=explicit)
             index.close(shown.path)
             if gathered.answer is None:
-                raise BenchmarkError(f"the engine gave no answer at {shown.path}:{shown.offset}")
+                where = f"{shown.path}:{shown.offset}"
+                raise BenchmarkError(completer.trouble or f"the engine gave no answer at {where}")
             ranked = tuple(rank_found(gathered))
             cases.append(Case(hole=shown, order=order, alike=alike, gathered=gathered, ranked=ranked))
     return cases

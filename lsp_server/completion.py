@@ -183,7 +183,7 @@ class Completer:
         """Everything that is known at `cursor` before ranking: copied candidates, the model's text and its scores.
         What the model does not give by the deadline, or before a newer call, is left out, and so is, unless it was
         asked for `explicit`ly, a text that it gives no chance. While somebody is `typing`, the prompt stays as it is
-        ahead of the cursor. Raises EngineUnavailable where the model cannot be loaded."""
+        ahead of the cursor."""
         clock = Clock("copy")
         self._newest = number = self._newest + 1
         before, after = cursor.sides()
@@ -227,8 +227,6 @@ class Completer:
                     deadline_s=deadline_s - clock.total_s(),
                 )
             )
-        if answer is None and self._engine.state == "failed":
-            raise EngineUnavailable(self._engine.reason)
         return Gathered(
             copies=tuple(copies),
             nothing=_nothing(found, place, answer) if block is None else None,

@@ -113,12 +113,11 @@ async def answered(
         completion = await session.completer.complete(
             index, cursor, settings, explicit=explicit, over_closers=over_closers
         )
-    except EngineUnavailable as error:
-        session.say(str(error))
-        return None
     except Exception:
         _log.exception("completing %s failed", path)
         return None
+    if session.engine.state == "failed":
+        session.say(session.engine.reason)
     if session.document(document.uri) is not document:
         return None
     if completion is not None:

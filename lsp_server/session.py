@@ -347,7 +347,7 @@ class Session:
             cursor = self.cursor(path, document, document.text, offset)
             await self.completer.warm(index, cursor, settings)
         except EngineUnavailable as error:
-            _log.info("not warmed: %s", error)  # the first request says it, where a suggestion is missed
+            _log.info("not warmed: %s", error)  # a request says it
             if is_address(settings.model.path) and self.engine.state == "crashed":
                 self.say(
                     f"{settings.model.path} does not answer. Until it does, the project's own text alone proposes."

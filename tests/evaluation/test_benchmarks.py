@@ -14,7 +14,7 @@ from repofill.evaluation.editor import EditorError, editor
 from repofill.evaluation.figures import BenchmarkError, show
 from repofill.lsp_server.completion import Completer
 from repofill.lsp_server.server import bundled_model, make_engine
-from repofill.lsp_server.settings import Settings
+from repofill.lsp_server.settings import ModelSettings, Settings
 
 CODE = "def area(width, height):\n    return width * height\n\n\n" * 4
 
@@ -59,9 +59,11 @@ def test_keystrokes_are_measured_with_and_without_the_cache(
     assert figures["cache"]["evaluated tokens, mean"] < figures["no cache"]["evaluated tokens, mean"]
 
 
-def test_without_an_answer_there_are_no_figures(project: Path) -> None:
-    with pytest.raises(EditorError, match="doctor"):
+def test_without_a_model_there_are_no_figures(project: Path) -> None:
+    with pytest.raises(EditorError, match="gguf: there is no such file"):
         keystrokes.run([project], 1, model="missing.gguf", as_json=True)
+    with pytest.raises(BenchmarkError, match="gguf: there is no such file"):
+        asyncio.run(gather(project, model="missing.gguf"))
 
 
 def test_nothing_to_measure_is_one_error(tmp_path: Path) -> None:
@@ -83,10 +85,11 @@ def test_every_kind_of_place_has_its_figures(project: Path) -> None:
         assert all(0 <= value <= 100 for value in figures.values())
 
 
-async def gather(folder: Path, holes: int = 1) -> list[fill.Case]:
-    engine = make_engine(Settings())
+async def gather(folder: Path, holes: int = 1, model: str = "") -> list[fill.Case]:
+    settings = Settings(model=ModelSettings(path=model))
+    engine = make_engine(settings)
     try:
-        return await fill.gather_cases(Completer(engine), [folder], holes, Settings())
+        return await fill.gather_cases(Completer(engine), [folder], holes, settings)
     finally:
         await engine.close()
 

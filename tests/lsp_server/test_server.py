@@ -624,19 +624,26 @@ async def test_a_killed_model_process_comes_back(project: Path, tmp_path: Path) 
         assert one.said == []
 
 
-async def test_a_missing_model_is_said_once_and_requests_are_answered(project: Path, tmp_path: Path) -> None:
-    options = {"model": {"path": str(tmp_path / "absent.gguf")}, **UNHURRIED}
-    async with editor(project, tmp_path, options=options) as one:
+@pytest.mark.parametrize("content", [None, b"GGUF"], ids=["missing", "broken"])
+async def test_a_model_that_cannot_be_used_is_said_once_and_the_project_proposes(
+    project: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    """Until its file is another."""
+    model = tmp_path / "own.gguf"
+    if content is not None:
+        model.write_bytes(content)
+    async with editor(project, tmp_path, options={"model": {"path": str(model)}, **UNHURRIED}) as one:
         one.open("new.py", TYPED)
         for typed in "pe.":
             one.type("new.py", typed)
-            assert await one.inline("new.py") == []
+            offered = [item.insert_text for item in await one.inline("new.py")]
+        assert "height + shape.border_thickness" in offered
         (message,) = one.said
-        assert "absent.gguf" in message
+        assert "own.gguf" in message
         assert "\n" not in message
         engine = (await one.status())["engine"]
         assert (engine["state"], engine["reason"]) == ("failed", message.removeprefix("repofill: "))
-        (tmp_path / "absent.gguf").write_bytes(bundled_model().read_bytes())
+        model.write_bytes(bundled_model().read_bytes())
         assert "height + shape.border_thickness" in [item.insert_text for item in await one.inline("new.py")]
         assert (await one.status())["engine"]["state"] == "ready"
 
@@ -684,7 +691,7 @@ async def test_a_server_that_is_away_is_said_once_and_the_project_proposes(proje
 
 
 async def test_a_server_of_another_kind_is_said_once(project: Path, tmp_path: Path) -> None:
-    """Why it cannot be used, where a suggestion is missed; not that it would not answer."""
+    """Why it cannot be used; not that it would not answer. The project proposes."""
     web = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
     threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
     options = {"model": {"path": f"http://127.0.0.1:{web.server_port}"}, **UNHURRIED}
@@ -692,7 +699,8 @@ async def test_a_server_of_another_kind_is_said_once(project: Path, tmp_path: Pa
         one.open("new.py", TYPED)
         for typed in "pe.":
             one.type("new.py", typed)
-            assert await one.inline("new.py") == []
+            offered = [item.insert_text for item in await one.inline("new.py")]
+        assert "height + shape.border_thickness" in offered
         (message,) = one.said
         assert "is not a llama-server" in message
         assert (await one.status())["engine"]["state"] == "failed"
