@@ -3,8 +3,8 @@ first use, asks it, and starts it again when it dies. Loop thread only; knows no
 model's file is read by that process alone: its disk may be slow, or dead.
 
 States: "idle" (not used yet, or not for long), "starting", "ready", "crashed" (waiting to start again), "failed" (the
-model cannot be used; `reason` says what to do, and a changed file, or after a while a server, is tried again),
-"closed".
+model cannot be used; `reason` says what to do, and a changed file, or after a while a server or what was too slow, is
+tried again), "closed".
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ _SERVER_CHANGES_S = 30.0
 
 _LOAD_S, _LOAD_S_PER_GB = 120.0, 180.0
 """A model that takes longer to load is given up: a slow disk reads 6 MB in a second."""
+_STALLED_S = 300.0
+"""Its disk may be back as long after that."""
 
 _GRACE_S = 0.05
 """For an answer that was sent at its deadline."""
@@ -104,6 +106,7 @@ class Engine:
         self._model = undescribed(self._address or self._path.stem, served=self._address)
         self._looking: asyncio.Future[_Signature] | None = None
         self._failed_file: _Signature | None = None
+        self._again_at = math.inf
         self._child: Child | None = None
         self._supervisors: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -261,8 +264,8 @@ class Engine:
 
     async def _start(self) -> None:
         """Begin, unless it has been or there is no hope."""
-        changed = self._state == "failed" and await self._has_changed()
-        if self._state == "idle" or (self._state == "failed" and changed):
+        again = self._state == "failed" and await self._may_work_now()
+        if self._state == "idle" or (self._state == "failed" and again):
             self._enter("starting")
             supervisor = asyncio.create_task(self._take_turn(), name="model process supervisor")
             self._supervisors.add(supervisor)
@@ -277,6 +280,7 @@ class Engine:
         kills = 0
         while True:
             self._enter("starting")
+            self._again_at = math.inf
             looking = self._look()
             self._counts.clear()
             self._child = child = await Child.start()
@@ -297,6 +301,8 @@ class Engine:
                 failure = Failed(reason=self._start_failure(how, child.last_line), passing=passing)
             if failure is not None and not failure.passing:
                 self._failed_file = looking.result() if looking.done() else None
+                if self._address:
+                    self._again_at = time.monotonic() + _SERVER_CHANGES_S
                 self._enter("failed", failure.reason)
                 return
             why = f"the model process ended ({how})" if failure is None else failure.reason
@@ -330,6 +336,7 @@ class Engine:
                             raise ProtocolError(f"not a message from a worker: {type(message).__name__}")
         except TimeoutError:
             child.kill()
+            self._again_at = time.monotonic() + _STALLED_S
             reason = f"it was not loaded within {self._load_s / 60:.0f} minutes; copy it to a faster disk"
             return Failed(reason=str(ModelFileError(self._path, f"{reason}, or choose a smaller one")))
         except ProtocolError:
@@ -370,11 +377,12 @@ class Engine:
         else:
             self._settled.set()
 
-    async def _has_changed(self) -> bool:
-        """Whether the file is another than the one that failed; not as long as nobody knows."""
+    async def _may_work_now(self) -> bool:
+        """Whether the file is another than the one that failed, or it is time to try again; not as long as its disk
+        does not answer."""
         looking = self._look()
         await asyncio.wait({looking}, timeout=_LOOK_S)
-        return looking.done() and looking.result() != self._failed_file
+        return looking.done() and (looking.result() != self._failed_file or time.monotonic() >= self._again_at)
 
     def _look(self) -> asyncio.Future[_Signature]:
         """The signature of the file as it is now. One look at a time: on a dead disk it takes for ever."""
@@ -383,9 +391,7 @@ class Engine:
         return self._looking
 
     def _signature(self) -> _Signature:
-        """Changes when the file does; of a server nobody knows."""
-        if self._address:
-            return int(time.monotonic() / _SERVER_CHANGES_S), 0
+        """Changes when the file does."""
         try:
             status = self._path.stat()
         except (OSError, ValueError):

@@ -587,6 +587,21 @@ async def test_a_dead_mount_that_is_back(random_model, dead_mount, monkeypatch):
         assert await engine.fill(request()) is not None
 
 
+@pytest.mark.parametrize(("after_s", "state"), [(0.0, "ready"), (600.0, "failed")])
+async def test_what_was_too_slow_is_tried_again_later(random_model, dead_mount, monkeypatch, after_s, state):
+    """Though its file is the same: the disk may have stalled in the middle of it."""
+    dead_mount.file.write_bytes(random_model.read_bytes())
+    monkeypatch.setattr("repofill.models.engine._LOAD_S", 1.0)
+    monkeypatch.setattr("repofill.models.engine._STALLED_S", after_s)
+    async with running(dead_mount.file) as engine:
+        assert not await engine.ready()
+        assert engine.state == "failed"
+        dead_mount.revive()
+        monkeypatch.setattr("repofill.models.engine._LOAD_S", 60.0)
+        await engine.ready()
+        assert engine.state == state
+
+
 async def test_closing_does_not_wait_for_a_process_that_the_system_cannot_end(random_model, monkeypatch):
     """As where it waits for a dead disk."""
     async with running(random_model) as engine:

@@ -98,6 +98,24 @@ def test_what_is_wrong(path: str, answer: Answer, kind: type[Exception], text: s
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(("after_s", "state"), [(0.0, "ready"), (600.0, "failed")])
+async def test_a_server_that_cannot_be_used_may_be_another_later(
+    after_s: float, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("repofill.models.engine._SERVER_CHANGES_S", after_s)
+    routes = routes_with("/props", (404, {}))
+    with serving(routes) as (address, _):
+        engine = Engine(address)
+        try:
+            assert not await engine.ready()
+            assert engine.state == "failed"
+            routes["/props"] = HEALTHY["/props"]
+            await engine.ready()
+            assert engine.state == state
+        finally:
+            await engine.close()
+
+
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:1", "http://nowhere.invalid:80", "http://127.0.0.1:x", "http://"]
 )
