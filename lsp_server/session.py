@@ -7,7 +7,6 @@ task is kept, and its exception logged.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import math
 import os
@@ -29,7 +28,7 @@ from repofill.context.watch import WorkspaceWatcher
 from repofill.lsp_server.completion import Completer, Completion
 from repofill.lsp_server.documents import Document, Encoding, edited, offset_at
 from repofill.lsp_server.log import log_path, log_to_file
-from repofill.lsp_server.memory import keep_what_is_read
+from repofill.lsp_server.memory import collect_what_was_left, keep_what_is_read
 from repofill.lsp_server.notebooks import Notebooks, path_of_cells
 from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.settings import FILE_NAME, Settings, layered
@@ -149,17 +148,20 @@ class Session:
             if path is None or (root := Path(path)) in self._folders:
                 continue
             index = WorkspaceIndex(root, Store.of_workspace(root))
-            watcher = WorkspaceWatcher(root, partial(self._changed_on_disk, loop, index), say, also=FILE_NAME)
+            watcher = WorkspaceWatcher(root, partial(self._changed_on_disk, loop, root), say, also=FILE_NAME)
             folder = self._folders[root] = Folder(root, index, watcher, self.settings)
             self.run(self._build(folder))
         for document in self._documents.values():
             self._show(document)
 
-    def _changed_on_disk(self, loop: asyncio.AbstractEventLoop, index: WorkspaceIndex, batch: frozenset[str]) -> None:
-        """Called in a watcher's thread."""
+    def _changed_on_disk(self, loop: asyncio.AbstractEventLoop, root: Path, batch: frozenset[str]) -> None:
+        """Called in a watcher's thread, which may outlive the index."""
+        folder = self._folders.get(root)
+        if folder is None:
+            return
         if not batch.isdisjoint({FILE_NAME, ""}):
             loop.call_soon_threadsafe(self.configure)
-        index.refresh(batch)
+        folder.index.refresh(batch)
 
     def remove_folders(self, roots: Iterable[str]) -> None:
         """Forget the folders at these URIs; their open documents are completed by themselves from now on."""
@@ -167,8 +169,8 @@ class Session:
             folder = self._folders.pop(Path(uris.to_fs_path(uri) or os.devnull), None)
             if folder is not None:
                 folder.index.stop()
-                gc.unfreeze()
                 self.run(self._in_thread(self._folder_threads, folder.watcher.stop))
+                asyncio.get_running_loop().call_soon(collect_what_was_left)  # nothing here holds on to it then
         for document in self._documents.values():
             self._show(document)
 

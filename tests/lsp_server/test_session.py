@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import shutil
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,4 +88,33 @@ async def test_a_store_that_another_server_holds_on_to_holds_up_nobody(
         assert Store(path).known().keys() == {"b.py"}
     finally:
         other.close()
+        await session.close()
+
+
+async def test_of_a_folder_that_was_left_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the garbage collector does not come by before the next folder is read, which hides it all."""
+    monkeypatch.setattr(store_module, "user_cache_path", lambda name: tmp_path / "cache")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "a.py").write_text("def area():\n    return 1\n")
+    session = Session(Silent(), make_engine)
+
+    def databases() -> list[str]:
+        links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        return [link for link in links if os.path.realpath(link).startswith(str(tmp_path / "cache"))]
+
+    gc.disable()
+    try:
+        session.add_folders([folder.as_uri()])
+        index = weakref.ref(session.locate((folder / "a.py").as_uri())[0])
+        async with asyncio.timeout(20.0):
+            while not session.status()["ready"]:
+                await asyncio.sleep(0.01)
+            assert databases() != []
+            session.remove_folders([folder.as_uri()])
+            while index() is not None or databases() != []:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+        gc.unfreeze()
         await session.close()
