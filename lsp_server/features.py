@@ -116,8 +116,7 @@ async def answered(
     except Exception:
         _log.exception("completing %s failed", path)
         return None
-    if session.engine.state == "failed":
-        session.say(session.engine.reason)
+    session.say_what_failed()
     if session.document(document.uri) is not document:
         return None
     if completion is not None:
@@ -147,7 +146,8 @@ async def explain(session: Session, place: dict[str, Any]) -> dict[str, Any]:
         try:
             plan = await session.completer.plan(index, cursor, session.settings_of(index))
         except EngineUnavailable as error:
-            session.say(str(error))
+            _log.info("not planned: %s", error)
+            session.say_what_failed()
     return {**plan_figures(plan), "last": completion_figures(session.last) if session.last else None}
 
 

@@ -134,6 +134,11 @@ class Session:
             _log.warning("%s", message)
             self._client.say(message)
 
+    def say_what_failed(self) -> None:
+        """Tell the user why the model cannot be used; not what passes, which has another reason at every try."""
+        if self.engine.state == "failed":
+            self.say(self.engine.reason)
+
     # Folders
 
     def add_folders(self, roots: Iterable[str]) -> None:

@@ -683,6 +683,7 @@ async def test_a_server_that_is_away_is_said_once_and_the_project_proposes(proje
         for typed in "pe.":
             one.type("new.py", typed)
             offered = [item.insert_text for item in await one.inline("new.py")]
+            assert await one.context("new.py") == []
         assert "height + shape.border_thickness" in offered
         (message,) = one.said
         assert "http://127.0.0.1:1 does not answer" in message
