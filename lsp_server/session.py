@@ -180,8 +180,8 @@ class Session:
             self._show(document)
 
     async def reindex(self) -> None:
-        """Read every folder anew."""
-        await asyncio.gather(*(self._build(folder) for folder in self._folders.values()))
+        """Read every folder anew, but those that are being read for the first time."""
+        await asyncio.gather(*(self._build(folder) for folder in self._folders.values() if folder.ready))
 
     async def _build(self, folder: Folder) -> None:
         """Read a folder; the first time watch it from then on, and catch up with what changed in between."""

@@ -118,3 +118,27 @@ async def test_of_a_folder_that_was_left_nothing_is_kept(tmp_path: Path, monkeyp
         gc.enable()
         gc.unfreeze()
         await session.close()
+
+
+async def test_a_folder_that_is_being_read_is_watched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where somebody asks for all to be read anew meanwhile."""
+    monkeypatch.setattr(store_module, "user_cache_path", lambda name: tmp_path / "cache")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    session = Session(Silent(), make_engine)
+
+    def watches() -> int:
+        links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        return sum(os.path.realpath(link).endswith("anon_inode:inotify") for link in links)
+
+    before = watches()
+    try:
+        session.add_folders([folder.as_uri()])
+        await asyncio.gather(*(session.reindex() for _ in range(4)))
+        async with asyncio.timeout(20.0):
+            while not session.status()["ready"] or watches() != before + 1:
+                await asyncio.sleep(0.01)
+        await session.reindex()
+        assert watches() == before + 1
+    finally:
+        await session.close()
