@@ -226,11 +226,14 @@ class _Server:
 
     def __init__(self, address: str, stop: Interrupt) -> None:
         self._address, self._stop = address, stop
-        parts = urlsplit(address)
-        self._secure, self._host, self._path = parts.scheme == "https", parts.hostname or "", parts.path.rstrip("/")
         try:
+            parts = urlsplit(address)
+            self._secure, self._host, self._path = parts.scheme == "https", parts.hostname or "", parts.path.rstrip("/")
             self._port = parts.port
-        except ValueError as error:
+            self._host.encode("idna")
+            self._path.encode("ascii")
+            self._connection(_TIMEOUT_S)  # nothing is sent yet, but blanks are found
+        except (ValueError, HTTPException) as error:
             raise ServerError(f"{address} is no address: {error}") from error
         key = os.environ.get(KEY, "").strip()
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})

@@ -124,6 +124,20 @@ def test_nobody_there(address: str) -> None:
         ServedFiller(address, EngineOptions(), Interrupt())
 
 
+@pytest.mark.parametrize(
+    "address", ["http://my host:80", "http://[::1", "http://a..b", "http://127.0.0.1:99999", "http://127.0.0.1:1/é"]
+)
+async def test_no_address(address: str) -> None:
+    """One line says so, not that anything else was broken."""
+    engine = Engine(address)
+    try:
+        assert not await engine.ready()
+        assert (engine.state, engine.reason.startswith(f"{address} is no address: ")) == ("failed", True)
+        assert engine.reason.isprintable()
+    finally:
+        await engine.close()
+
+
 def test_key_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key goes along with every request; what the server says of the model is what is known of it."""
     monkeypatch.setenv("REPOFILL_API_KEY", "secret")
