@@ -298,12 +298,14 @@ class WorkspaceIndex:
         self._read_all(self._nearest_first(path for path in stamps if path not in same), report)
 
     def _read_all(self, paths: Sequence[str], report: Callable[[int], None]) -> None:
-        """Read files in batches: after every batch all is ordered anew, so they double."""
+        """Read files in batches: after every batch all is ordered anew, so they double. Texts and outlines go to the
+        store at once."""
         batch: dict[str, Row | None] = {}
         for chunk in read_many(self.root, paths):
             if self._stopped:
                 return
-            batch |= chunk
+            self._store.write(row for row in chunk.values() if row is not None)
+            batch |= {path: None if row is None else row.without_text() for path, row in chunk.items()}
             if len(batch) >= max(_FIRST_BATCH, len(self._on_disk) // 2):
                 self._keep(batch)
                 report(len(self._on_disk))
@@ -326,17 +328,16 @@ class WorkspaceIndex:
         """The files that count, with their stamps. Those around what the editor shows come first, which matters where
         there are too many."""
         with self._lock:
-            opened = list(self._open)
-        for number, path in enumerate(self._outward(opened)):
+            folders = {"", *(folder for path in self._open for folder in _folders_of(path))}
+        for number, path in enumerate(self._outward(folders)):
             self._truncated = number >= MAX_FILES
             if self._truncated or self._stopped:
                 return
             if (stamp := stamp_of(self.root, path)) is not None:
                 yield path, stamp
 
-    def _outward(self, paths: Iterable[str]) -> Iterator[str]:
-        """All files: those in the folders of some, in the folders around these, and so on."""
-        folders = {"", *(folder for path in paths for folder in _folders_of(path))}
+    def _outward(self, folders: Iterable[str]) -> Iterator[str]:
+        """All files in some folders, those of the deepest folder first."""
         done: set[str] = set()
         for folder in sorted(folders, key=lambda folder: (-_depth(folder), folder)):
             yield from scan(self.root, folder, done)
@@ -352,13 +353,17 @@ class WorkspaceIndex:
 
         return sorted(paths, key=nearness, reverse=True) if around else list(paths)
 
-    def _read_around(self, path: str) -> None:
-        """In a workspace with too many files: those around an open one."""
-        folder = path.rpartition("/")[0]
-        if folder not in self._covered:
-            self._covered.add(folder)
-            unknown = (other for other in self._outward([path]) if other not in self._on_disk)
-            self._read_all(list(islice(unknown, _AROUND)), lambda files: None)
+    def read_around(self) -> None:
+        """In a workspace with too many files: read more of those around the open ones. Blocking."""
+        with self._lock:
+            opened = list(self._open) if self._truncated else []
+        for path in opened:
+            folder, *around = _folders_of(path)
+            if folder not in self._covered:
+                self._covered.add(folder)
+                near = self._outward(filter(None, (folder, *around)))  # but not all that there is
+                unknown = (other for other in near if other not in self._on_disk)
+                self._read_all(list(islice(unknown, _AROUND)), lambda files: None)
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Take over files that were changed, created or deleted on disk, in one batch; a directory stands for
@@ -396,6 +401,7 @@ class WorkspaceIndex:
         """The editor opened a file: from now on its text counts, not the disk's."""
         self.change(path, text)
         self.settle()
+        self.read_around()
 
     def close(self, path: str) -> None:
         """The editor closed a file: the disk counts again."""
@@ -430,9 +436,6 @@ class WorkspaceIndex:
             self._store.write(row for row in closed.values() if row is not None)
             opened = {path: text for path, text in typed.items() if text is not None}
             self._take_over(_news(closed), opened, closed)
-        if self._truncated:
-            for path in opened:
-                self._read_around(path)
 
     def stop(self) -> None:
         """For good: whatever is being read and parsed is left as it is."""
@@ -449,10 +452,9 @@ class WorkspaceIndex:
     def _keep(self, rows: Mapping[str, Row | None]) -> None:
         """Take over what was read from disk; what has changed since, which another thread may know, is read again."""
         with self._writing:
-            rows = {path: row if self._is_current(path, row) else self._read(path) for path, row in rows.items()}
-            self._store.write(
-                (row for row in rows.values() if row is not None), [path for path, row in rows.items() if row is None]
-            )
+            again = {path: self._read(path) for path, row in rows.items() if not self._is_current(path, row)}
+            rows = {**rows, **again}
+            self._store.write(filter(None, again.values()), [path for path, row in rows.items() if row is None])
             self._take_over(_news(rows))
 
     def _is_current(self, path: str, row: Row | None) -> bool:

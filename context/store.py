@@ -120,6 +120,10 @@ class Row(NamedTuple):
         stamp = Stamp(modified_ns=self.modified_ns, size=self.size)
         return Known(stamp=stamp, digest=self.digest, characters=self.characters)
 
+    def without_text(self) -> Row:
+        """What memory and graph need of it."""
+        return self._replace(outline=None, text=b"")
+
     def of_graph(self) -> Symbols:
         """What it imports and defines."""
         return Symbols(interface=self.interface, defined=self.defined)

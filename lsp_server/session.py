@@ -330,6 +330,8 @@ class Session:
     async def _pause(self, index: WorkspaceIndex) -> None:
         """Typing pauses: take over what was typed, first in the index and then in the prompt."""
         await self._in_thread(self._settle_thread, index.settle)
+        if index.stats().truncated:
+            self.run(self._in_thread(self._folder_threads, index.read_around))
         try:
             await self.completer.pause()
         except EngineUnavailable as error:
