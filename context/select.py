@@ -84,9 +84,9 @@ it is a short one."""
 _SHORT: frozenset[Reach] = frozenset({"receiver", "called", "inherited", "named", "file"})
 _INCLUDING = frozenset({"c", "cpp"})
 """Languages in which what a file includes brings along what that includes."""
-_MOST_VISIBLE = 100
-"""Files that are brought along so are looked at, a few more where the last includes many: words near the cursor lead to
-the others."""
+_MOST_INCLUDED = 100
+"""Files that are looked at of these, a few more where the last one includes many: words near the cursor lead to the
+others."""
 _MOST_NEIGHBOURS = 50
 _NEIGHBOUR = 0.1
 """The value of a file about which nothing is known but its name."""
@@ -378,9 +378,14 @@ class _Search:
             if binding.name == "":
                 self._top_level(binding.path, "module", binding.local)
                 self._passed_on(binding.path, "module")
-        for file in self._visible(own.language):
-            self._top_level(file, "visible", "")
-            self._passed_on(file, "visible")
+        if own.language in _INCLUDING:
+            for file in self._included():
+                self._top_level(file, "visible", "", spoken=not self._has_room())
+        else:
+            for binding in resolution.bindings:
+                if binding.name == "*":
+                    self._top_level(binding.path, "visible", "")
+                    self._passed_on(binding.path, "visible")
         self._words(own.simple.keys() | {binding.local for binding in resolution.bindings})
         for word in self.words.line:
             for path in self.view.defining(f"/{word}")[:_HOMONYMS]:
@@ -403,17 +408,15 @@ class _Search:
             for ref, (definition, way, near) in self.found.items()
         }
 
-    def _visible(self, language: str) -> list[str]:
-        """The files all of whose names are visible, the nearest first."""
+    def _included(self) -> list[str]:
+        """What the file includes, directly or through others, the nearest first."""
         found = {self.path: None}
-        queue = [self.path]
-        for path in queue:
-            stars = (binding.path for binding in self.view.resolution(path).bindings if binding.name == "*")
-            more = [star for star in dict.fromkeys(stars) if star not in found]
-            found.update(dict.fromkeys(more))
-            if language not in _INCLUDING or len(found) > _MOST_VISIBLE:
+        for path in (queue := [self.path]):
+            included = dict.fromkeys(binding.path for binding in self.view.resolution(path).bindings)
+            queue += [file for file in included if file not in found]
+            found.update(included)
+            if len(found) > _MOST_INCLUDED:
                 break
-            queue += more
         return list(found)[1:]
 
     def _names(self, path: str) -> Names:
@@ -548,17 +551,26 @@ class _Search:
             return []
         return sorted(paths, key=lambda path: (-len(commonpath([path, folder])), path))[:_COUNTERPARTS]
 
-    def _top_level(self, path: str, reach: Reach, local: str) -> None:
-        """Everything in a file, once: in a package all of whose files see one another, each of them leads to all."""
+    def _top_level(self, path: str, reach: Reach, local: str, *, spoken: bool = False) -> None:
+        """Everything in a file, or what is `spoken` of alone, once: in a package all of whose files see one another,
+        each of them leads to all."""
         if (path, reach) in self.listed:
             return
         self.listed.add((path, reach))
         names = self._names(path)
-        for number in names.outer:
-            self._add(path, number, names, reach, 0, local)
-        for number, definition in enumerate(names.definitions):
-            if definition.parent not in names.outside:
-                self._add(path, number, names, reach, 1, definition.parent.rpartition(".")[2])
+        if spoken:
+            words = names.simple.keys() & self.words.distances.keys()
+            numbers: Iterable[int] = sorted(number for word in words for number in names.simple[word])
+        else:
+            numbers = range(len(names.definitions))
+        inner = []
+        for number in numbers:
+            if names.definitions[number].parent in names.outside:
+                self._add(path, number, names, reach, 0, local)
+            else:
+                inner.append(number)
+        for number in inner:
+            self._add(path, number, names, reach, 1, names.definitions[number].parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
         """Definitions anywhere that are called like a word near the cursor, the nearest word first. In an import those
