@@ -558,19 +558,17 @@ class _Search:
             return
         self.listed.add((path, reach))
         names = self._names(path)
+        numbers: Collection[int] = range(len(names.definitions))
         if spoken:
             words = names.simple.keys() & self.words.distances.keys()
-            numbers: Iterable[int] = sorted(number for word in words for number in names.simple[word])
-        else:
-            numbers = range(len(names.definitions))
-        inner = []
-        for number in numbers:
-            if names.definitions[number].parent in names.outside:
+            numbers = sorted(number for word in words for number in names.simple[word])
+        for number in names.outer:
+            if not spoken or number in numbers:
                 self._add(path, number, names, reach, 0, local)
-            else:
-                inner.append(number)
-        for number in inner:
-            self._add(path, number, names, reach, 1, names.definitions[number].parent.rpartition(".")[2])
+        for number in numbers:
+            parent = names.definitions[number].parent
+            if parent not in names.outside:
+                self._add(path, number, names, reach, 1, parent.rpartition(".")[2])
 
     def _words(self, known: set[str]) -> None:
         """Definitions anywhere that are called like a word near the cursor, the nearest word first. In an import those
