@@ -561,6 +561,8 @@ class _Search:
         numbers: Collection[int] = range(len(names.definitions))
         if spoken:
             words = names.simple.keys() & self.words.distances.keys()
+            if typed := self.words.typed:
+                words.update(name for name in names.simple if name.startswith(typed))
             numbers = sorted(number for word in words for number in names.simple[word])
         for number in names.outer:
             if not spoken or number in numbers:
