@@ -70,7 +70,7 @@ def _walk(source: Source) -> tuple[list[Import], list[Match]]:
             if (defined := _DEFINING.get(kind)) is not None:
                 name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
                 matches.append(Match(defined, node, name, body))
-                owner = "class" if defined == "class" else "method" if owner == "class" else "function"
+                owner = "class" if defined == "class" else "method" if owner in ("class", "method") else "function"
                 if owner == "function" and source.encoded.find(b"import", node.start_byte, node.end_byte) < 0:
                     continue  # nothing that is local to it counts
             is_direct = kind in _SCOPES or (kind == "block" and is_direct)

@@ -36,6 +36,31 @@ def check(
             [("", "function", "f")],
         ),
         ("if TYPE_CHECKING:\n    from m import T\n", [("m", 0, ("T",), 1)], []),
+        # in every kind of block
+        (
+            "if a: import b\nelif c: import d\nelse:\n    while e:\n        import f\ntry:\n    with g: import h\n"
+            "except* i:\n    for j in k: import l\nfinally:\n    import m\nmatch n:\n    case 1:\n        import o\n"
+            "class P:\n    async def q(self):\n        async with r:\n            import s\n",
+            [(n, 0, (), at) for n, at in zip("bdfhlmos", (0, 1, 4, 6, 8, 10, 13, 17), strict=True)],
+            [("", "class", "P"), ("P", "function", "q")],
+        ),
+        # what methods set, once, also in the middle of a chain and deep inside; not what other functions do
+        (
+            "class A:\n    x = y = 1\n    def f(self):\n        self.x = 1\n"
+            "        if a:\n            b = self.c = self.d = 2\n        self.e.g = 3\n"
+            "        def h():\n            self.i: int = 4\n"
+            "        class B:\n            def j(self):\n                self.k = 5\n"
+            "def l(self):\n    self.m = 6\n",
+            [],
+            [
+                ("", "class", "A"),
+                ("A", "variable", "x"),
+                ("A", "function", "f"),
+                ("A", "variable", "c"),
+                ("A", "variable", "i"),
+                ("", "function", "l"),
+            ],
+        ),
         (
             "X = 1\nclass A(B):\n    y: int = 2\n    @property\n    def f(self): return 1\n    class C: pass\n",
             [],
