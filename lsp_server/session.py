@@ -339,7 +339,8 @@ class Session:
 
     async def _warm(self) -> None:
         """Load the model, and into its cache the prompt where the cursor is in the newest document, before the first
-        keystroke asks for it."""
+        keystroke asks for it; not once one has."""
+        began = time.monotonic()
         document = self._documents.get(self._newest)
         if document is None:
             return
@@ -351,6 +352,8 @@ class Session:
         report = self._client.working("repofill: loading the model") if self.engine.state == "idle" else None
         try:
             await self.settled(document.uri)
+            if self._asked_at > began:
+                return
             uri, offset = self._rest
             offset = min(offset, len(document.text)) if uri == document.uri else 0
             cursor = self.cursor(path, document, document.text, offset)

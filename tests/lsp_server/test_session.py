@@ -18,9 +18,12 @@ import pytest
 from repofill.context import store as store_module
 from repofill.context.index import WorkspaceIndex
 from repofill.context.store import Store
+from repofill.lsp_server.completion import Completer
 from repofill.lsp_server.documents import Document
+from repofill.lsp_server.planning import Cursor
 from repofill.lsp_server.server import make_engine
 from repofill.lsp_server.session import Session
+from repofill.lsp_server.settings import Settings
 
 
 class Silent:
@@ -117,6 +120,33 @@ async def test_of_a_folder_that_was_left_nothing_is_kept(tmp_path: Path, monkeyp
     finally:
         gc.enable()
         gc.unfreeze()
+        await session.close()
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_what_was_asked_is_not_made_ready_once_more(asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the beginning of the file, where nobody types: that would take the model's cache."""
+    warmed: list[str] = []
+    go_on = threading.Event()
+
+    async def warm(completer: Completer, index: WorkspaceIndex, cursor: Cursor, settings: Settings) -> None:
+        warmed.append(cursor.path)
+
+    monkeypatch.setattr(Completer, "warm", warm)
+    monkeypatch.setattr(WorkspaceIndex, "settle", lambda index: go_on.wait(30.0))
+    session = Session(Silent(), make_engine)
+    try:
+        session.open(Document(uri="untitled:a", language_id="python", text="def area():\n    return 1\n"))
+        await asyncio.sleep(0)
+        if asked:
+            session.asked()
+        go_on.set()
+        async with asyncio.timeout(20.0):
+            while session._tasks:
+                await asyncio.sleep(0.01)
+        assert len(warmed) == (not asked)
+    finally:
+        go_on.set()
         await session.close()
 
 
