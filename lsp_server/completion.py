@@ -111,10 +111,12 @@ class Completer:
 
     async def warm(self, index: WorkspaceIndex, cursor: Cursor, settings: Settings, *, typing: bool = False) -> None:
         """Bring the prompt at `cursor` into the cache, so that the first keystroke finds it there; at the beginning of
-        a file, where nobody types, its other files alone."""
-        self._place = index, cursor, settings
+        a file, where nobody types, its other files alone. Not once something is asked elsewhere."""
+        self._place = place = index, cursor, settings
         planned = await self._planned(index, cursor, settings, typing=typing)
         plan = await asyncio.shield(planned.plan)
+        if self._place is not place:
+            return
         if cursor.text[: cursor.offset].strip():
             await self._engine.warm(_request(plan, planned, cursor.path, *cursor.sides(), typing=typing))
         elif not self._engine.model.fim.context_inside:  # nothing known yet begins their prompts

@@ -471,16 +471,8 @@ async def test_before_the_model_is_loaded_nothing_is_planned(tmp_path: Path, mon
         await engine.close()
 
 
-@pytest.mark.parametrize(("inside", "warmed"), [(False, [1]), (True, [])])
-async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
-    inside: bool, warmed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
-    index = WorkspaceIndex(tmp_path)
-    index.build()
-    engine = make_engine(Settings())
-    model = replace(engine.model, fim=replace(engine.model.fim, context_inside=inside))
-    monkeypatch.setattr(Engine, "model", model)
+def recording(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[FillRequest]:
+    """What an engine, which is not started, is asked to make ready."""
     asked: list[FillRequest] = []
 
     async def ready() -> bool:
@@ -494,9 +486,35 @@ async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
 
     for instead in (ready, count_tokens, warm):
         monkeypatch.setattr(engine, instead.__name__, instead)
+    return asked
+
+
+@pytest.mark.parametrize(("inside", "warmed"), [(False, [1]), (True, [])])
+async def test_a_prompt_that_begins_with_the_suffix_is_not_warmed(
+    inside: bool, warmed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    model = replace(engine.model, fim=replace(engine.model.fim, context_inside=inside))
+    monkeypatch.setattr(Engine, "model", model)
+    asked = recording(engine, monkeypatch)
     text = f"from shapes import area\n\n{TYPED}"
     await Completer(engine).warm(index, Cursor(path="new.py", text=text, offset=0), Settings())
     assert [len(request.context) for request in asked] == warmed
+
+
+async def test_a_place_that_the_cursor_has_left_is_not_warmed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While other files were still being chosen."""
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine = make_engine(Settings())
+    asked = recording(engine, monkeypatch)
+    completer = Completer(engine)
+    cursors = [Cursor(path=path, text=f"{path} = 1\n", offset=3) for path in ("left", "entered")]
+    await asyncio.gather(*(completer.warm(index, cursor, Settings()) for cursor in cursors))
+    assert [request.prefix for request in asked] == ["ent"]
 
 
 @pytest.mark.parametrize(
