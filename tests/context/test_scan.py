@@ -423,6 +423,13 @@ def test_a_scan_looks_no_further_than_it_is_asked(tmp_path: Path) -> None:
 
 
 @needs_posix
+def test_what_stands_in_the_fewest_folders_comes_first(tmp_path: Path) -> None:
+    """A limit cuts off the deepest."""
+    for name in ("a/b/c.py", "a/d.py", "e/f.py", "g.py"):
+        _put(tmp_path / name, "x = 1\n")
+    assert list(scan(tmp_path)) == ["g.py", "a/d.py", "e/f.py", "a/b/c.py"]
+
+
 def test_the_whole_disk_as_workspace() -> None:
     """A few files of it can be had, and the kernel's own are none."""
     with watched() as events:
