@@ -76,9 +76,8 @@ class Child:
             self._process.kill()
 
     async def stop(self) -> str:
-        """Ends the process, kindly and then at once, and says how it ended; at once, too, if nobody waits for that, but
-        not without collecting it. One that even then does not end, because the system waits for a dead disk, is left to
-        the system."""
+        """Ends the process, kindly and then at once, and says how it ended; at once, too, if nobody waits for that. One
+        that even then does not end, because the system waits for a dead disk, is left to the system."""
         self._inbox.close()
         try:
             if not await self._ends():
@@ -88,7 +87,6 @@ class Child:
                     return "left to the system"
         except asyncio.CancelledError:
             self.kill()
-            await self._ends()
             raise
         await self._logging
         with contextlib.suppress(OSError):

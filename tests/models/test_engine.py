@@ -294,17 +294,6 @@ async def test_a_cancellation_at_the_moment_when_the_process_has_ended_is_not_lo
     assert stopping.cancelled() == cancelled
 
 
-async def test_a_process_that_nobody_waits_for_is_collected_all_the_same():
-    """It is killed at once, and leaves no zombie."""
-    process = await asyncio.create_subprocess_exec("sleep", "60", stdin=PIPE, stdout=PIPE, stderr=PIPE)
-    stopping = asyncio.create_task(Child(process).stop())
-    await asyncio.sleep(0.01)
-    stopping.cancel()
-    await asyncio.wait([stopping])
-    assert stopping.cancelled()
-    assert process.returncode == -signal.SIGKILL
-
-
 async def test_what_is_not_used_is_unloaded(random_model):
     """And loaded again when something is asked; not while anything is."""
     async with running(random_model, idle_s=0.5) as engine:
