@@ -84,14 +84,19 @@ class Child:
                 self.kill()
                 if not await self._ends():
                     self._logging.cancel()
+                    self._leave()
                     return "left to the system"
         except asyncio.CancelledError:
-            self.kill()
+            self._leave()
             raise
         await self._logging
         with contextlib.suppress(OSError):
             await self._inbox.wait_closed()
         return self._how_it_ended()
+
+    def _leave(self) -> None:
+        """Kills the process and closes what belongs to it, waiting for nothing: the loop may end first."""
+        self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no public name for it
 
     async def _ends(self) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -28,7 +28,8 @@ from repofill.models.training.train import train
 from repofill.models.training.verify import compare
 from repofill.models.training.warm_start import read_network, read_tokenizer
 
-WINDOWS = (1024, 4096)
+_WINDOWS = {"small": (1024, 4096), "large": (2048, 4096)}
+"""The rows' lengths in tokens, for most of a run and for its end: a GPU can afford longer ones."""
 _LONG_SHARE = 5
 """One token in so many is prepared in rows of the longer window."""
 _VALIDATION_TOKENS = 200_000
@@ -44,16 +45,17 @@ def main() -> None:
     if not options.resume:
         for name in ("checkpoint.pt", "log.jsonl"):
             (folder / name).unlink(missing_ok=True)
+    windows = _WINDOWS[options.size]
     torch.manual_seed(0)
     network, trained_tokens = Network(SHAPES[options.size]), 0
     if options.start_from:
-        network, trained_tokens = read_network(options.start_from, window=WINDOWS[-1])
+        network, trained_tokens = read_network(options.start_from, window=windows[-1])
         if not (folder / "tokenizer.json").exists():
             read_tokenizer(options.start_from).save(str(folder / "tokenizer.json"))
     tokens = int(options.tokens * 1e6)
     of_npm = int(tokens * options.npm_share)
     shares: dict[Ecosystem, int] = {"pypi": tokens - of_npm, "npm": of_npm}
-    prepare(corpus, folder, tokens=shares, shape=network.shape, seed=trained_tokens)
+    prepare(corpus, folder, windows, tokens=shares, shape=network.shape, seed=trained_tokens)
 
     def export(checkpoint: Path) -> None:
         write_gguf(checkpoint, folder / "tokenizer.json", options.output)
@@ -63,25 +65,23 @@ def main() -> None:
         folder,
         network,
         budget_s=options.budget_minutes * 60,
-        windows=WINDOWS,
+        windows=windows,
         on_save=export,
         trained_tokens=trained_tokens,
         peak_rate=options.rate,
     )
     export(checkpoint)
     write_loss_curve(folder / "log.jsonl", options.output.with_name("loss.svg"))
-    check(corpus, folder)
+    check(corpus, folder, windows[0])
 
 
-def check(corpus: Path, folder: Path) -> None:
+def check(corpus: Path, folder: Path, window: int) -> None:
     """Raises SystemExit unless llama.cpp tokenises as the trainer does and a file in half precision computes what was
     trained."""
     full = folder / "full.gguf"
     write_gguf(folder / "checkpoint.pt", folder / "tokenizer.json", full, full=True)
     texts = [text for name in ECOSYSTEMS for text in islice(_texts(corpus, name), _CHECKED_FILES)]
-    rows = np.concatenate(
-        [read_rows(folder / f"validation-{name}.bin", WINDOWS[0])[:_CHECKED_ROWS] for name in ECOSYSTEMS]
-    )
+    rows = np.concatenate([read_rows(folder / f"validation-{name}.bin", window)[:_CHECKED_ROWS] for name in ECOSYSTEMS])
     found = compare(full, folder / "checkpoint.pt", folder / "tokenizer.json", texts, rows)
     print(f"equal token ids: {found.ids:.2%} of {len(texts)} files")
     print(f"same likeliest token: {found.top_1:.2%} of {found.positions} positions")
@@ -90,7 +90,9 @@ def check(corpus: Path, folder: Path) -> None:
         raise SystemExit(f"{full} does not compute what was trained")
 
 
-def prepare(corpus: Path, folder: Path, *, tokens: Mapping[Ecosystem, int], shape: Shape, seed: int) -> None:
+def prepare(
+    corpus: Path, folder: Path, windows: tuple[int, int], *, tokens: Mapping[Ecosystem, int], shape: Shape, seed: int
+) -> None:
     """Make what is missing of the corpus, its common lines, the tokenizer and the rows, of so many tokens from each
     ecosystem; delete a file to have it made anew."""
     tokenizer = folder / "tokenizer.json"
@@ -110,11 +112,11 @@ def prepare(corpus: Path, folder: Path, *, tokens: Mapping[Ecosystem, int], shap
         path = folder / f"validation-{name}.bin"
         if not path.exists():
             set_aside = workspaces(corpus, name, validation=True)
-            write_rows(path, [(set_aside, _VALIDATION_TOKENS)], tokenizer, window=WINDOWS[0], seed=0)
-    for window in WINDOWS:
+            write_rows(path, [(set_aside, _VALIDATION_TOKENS)], tokenizer, window=windows[0], seed=0)
+    for window in windows:
         path = folder / f"train-{window}.bin"
         if not path.exists():
-            share = 1 if window == WINDOWS[0] else _LONG_SHARE
+            share = 1 if window == windows[0] else _LONG_SHARE
             parts = [(workspaces(corpus, name, validation=False), tokens[name] // share) for name in ECOSYSTEMS]
             count = write_rows(path, parts, tokenizer, window=window, seed=seed + window)
             print(f"rows of {window} tokens: {count}", flush=True)

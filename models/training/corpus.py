@@ -28,7 +28,7 @@ from repofill.models.training.releases import ECOSYSTEMS, Ecosystem, Release, fe
 
 MANIFEST = Path(__file__).with_name("manifest.toml")
 
-_PACKAGE_BYTES: Mapping[Ecosystem, int] = MappingProxyType({"pypi": 4_200_000, "npm": 800_000})
+_PACKAGE_BYTES: Mapping[Ecosystem, int] = MappingProxyType({"pypi": 4_200_000, "npm": 2_500_000})
 """No package gives more: variety beats the bulk of a few huge ones."""
 
 _TEST_SHARE = 10

@@ -24,10 +24,14 @@ WARM_PEAK_RATE = 1.5e-3
 """Of a run that goes on from trained weights: the full rate undoes what they have learned before it teaches more."""
 
 _TOKENS_PER_STEP = {"cpu": 16_384, "cuda": 131_072}
+_TOKENS_PER_CHUNK = {"cpu": 2048, "cuda": 16_384}
+"""Of the loss: so many logits are in memory at a time."""
 _LONG_FROM = 0.85
 """From this share of the budget on, rows are as long as the longest prompts."""
 
-_SAVE_EVERY_S, _VALIDATE_EVERY_S = 240.0, 420.0
+_SAVE_EVERY_S = 240.0
+_VALIDATIONS = 12
+"""So often in a run."""
 _VALIDATION_TOKENS = 65_536
 """Of each ecosystem."""
 
@@ -74,6 +78,7 @@ def train(
     if not position.steps:
         _log(folder, position, validation_loss=validation_losses(loss_of, validation))
     last, saved_at, validated_at = time.monotonic(), position.elapsed_s, position.elapsed_s
+    loss_before = torch.tensor(float("nan"))
     with _progress() as progress:
         bar = progress.add_task("", total=budget_s, loss=float("nan"), tokens=0.0)
         while position.elapsed_s < budget_s:
@@ -90,14 +95,15 @@ def train(
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            value = loss.item()
+            value, loss_before = loss_before.item(), loss.detach()  # that of the step before: a GPU is never waited for
             now = time.monotonic()
             position.elapsed_s += now - last
             position.tokens += int((batch != PADDING).sum())
             position.steps += 1
-            _log(folder, position, loss=value, rate=rate, window=window, seconds=now - last)
+            if value == value:
+                _log(folder, position, loss=value, rate=rate, window=window, seconds=now - last)
             progress.update(bar, completed=position.elapsed_s, loss=value, tokens=position.tokens / 1e6)
-            if position.elapsed_s - validated_at > _VALIDATE_EVERY_S:
+            if position.elapsed_s - validated_at > budget_s / _VALIDATIONS:
                 _log(folder, position, validation_loss=validation_losses(loss_of, validation))
                 validated_at = position.elapsed_s
             if position.elapsed_s - saved_at > _SAVE_EVERY_S:
@@ -125,15 +131,15 @@ def validation_losses(
     loss_of: Callable[[Tensor], Tensor], validation: Mapping[Ecosystem, NDArray[np.uint16]]
 ) -> dict[Ecosystem, float]:
     """Mean loss, in nats a token, over the first validation rows of each ecosystem."""
-    return {name: _mean_loss(loss_of, rows) for name, rows in validation.items()}
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # nothing is compiled for so few tokens
+        return {name: _mean_loss(loss_of, rows) for name, rows in validation.items()}
 
 
 def _mean_loss(loss_of: Callable[[Tensor], Tensor], rows: NDArray[np.uint16]) -> float:
     window = rows.shape[1] - 1
     size, most = max(_TOKENS_PER_STEP["cpu"] // window, 1), _VALIDATION_TOKENS // window
-    with torch.no_grad():
-        batches = [torch.from_numpy(rows[i : i + size].astype(np.int64)) for i in range(0, most, size)]
-        return float(np.mean([loss_of(batch).item() for batch in batches if len(batch) == size]))
+    batches = [torch.from_numpy(rows[i : i + size].astype(np.int64)) for i in range(0, most, size)]
+    return float(np.mean([loss_of(batch).item() for batch in batches if len(batch) == size]))
 
 
 def _progress() -> Progress:
@@ -146,16 +152,19 @@ def _progress() -> Progress:
 
 
 def _compiled(network: Network, device: str, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """rows (batch, window + 1) -> mean loss. Shapes are static: each window is compiled once."""
-    hidden_of = torch.compile(network, dynamic=False)
+    """rows (batch, window + 1) -> mean loss. Shapes are static: for each window one layer is compiled."""
+    for layer in network.layers:
+        layer.compile(dynamic=False)
 
     def loss_of(batch: Tensor) -> Tensor:
-        batch = batch.to(device)
+        batch = batch.to(device, non_blocking=True)
         tokens, target = batch[:, :-1].contiguous(), batch[:, 1:].reshape(-1)
         with torch.autocast(device, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            hidden = hidden_of(tokens.masked_fill(tokens == PADDING, 0))
+            hidden = network(tokens.masked_fill(tokens == PADDING, 0))
         target = target.masked_fill(target == PADDING, -1)
-        return linear_cross_entropy(hidden.reshape(len(target), -1), network.embedding.weight, target, dtype=dtype)
+        hidden = hidden.reshape(len(target), -1)
+        chunk = _TOKENS_PER_CHUNK[device]
+        return linear_cross_entropy(hidden, network.embedding.weight, target, dtype=dtype, chunk=chunk)
 
     return loss_of
 

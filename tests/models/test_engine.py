@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import os
 import random
@@ -292,6 +293,24 @@ async def test_a_cancellation_at_the_moment_when_the_process_has_ended_is_not_lo
     cancelled = stopping.cancel()
     await asyncio.wait([stopping])
     assert stopping.cancelled() == cancelled
+
+
+def test_a_process_that_nobody_waits_for_is_killed_and_closed(recwarn):
+    """Though the loop ends before the process has."""
+
+    async def leave() -> int:
+        child = Child(await asyncio.create_subprocess_exec("sleep", "60", stdin=PIPE, stdout=PIPE, stderr=PIPE))
+        stopping = asyncio.create_task(child.stop())
+        await asyncio.sleep(0.01)
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        return child.pid
+
+    left = asyncio.run(leave())
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+    with contextlib.suppress(ChildProcessError):  # collected already
+        os.waitpid(left, 0)
 
 
 async def test_what_is_not_used_is_unloaded(random_model):
