@@ -5,7 +5,7 @@ model process, on the thread that owns the context.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,13 +15,15 @@ from repofill.context.matches import shared
 from repofill.models.clock import Clock
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription
+from repofill.models.healing import Begun, Pieces, begun
 from repofill.models.llama import MAX_BRANCHES, Llama, Logits, ModelFault
 from repofill.models.prompt import Prompter
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
 
+_EVALUATED = MAX_BRANCHES - 1
 _UNSEEN = -2.0
-"""The first MAX_BRANCHES candidates are evaluated token by token. Of the others, which are rarely right, the first
+"""The first _EVALUATED candidates are evaluated token by token. Of the others, which are rarely right, the first
 token's log-probability is known, and this is reckoned for each further one and for the end."""
 _MOST_CANDIDATE_TOKENS = 96
 
@@ -38,6 +40,8 @@ class Filler:
         markers = {token for token in description.fim.marker_ids if token < len(llama.pieces)}
         self._end_of_text = llama.end_of_text | markers
         self._endings = _endings(llama.pieces, self._end_of_text)
+        self._pieces = Pieces(llama.pieces)
+        self._heals = description.fim.layout == "spm"  # what is written stands right behind the prefix
 
     def ready(self) -> Ready:
         """What is known of the model now that it is loaded."""
@@ -53,29 +57,30 @@ class Filler:
 
     def prefill(self, request: FillRequest) -> None:
         """Brings the prompt into the cache, unless what stands there begins with it. Raises Aborted."""
-        prompt, tail = self._prompter.prompt(request)
+        prompt, tail = self._prompter.prompt(self._healed(request)[0])
         if self._llama.tokens[: len(prompt)] != prompt:
             self._llama.prefill(prompt, tail)
 
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
         clock = Clock("tokenize")
+        request, typed = self._healed(request)
         prompt, tail = self._prompter.prompt(request)
-        candidates = [self._candidate(text) for text in request.candidates]
+        start = Begun(typed=typed.encode("utf-8", "replace"), tokens=self._prompter.tokenize(typed))
+        candidates = [self._candidate(typed + text, start) for text in request.candidates]
         scores: tuple[CandidateScore | None, ...] = (None,) * len(candidates)
         cached = shared(self._llama.tokens, prompt[:-1])
         written = Written(self._end_of_text, request)
         end_logprob = None
-        max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt))
+        max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt) - len(start.tokens))
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt, tail)
             logits = self._llama.logits().copy()
-            end_logprob = _logsumexp(logits[self._endings[b""]]) - _logsumexp(logits)
             clock.enter("score")
-            scores = self._score(logits, candidates)
+            scores, end_logprob = self._score(logits, candidates, start)
             clock.enter("decode")
-            self._write(logits, written, max_tokens)
+            self._write(logits, written, max_tokens, start, end_logprob)
         except Aborted:
             written.ended = "cancelled"
         text, logprob, steps = written.result()
@@ -91,22 +96,38 @@ class Filler:
             timings_ms=clock.laps_ms(),
         )
 
-    def _candidate(self, text: str) -> _Candidate:
+    def _healed(self, request: FillRequest) -> tuple[FillRequest, str]:
+        """The request without what was typed of a token, and that."""
+        typed = begun(request.prefix) if self._heals else ""
+        if self._pieces.of(self._prompter.tokenize(typed)) != typed.encode("utf-8", "replace"):
+            typed = ""
+        return replace(request, prefix=request.prefix[: len(request.prefix) - len(typed)]), typed
+
+    def _candidate(self, text: str, start: Begun) -> _Candidate:
         tokens = self._prompter.tokenize(text)
-        return _Candidate(tokens, [self._llama.pieces[token] for token in tokens])
+        pieces = [self._pieces[token] for token in tokens]
+        return _Candidate(tokens, pieces, reaches=start.reached_by(tokens, self._pieces))
 
-    def _score(self, first: Logits, candidates: Sequence[_Candidate]) -> tuple[CandidateScore | None, ...]:
+    def _score(
+        self, first: Logits, candidates: Sequence[_Candidate], start: Begun
+    ) -> tuple[tuple[CandidateScore | None, ...], float]:
         """Of each candidate, by the logits behind the prompt, `first`, and in one batch those behind the tokens of the
-        first ones; of one that is far too long nothing."""
+        first ones; of one that is far too long nothing. And the log-probability that nothing follows."""
         short = [candidate for candidate in candidates if len(candidate.tokens) <= _MOST_CANDIDATE_TOKENS]
-        self._show(short, (), first)
-        fitting = self._fitting(short[:MAX_BRANCHES])
+        nothing = _Candidate(start.tokens, [self._pieces[token] for token in start.tokens])
+        self._show([nothing, *short], start, (), first)
+        fitting = self._fitting([nothing, *short[:_EVALUATED]])
         if branches := {candidate.tokens for candidate in fitting} - {()}:
-            self._llama.branch_logits(branches, partial(self._show, fitting))
-        return tuple(candidate.score() if candidate in short else None for candidate in candidates)
+            self._llama.branch_logits(branches, partial(self._show, fitting, start))
+        ways = {candidate.tokens[: candidate.reaches]: candidate.reached for candidate in short if candidate.reaches}
+        start.total = float(np.logaddexp.reduce([start.total, *ways.values()]))
+        scores = (candidate.score(start.total) if candidate in short else None for candidate in candidates)
+        return tuple(scores), nothing.ended - start.total
 
-    def _show(self, candidates: Iterable[_Candidate], path: tuple[int, ...], logits: Logits) -> None:
+    def _show(self, candidates: Sequence[_Candidate], start: Begun, path: tuple[int, ...], logits: Logits) -> None:
+        """`candidates` begin with what was typed alone."""
         total = _logsumexp(logits)
+        start.see(path, candidates[0].logprob, logits, total, self._pieces)
         for candidate in candidates:
             candidate.see(path, logits, total, self._endings)
 
@@ -119,25 +140,34 @@ class Filler:
                 fitting.append(candidate)
         return fitting
 
-    def _write(self, logits: Logits, written: Written, max_tokens: int) -> None:
-        """Greedy text after `logits`."""
+    def _write(self, logits: Logits, written: Written, max_tokens: int, start: Begun, end_logprob: float) -> None:
+        """Greedy text: the likeliest way from what was typed, or from the `logits` where that is nothing, and on."""
+        if start.way and max_tokens > 0:
+            logprob = start.likeliest - start.total
+            if not written.add(start.way[-1], start.new, logprob, end_logprob) or max_tokens == 1:
+                return
+            self._llama.extend(start.way)
+            logits = self._llama.logits()
         while len(written.tokens) < max_tokens:
             token, total = int(logits.argmax()), _logsumexp(logits)
             end = _logsumexp(logits[self._endings[b""]]) - total
-            if not written.add(token, self._llama.pieces[token], float(logits[token]) - total, end):
+            if not written.add(token, self._pieces[token], float(logits[token]) - total, end):
                 break
             if len(written.tokens) < max_tokens:
-                self._llama.step(written.tokens[-1])
+                self._llama.extend(written.tokens[-1:])
                 logits = self._llama.logits()
 
 
 @dataclass(slots=True, eq=False)
 class _Candidate:
-    """A text and what is known of its log-probability: that of its first tokens, behind `known` of which logits were
-    seen, and that of the whole with its end, by the ways seen so far."""
+    """A text, what was typed of it included, and what is known of its log-probability: that of its first tokens, behind
+    `known` of which logits were seen, that of the first that `reaches` tells, and that of the whole with its end, by
+    the ways seen so far."""
 
     tokens: tuple[int, ...]
     pieces: Sequence[bytes]
+    reaches: int = 0
+    reached: float = -np.inf
     known: int = 0
     logprob: float = 0.0
     ended: float = -np.inf
@@ -153,14 +183,17 @@ class _Candidate:
             self.ended = float(np.logaddexp(self.ended, self.logprob + _logsumexp(logits[ids]) - total))
         if self.known < len(self.tokens):
             self.logprob += float(logits[self.tokens[self.known]]) - total
+            if self.known + 1 == self.reaches:
+                self.reached = self.logprob
 
-    def score(self) -> CandidateScore:
-        """Where not all tokens have been seen, it is an estimate."""
+    def score(self, typed: float) -> CandidateScore:
+        """Given what was typed, which has the log-probability `typed`. Where not all tokens have been seen, it is an
+        estimate."""
         logprob = self.ended
         if self.known < len(self.tokens):
             unseen = _UNSEEN * (len(self.tokens) - self.known)
             logprob = float(np.logaddexp(logprob, self.logprob + unseen))
-        return CandidateScore(logprob=logprob, tokens=len(self.tokens))
+        return CandidateScore(logprob=min(logprob - typed, 0.0), tokens=len(self.tokens))
 
 
 def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes, _Ids]:

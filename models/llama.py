@@ -32,7 +32,7 @@ from repofill.models.protocol import EngineOptions
 
 Logits = npt.NDArray[np.float32]
 
-MAX_BRANCHES = 4
+MAX_BRANCHES = 5
 """Continuations evaluated in one batch, each a sequence of its own beside the prompt's."""
 
 _BATCH_TOKENS = 512
@@ -213,11 +213,11 @@ class Llama:
             C.llama_memory_seq_rm(self._memory, 1, -1, -1)
         return ahead + count
 
-    def step(self, token: int) -> None:
-        """Appends `token` to sequence 0 and evaluates it. Raises Aborted."""
-        if len(self.tokens) >= self.n_ctx:
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Appends a few tokens to sequence 0 and evaluates them. Raises Aborted."""
+        if len(self.tokens) + len(tokens) > self.n_ctx:
             raise ModelFault("the window is full")
-        self._extend([token])
+        self._extend(tokens)
 
     def logits(self, row: int = -1) -> Logits:
         """Logits of a token of the last evaluation that asked for them, (vocabulary,), valid until the next one."""

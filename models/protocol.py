@@ -68,7 +68,8 @@ class FillRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateScore:
-    """Natural log-probability of a candidate's `tokens` tokens and of ending there."""
+    """Natural log-probability of a candidate and of ending there, given what stands before the cursor; it has `tokens`
+    tokens together with what was typed of the first one."""
 
     logprob: float
     tokens: int

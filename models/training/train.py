@@ -30,6 +30,8 @@ _LONG_FROM = 0.85
 """From this share of the budget on, rows are as long as the longest prompts."""
 
 _SAVE_EVERY_S = 240.0
+_COOLING = 0.96
+"""By so much the logits shrink at a step of the search for the temperature."""
 _VALIDATIONS = 12
 """So often in a run."""
 _VALIDATION_TOKENS = 65_536
@@ -116,7 +118,7 @@ def train(
                 on_save(checkpoint)
                 saved_at = position.elapsed_s
             last = time.monotonic()  # neither validating nor saving counts as training time
-    found = validation_losses(loss_of, validation)
+    found = _calibrate(network, loss_of, validation)
     _log(folder, position, validation_loss=found)
     by_ecosystem = ", ".join(f"{loss:.3f} ({name})" for name, loss in found.items())
     print(f"validation loss: {by_ecosystem} nats a token after {position.tokens / 1e6:.1f}M tokens")
@@ -139,6 +141,25 @@ def validation_losses(
     stance = "force_eager" if torch.cuda.is_available() else "default"  # a GPU reads so few sooner than it compiles
     with torch.no_grad(), torch.compiler.set_stance(stance):
         return {name: _mean_loss(loss_of, rows) for name, rows in validation.items()}
+
+
+def _calibrate(
+    network: Network, loss_of: Callable[[Tensor], Tensor], validation: Mapping[Ecosystem, NDArray[np.uint16]]
+) -> dict[Ecosystem, float]:
+    """Divide all logits, by the last norm's weights, by the temperature with the least validation losses, which are
+    returned (temperature scaling, Guo et al. 2017): who has read the same texts several times is too sure of others."""
+    weights = network.norm.weight
+    losses = validation_losses(loss_of, validation)
+    while True:
+        before = weights.detach().clone()
+        with torch.no_grad():
+            weights.mul_(_COOLING)
+        cooler = validation_losses(loss_of, validation)
+        if sum(cooler.values()) >= sum(losses.values()):
+            with torch.no_grad():
+                weights.copy_(before)
+            return losses
+        losses = cooler
 
 
 def _mean_loss(loss_of: Callable[[Tensor], Tensor], rows: NDArray[np.uint16]) -> float:

@@ -75,6 +75,6 @@ def _same_likeliest(network: Network, llama: Llama, row: NDArray[np.uint16]) -> 
     llama.prefill(tokens[:1])
     likeliest = [int(llama.logits().argmax())]
     for token in tokens[1:]:
-        llama.step(token)
+        llama.extend([token])
         likeliest.append(int(llama.logits().argmax()))
     return [a == b for a, b in zip(trained, likeliest, strict=True)]

@@ -16,6 +16,7 @@ from repofill.models import llama
 from repofill.models.decoding import Filler
 from repofill.models.faults import Aborted
 from repofill.models.gguf import read_description
+from repofill.models.healing import begun
 from repofill.models.kept import KeptCells
 from repofill.models.llama import Llama, ModelFault, StopFlag, quota
 from repofill.models.protocol import EngineOptions, FillRequest
@@ -193,7 +194,7 @@ def sequential_logprob(llama, filler, prompt, ids, *, ends):
         norm = np.logaddexp.reduce(logits)
         total += float(np.logaddexp.reduce(logits[filler._endings[b""] if token is None else [token]]) - norm)
         if token is not None:
-            llama.step(token)
+            llama.extend([token])
     return total
 
 
@@ -201,7 +202,7 @@ def test_candidates_score_what_they_do_one_by_one(random_model):
     """In one batch, the first four that are not far too long."""
     llama, filler, _ = load(random_model)
     candidates = ("return x", "ret", "z" * 500, "", "return y\n    pass")
-    asked = request("def f(x):\n    " * 8, "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
+    asked = request("def f(x):\n    " * 8 + "y2", "\nprint(f(2))\n", candidates=candidates, max_tokens=12)
     alone = filler.fill(request(asked.prefix, asked.suffix, max_tokens=12))
     llama.clear()
     answer = filler.fill(asked)
@@ -219,7 +220,7 @@ def test_candidates_score_what_they_do_one_by_one(random_model):
 def test_candidates_without_room_in_the_batch_are_reckoned(random_model, monkeypatch):
     """By their first token alone; a random model gives each less than a hundredth."""
     monkeypatch.setattr(Llama, "branch_room", 150)
-    scores = load(random_model)[1].fill(request("x = ", candidates=("a" * 90, "b" * 90, "c" * 60))).scores
+    scores = load(random_model)[1].fill(request("x = 2", candidates=("a" * 90, "b" * 90, "c" * 60))).scores
     each = [score.logprob / score.tokens for score in scores]
     assert each[0] < -4
     assert -2.3 < each[1] < -2
@@ -235,7 +236,7 @@ def test_a_token_may_end_a_text_and_its_line(make_gguf):
     assert (answer.text, answer.ended) == ("a);", "newline")
     one, parts = (llama.tokenize(text) for text in ("a);", "a)"))
     assert (len(one), len(parts)) == (2, 2)
-    prompt = llama.tokens[: answer.prompt_tokens]
+    prompt = [*llama.tokens[: answer.prompt_tokens], *llama.tokenize("(")]
     ways = [
         sequential_logprob(llama, filler, prompt, [one[0], llama.pieces.index(b");\n")], ends=False),
         sequential_logprob(llama, filler, prompt, one, ends=True),
@@ -244,6 +245,71 @@ def test_a_token_may_end_a_text_and_its_line(make_gguf):
     assert answer.scores[1].logprob == pytest.approx(
         sequential_logprob(llama, filler, prompt, parts, ends=True), abs=1e-2
     )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "typed"), [("x = retu", " retu"), ("f(x):\n    re", " re"), ("f(", "("), ("a ", " ")]
+)
+def test_what_was_typed_of_a_token_is_given(random_model, prefix, typed):
+    """Its probability by every way to write it, one token after the other, divides those of all that begins so."""
+    llama, filler, _ = load(random_model)
+    candidates = ("rn x", "", "): pass", "turn")
+    answer = filler.fill(request(prefix, "\nprint(f(2))\n", candidates=candidates, max_tokens=3))
+    prompt = llama.tokens[: answer.prompt_tokens]
+    tokens, data = llama.tokenize(typed), typed.encode()
+    ways = set()
+    for count in range(len(tokens)):
+        rest = data[sum(len(llama.pieces[token]) for token in tokens[:count]) :]
+        ways |= {(*tokens[:count], token) for token, piece in enumerate(llama.pieces) if piece.startswith(rest)}
+    for candidate in candidates:
+        reached, way = 0, []
+        for token in llama.tokenize(typed + candidate):
+            if reached < len(data):
+                way.append(token)
+                reached += len(llama.pieces[token])
+        ways.add(tuple(way))
+    given = np.logaddexp.reduce([sequential_logprob(llama, filler, prompt, way, ends=False) for way in ways])
+    for candidate, score in zip(candidates, answer.scores, strict=True):
+        logprob = sequential_logprob(llama, filler, prompt, llama.tokenize(typed + candidate), ends=True)
+        assert score.logprob == pytest.approx(logprob - given, abs=2e-2)
+    assert answer.end_logprob == pytest.approx(answer.scores[1].logprob, abs=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "text"),
+    [("a.", "subset"), ("a.s", "ubset"), ("a.sub", "set"), ("a.subs", "et"), ("a.subset", ""), ("a.submit", "")],
+)
+def test_a_word_goes_on_wherever_the_cursor_stands_in_it(make_gguf, prefix, text):
+    merges = [("s", "u"), ("su", "b"), ("s", "e"), ("se", "t"), ("m", "i"), ("mi", "t")]
+    successors = {".": {"sub": 0.9, "x": 0.01}, "sub": "set", "set": EOS, "mit": EOS}
+    path = make_gguf(merges=merges, successors=successors, metadata={"repofill.fim.layout": "spm"})
+    _, filler, _ = load(path)
+    answer = filler.fill(request(prefix, candidates=(text, "x")))
+    assert (answer.text, answer.ended) == (text, "eos")
+    assert answer.scores[0].logprob > -0.1
+    assert answer.scores[1].logprob < -2
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("", ""),
+        ("x", "x"),
+        ("x = foo", " foo"),
+        ("\n", ""),
+        ("if x:\n\t", "\t"),
+        ("    ", " "),
+        ("a.b_", "_"),
+        ("f('", "('"),
+        ("f2", ""),
+        ("naïve", "naïve"),
+        ("return -", " -"),
+        ("a" * 40, "a" * 40),
+        ("a" * 41, ""),
+    ],
+)
+def test_what_may_be_the_beginning_of_a_token(prefix, expected):
+    assert begun(prefix) == expected
 
 
 def test_of_less_promising_candidates_the_first_token_counts(chain):
@@ -418,7 +484,7 @@ def test_what_llama_cpp_would_abort_on_is_an_error(random_model):
             llama.prefill(prompt)
     llama.prefill([1] * 256)
     with pytest.raises(ModelFault):
-        llama.step(1)
+        llama.extend([1])
     with pytest.raises(ModelFault):
         llama.branch_logits([(1,)] * 17, lambda path, logits: None)
     llama.prefill([1, 2, 3])

@@ -1,0 +1,95 @@
+"""Token healing: a cursor inside a word cuts a token that a model has only ever seen whole. Pure; used by decoding.py.
+
+What of a token has been typed, "sub" of "subscribe", is taken from the prompt, and the model writes it again: only what
+begins so counts, and probabilities are those given that it does. What was typed may have several tokens of its own; any
+of them but the first may be written otherwise when more follows, so every way counts that goes along them for a while
+and has a token then that reaches to the cursor or beyond it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_MOST_CHARACTERS = 40
+_BEGUN = re.compile(r"[^\S\r\n]?(?:[^\W\d_]+|(?:[^\w\s]|_)+)\Z|[^\S\r\n]\Z")
+"""Letters, or punctuation, each with the blank ahead of it, or a blank: what tokens of source code are made of. Digits
+are tokens of their own."""
+
+Path = tuple[int, ...]
+
+
+def begun(prefix: str) -> str:
+    """The end of `prefix` that may be the beginning of a token."""
+    end = prefix[-_MOST_CHARACTERS - 1 :]
+    found = _BEGUN.search(end)
+    return found[0] if found is not None and len(found[0]) <= _MOST_CHARACTERS else ""
+
+
+class Pieces:
+    """The bytes of a vocabulary's tokens, by id and by what they begin with."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+        self._order = np.array(sorted(range(len(pieces)), key=pieces.__getitem__), dtype=np.int64)
+        self._sorted = sorted(pieces)
+
+    def __getitem__(self, token: int) -> bytes:
+        return self._pieces[token]
+
+    def of(self, tokens: Sequence[int]) -> bytes:
+        return b"".join(self._pieces[token] for token in tokens)
+
+    def starting(self, beginning: bytes) -> npt.NDArray[np.int64]:
+        """Ids of the tokens that begin with `beginning`, which is not empty."""
+        first = bisect_left(self._sorted, beginning)
+        last = bisect_right(self._sorted, beginning, lo=first, key=lambda piece: piece[: len(beginning)])
+        return self._order[first:last]
+
+
+@dataclass(slots=True, eq=False)
+class Begun:
+    """What was typed of a token as the model has it: `total`, the log-probability of everything that begins so, and the
+    likeliest `way` to go on, tokens of which the last has the bytes `new` beyond what was typed, and its `likeliest`
+    log-probability."""
+
+    typed: bytes
+    tokens: Path
+    total: float = -np.inf
+    likeliest: float = -np.inf
+    way: Path = ()
+    new: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not self.tokens:
+            self.total = self.likeliest = 0.0
+
+    def see(self, path: Path, so_far: float, logits: npt.NDArray[np.float32], total: float, pieces: Pieces) -> None:
+        """Takes the logits behind a `path` of log-probability `so_far`; `total` is the logarithm of the sum of their
+        exponentials."""
+        if len(path) >= len(self.tokens) or self.tokens[: len(path)] != path:
+            return
+        rest = self.typed[len(pieces.of(path)) :]
+        ids = pieces.starting(rest)
+        if not len(ids):
+            return
+        logprobs = so_far + logits[ids].astype(np.float64) - total
+        self.total = float(np.logaddexp(self.total, np.logaddexp.reduce(logprobs)))
+        top = int(logprobs.argmax())
+        if logprobs[top] > self.likeliest:
+            self.likeliest = float(logprobs[top])
+            self.way, self.new = (*path, int(ids[top])), pieces[int(ids[top])][len(rest) :]
+
+    def reached_by(self, tokens: Path, pieces: Pieces) -> int:
+        """How many of these tokens, which begin with what was typed, reach to the cursor, if that is a way of their own
+        that `see` has not counted; else 0."""
+        reached = count = 0
+        while reached < len(self.typed) and count < len(tokens):
+            reached += len(pieces[tokens[count]])
+            count += 1
+        return count if count and tokens[: count - 1] != self.tokens[: count - 1] else 0
