@@ -69,9 +69,10 @@ def server() -> Iterator[Server]:
 
 
 def requests() -> list[FillRequest]:
-    """Places all over a file, at lines and at blocks, with another file ahead."""
+    """Lines all over a file, and blocks, with another file ahead. No token is begun there, which is healed in our own
+    process alone."""
     context = ("# b.py\nclass Marker:\n    text = '<｜fim▁begin｜>'\n",)
-    places = range(2000, len(SOURCE), len(SOURCE) // 12)
+    places = [SOURCE.find("\n", at) + 1 for at in range(2000, len(SOURCE) - 500, len(SOURCE) // 12)]
     return [
         FillRequest(
             context=context,

@@ -360,12 +360,12 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
 
 
 async def test_where_the_cursor_rests_little_is_left_to_evaluate(shared: Editor) -> None:
-    text = "".join(f"row_{number} = {number}\n" for number in range(200))
-    place = text.index("row_150") - 1
+    text = "".join(f"row_{number} = {number}\n" for number in range(100))
+    place = text.index("row_70") - 1
     evaluated = []
     for path, rests in (("rows.py", False), ("rest.py", True)):
         shared.open(path, text)
-        await shared.inline(path, 600)
+        await shared.inline(path, 300)
         if rests:
             there = shared.place(path, place)
             position = {"line": there.line, "character": there.character}
