@@ -1,9 +1,9 @@
 """Token healing: a cursor inside a word cuts a token that a model has only ever seen whole. Pure; used by decoding.py.
 
 What of a token has been typed, "sub" of "subscribe", is taken from the prompt, and the model writes it again: only what
-begins so counts, and probabilities are those given that it does. What was typed may have several tokens of its own; any
-of them but the first may be written otherwise when more follows, so every way counts that goes along them for a while
-and has a token then that reaches to the cursor or beyond it.
+begins so counts, and probabilities are those given that it does. What was typed may have several tokens of its own, and
+be written by others when more follows: every way counts that goes along its own for a while, or not at all, and has a
+token then that reaches to the cursor or beyond it.
 """
 
 from __future__ import annotations

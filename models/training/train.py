@@ -85,7 +85,7 @@ def train(
     if not position.steps:
         _log(folder, position, validation_loss=validation_losses(loss_of, validation))
     last, saved_at, validated_at = time.monotonic(), position.elapsed_s, position.elapsed_s
-    loss_before = torch.tensor(float("nan"))
+    loss_before: Tensor | None = None
     with _progress() as progress:
         bar = progress.add_task("", total=budget_s, loss=float("nan"), tokens=0.0)
         while position.elapsed_s < budget_s:
@@ -102,14 +102,17 @@ def train(
             for optimizer in optimizers:
                 optimizer.step()
                 optimizer.zero_grad()
-            value, loss_before = loss_before.item(), loss.detach()  # that of the step before: a GPU is never waited for
+            value = (
+                loss_before.item() if loss_before is not None else None
+            )  # of the step before: a GPU is never waited for
+            loss_before = loss.detach()
             now = time.monotonic()
             position.elapsed_s += now - last
             position.tokens += int((batch != PADDING).sum())
             position.steps += 1
-            if value == value:
+            if value is not None:
                 _log(folder, position, loss=value, rate=rate, window=window, seconds=now - last)
-            progress.update(bar, completed=position.elapsed_s, loss=value, tokens=position.tokens / 1e6)
+            progress.update(bar, completed=position.elapsed_s, loss=value or float("nan"), tokens=position.tokens / 1e6)
             if position.elapsed_s - validated_at > budget_s / _VALIDATIONS:
                 _log(folder, position, validation_loss=validation_losses(loss_of, validation))
                 validated_at = position.elapsed_s

@@ -304,13 +304,14 @@ def test_a_process_that_nobody_waits_for_is_killed_and_closed(recwarn):
         await asyncio.sleep(0.01)
         stopping.cancel()
         await asyncio.wait([stopping])
+        assert stopping.cancelled()
         return child.pid
 
     left = asyncio.run(leave())
     gc.collect()
     assert [str(warning.message) for warning in recwarn] == []
     with contextlib.suppress(ChildProcessError):  # collected already
-        os.waitpid(left, 0)
+        assert os.WTERMSIG(os.waitpid(left, 0)[1]) == signal.SIGKILL
 
 
 async def test_what_is_not_used_is_unloaded(random_model):
