@@ -148,6 +148,20 @@ def candidates(
     )
 
 
+def longest_matches(before: str, source: Source) -> Iterator[tuple[int, str, int]]:
+    """The places of a source whose text ends as `before` does, by the longest needle that stands there at all: length
+    of the match, text, and the offset behind it."""
+    query = before[-LONGEST:]
+    for anchor in _ANCHORS:
+        needle = query[-anchor:]
+        if len(needle) < anchor or (not needle.strip() and anchor < _ANCHORS[0]):
+            continue
+        found = [(text, end) for _, text, end in source.occurrences(needle)]
+        if found:
+            return ((_common_suffix(text, end, query), text, end) for text, end in found)
+    return iter(())
+
+
 class _Tally:
     """What is known of one continuation."""
 

@@ -20,7 +20,7 @@ from repofill.models.rank import FAMILIES, FEATURES, Option, bundled_weights, fe
 
 _OTHERS_SHARE = 2
 """Of the languages that share their weights so many fewer places are drawn of each package."""
-_L2 = 40.0
+_L2 = 10.0
 """How strongly the weights are drawn to those that ship, which stand for the cases of earlier runs."""
 _STEPS = 50
 _SMALLEST_STEP = 1e-6

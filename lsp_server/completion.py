@@ -26,7 +26,7 @@ from repofill.models.common import ORIGIN, common_lines, common_lines_of
 from repofill.models.engine import Engine, EngineUnavailable
 from repofill.models.place import Place
 from repofill.models.protocol import FillAnswer, FillRequest
-from repofill.models.rank import Option, Ranked, by_promise
+from repofill.models.rank import FAMILIES, Option, Ranked, by_promise
 from repofill.models.trim import CLOSERS, CLOSING, block_indent, closes, trim, with_line_ends
 
 SCORED_MODEL_BYTES = 150_000_000
@@ -223,6 +223,7 @@ class Completer:
                 replace(
                     request,
                     candidates=tuple(copy.text for copy in copies) if scored else (),
+                    matched=tuple(copy.match_length for copy in copies) if scored and language in FAMILIES else None,
                     max_tokens=planned.budget.answer if block is not None else request.max_tokens,
                     block_indent=block,
                     least_logprob=None if explicit else _UNLIKELY,

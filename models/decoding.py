@@ -4,18 +4,17 @@ model process, on the thread that owns the context.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from repofill.context.matches import shared
 from repofill.models.clock import Clock
+from repofill.models.copying import Copying, Ids, Logprobs
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription
-from repofill.models.healing import Begun, Pieces, begun
+from repofill.models.healing import Begun, Path, Pieces, begun
 from repofill.models.llama import MAX_BRANCHES, Llama, Logits, ModelFault
 from repofill.models.prompt import Prompter
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Ready
@@ -27,7 +26,8 @@ _UNSEEN = -2.0
 token's log-probability is known, and this is reckoned for each further one and for the end."""
 _MOST_CANDIDATE_TOKENS = 96
 
-_Ids = npt.NDArray[np.int64]
+Follows = Callable[[bytes, Logits], Logprobs]
+"""From a text, what was typed of it included, and the logits behind it to the log-probabilities of what follows."""
 
 
 class Filler:
@@ -64,9 +64,10 @@ class Filler:
     def fill(self, request: FillRequest) -> FillAnswer:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile."""
         clock = Clock("tokenize")
-        request, typed = self._healed(request)
-        prompt, tail = self._prompter.prompt(request)
+        asked, typed = self._healed(request)
+        prompt, tail = self._prompter.prompt(asked)
         start = Begun(typed=typed.encode("utf-8", "replace"), tokens=self._prompter.tokenize(typed))
+        follows = self._follows(request, start.typed)
         candidates = [self._candidate(typed + text, start) for text in request.candidates]
         scores: tuple[CandidateScore | None, ...] = (None,) * len(candidates)
         cached = shared(self._llama.tokens, prompt[:-1])
@@ -76,11 +77,11 @@ class Filler:
         try:
             clock.enter("prefill")
             cached = self._llama.prefill(prompt, tail)
-            logits = self._llama.logits().copy()
+            first = follows(b"", self._llama.logits())
             clock.enter("score")
-            scores, end_logprob = self._score(logits, candidates, start)
+            scores, end_logprob = self._score(first, follows, candidates, start)
             clock.enter("decode")
-            self._write(logits, written, max_tokens, start, end_logprob)
+            self._write(first, follows, written, max_tokens, start, end_logprob)
         except Aborted:
             written.ended = "cancelled"
         text, logprob, steps = written.result()
@@ -103,33 +104,42 @@ class Filler:
             typed = ""
         return replace(request, prefix=request.prefix[: len(request.prefix) - len(typed)]), typed
 
+    def _follows(self, request: FillRequest, typed: bytes) -> Follows:
+        if request.matched is None:
+            return lambda _, logits: _logprobs(logits)
+        copying = Copying(request, request.matched, typed, self._llama.tokenize, self._pieces, self._endings[b""])
+        return lambda text, logits: copying.mixed(text, _logprobs(logits))
+
     def _candidate(self, text: str, start: Begun) -> _Candidate:
         tokens = self._prompter.tokenize(text)
         pieces = [self._pieces[token] for token in tokens]
         return _Candidate(tokens, pieces, reaches=start.reached_by(tokens, self._pieces))
 
     def _score(
-        self, first: Logits, candidates: Sequence[_Candidate], start: Begun
+        self, first: Logprobs, follows: Follows, candidates: Sequence[_Candidate], start: Begun
     ) -> tuple[tuple[CandidateScore | None, ...], float]:
-        """Of each candidate, by the logits behind the prompt, `first`, and in one batch those behind the tokens of the
-        first ones; of one that is far too long nothing. And the log-probability that nothing follows."""
+        """Of each candidate, by what follows the prompt, `first`, and in one batch what follows the tokens of the first
+        ones; of one that is far too long nothing. And the log-probability that nothing follows."""
         short = [candidate for candidate in candidates if len(candidate.tokens) <= _MOST_CANDIDATE_TOKENS]
         nothing = _Candidate(start.tokens, [self._pieces[token] for token in start.tokens])
         self._show([nothing, *short], start, (), first)
         fitting = self._fitting([nothing, *short[:_EVALUATED]])
+
+        def see(path: Path, logits: Logits) -> None:
+            self._show(fitting, start, path, follows(self._pieces.of(path), logits))
+
         if branches := {candidate.tokens for candidate in fitting} - {()}:
-            self._llama.branch_logits(branches, partial(self._show, fitting, start))
+            self._llama.branch_logits(branches, see)
         ways = {candidate.tokens[: candidate.reaches]: candidate.reached for candidate in short if candidate.reaches}
         start.total = float(np.logaddexp.reduce([start.total, *ways.values()]))
         scores = (candidate.score(start.total) if candidate in short else None for candidate in candidates)
         return tuple(scores), nothing.ended - start.total
 
-    def _show(self, candidates: Sequence[_Candidate], start: Begun, path: tuple[int, ...], logits: Logits) -> None:
+    def _show(self, candidates: Sequence[_Candidate], start: Begun, path: Path, logprobs: Logprobs) -> None:
         """`candidates` begin with what was typed alone."""
-        total = _logsumexp(logits)
-        start.see(path, candidates[0].logprob, logits, total, self._pieces)
+        start.see(path, candidates[0].logprob, logprobs, self._pieces)
         for candidate in candidates:
-            candidate.see(path, logits, total, self._endings)
+            candidate.see(path, logprobs, self._endings)
 
     def _fitting(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
         """Those that one batch has room for."""
@@ -140,22 +150,26 @@ class Filler:
                 fitting.append(candidate)
         return fitting
 
-    def _write(self, logits: Logits, written: Written, max_tokens: int, start: Begun, end_logprob: float) -> None:
-        """Greedy text: the likeliest way from what was typed, or from the `logits` where that is nothing, and on."""
+    def _write(
+        self, first: Logprobs, follows: Follows, written: Written, max_tokens: int, start: Begun, end_logprob: float
+    ) -> None:
+        """Greedy text: the likeliest way from what was typed, or from what follows `first` where that is nothing, and
+        on."""
+        logprobs = first
         if start.way and max_tokens > 0:
             logprob = start.likeliest - start.total
             if not written.add(start.way[-1], start.new, logprob, end_logprob) or max_tokens == 1:
                 return
             self._llama.extend(start.way)
-            logits = self._llama.logits()
+            logprobs = follows(start.typed + written.data, self._llama.logits())
         while len(written.tokens) < max_tokens:
-            token, total = int(logits.argmax()), _logsumexp(logits)
-            end = _logsumexp(logits[self._endings[b""]]) - total
-            if not written.add(token, self._pieces[token], float(logits[token]) - total, end):
+            token = int(logprobs.argmax())
+            end = _logsumexp(logprobs[self._endings[b""]])
+            if not written.add(token, self._pieces[token], float(logprobs[token]), end):
                 break
             if len(written.tokens) < max_tokens:
                 self._llama.extend(written.tokens[-1:])
-                logits = self._llama.logits()
+                logprobs = follows(start.typed + written.data, self._llama.logits())
 
 
 @dataclass(slots=True, eq=False)
@@ -172,17 +186,17 @@ class _Candidate:
     logprob: float = 0.0
     ended: float = -np.inf
 
-    def see(self, path: tuple[int, ...], logits: Logits, total: float, endings: Mapping[bytes, _Ids]) -> None:
-        """Takes the logits behind a `path`, the logarithm of whose exponentials' sum is `total`; of paths that the text
-        begins with the shorter ones come first."""
+    def see(self, path: Path, logprobs: Logprobs, endings: Mapping[bytes, Ids]) -> None:
+        """Takes the log-probabilities of what follows a `path`; of those that the text begins with the shorter ones
+        come first."""
         if self.tokens[: len(path)] != path:
             return
         self.known = len(path)
         ids = endings.get(b"".join(self.pieces[self.known :]))
         if ids is not None:
-            self.ended = float(np.logaddexp(self.ended, self.logprob + _logsumexp(logits[ids]) - total))
+            self.ended = float(np.logaddexp(self.ended, self.logprob + _logsumexp(logprobs[ids])))
         if self.known < len(self.tokens):
-            self.logprob += float(logits[self.tokens[self.known]]) - total
+            self.logprob += float(logprobs[self.tokens[self.known]])
             if self.known + 1 == self.reaches:
                 self.reached = self.logprob
 
@@ -196,7 +210,7 @@ class _Candidate:
         return CandidateScore(logprob=min(logprob - typed, 0.0), tokens=len(self.tokens))
 
 
-def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes, _Ids]:
+def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes, Ids]:
     """By what is left of a text, the tokens that end it so: many vocabularies have `);` with the line's end as one
     token, and of a text that ends there a model expects that."""
     found: dict[bytes, list[int]] = {b"": list(end_of_text)}
@@ -207,8 +221,14 @@ def _endings(pieces: Sequence[bytes], end_of_text: Iterable[int]) -> dict[bytes,
     return {text: np.array(sorted(set(ids)), dtype=np.int64) for text, ids in found.items()}
 
 
+def _logprobs(logits: Logits) -> Logprobs:
+    """A copy, so that the next evaluation does not change it."""
+    total = _logsumexp(logits)
+    if not np.isfinite(total):
+        raise ModelFault("the model's output is not a number: its file is damaged")
+    return logits - np.float32(total)
+
+
 def _logsumexp(logits: Logits) -> float:
     top = float(logits.max(initial=-np.inf))
-    if not np.isfinite(top):
-        raise ModelFault("the model's output is not a number: its file is damaged")
-    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
+    return top + float(np.log(np.exp(logits - top).sum(dtype=np.float64))) if np.isfinite(top) else top

@@ -69,20 +69,19 @@ class Begun:
         if not self.tokens:
             self.total = self.likeliest = 0.0
 
-    def see(self, path: Path, so_far: float, logits: npt.NDArray[np.float32], total: float, pieces: Pieces) -> None:
-        """Takes the logits behind a `path` of log-probability `so_far`; `total` is the logarithm of the sum of their
-        exponentials."""
+    def see(self, path: Path, so_far: float, logprobs: npt.NDArray[np.float32], pieces: Pieces) -> None:
+        """Takes the log-probabilities of what follows a `path`, its own being `so_far`."""
         if len(path) >= len(self.tokens) or self.tokens[: len(path)] != path:
             return
         rest = self.typed[len(pieces.of(path)) :]
         ids = pieces.starting(rest)
         if not len(ids):
             return
-        logprobs = so_far + logits[ids].astype(np.float64) - total
-        self.total = float(np.logaddexp(self.total, np.logaddexp.reduce(logprobs)))
-        top = int(logprobs.argmax())
-        if logprobs[top] > self.likeliest:
-            self.likeliest = float(logprobs[top])
+        ways = so_far + logprobs[ids].astype(np.float64)
+        self.total = float(np.logaddexp(self.total, np.logaddexp.reduce(ways)))
+        top = int(ways.argmax())
+        if ways[top] > self.likeliest:
+            self.likeliest = float(ways[top])
             self.way, self.new = (*path, int(ids[top])), pieces[int(ids[top])][len(rest) :]
 
     def reached_by(self, tokens: Path, pieces: Pieces) -> int:

@@ -18,7 +18,7 @@ from cattrs.strategies import configure_tagged_union
 
 from repofill.models.gguf import ModelDescription
 
-VERSION = 2
+VERSION = 3
 MAX_FRAME_BYTES = 64 << 20
 _HEAD_BYTES = 4
 
@@ -49,8 +49,10 @@ class FillRequest:
 
     `context`: other files, dependencies first, each beginning with its path comment and ending in a newline. `header`:
     the current file's path comment with its newline. `candidates`: texts whose probability at the cursor is wanted, the
-    most promising first: that of the others is an estimate. `least_logprob`: a text that is less probable by itself is
-    not worth writing to its end.
+    most promising first: that of the others is an estimate. `matched`: of each candidate, how many characters ahead of
+    the cursor stand ahead of it in the project, too; 0 of one that is not from there. Where this is given, all
+    probabilities are those of the model mixed with copying (`models.copying`). `least_logprob`: a text that is less
+    probable by itself is not worth writing to its end.
     `block_indent`: None stops at the end of the line; n says that the cursor opens a block, which ends before a
     non-blank line indented by at most n columns. `deadline_s`: seconds from arrival.
     """
@@ -60,6 +62,7 @@ class FillRequest:
     prefix: str
     suffix: str
     candidates: tuple[str, ...] = ()
+    matched: tuple[int, ...] | None = None
     max_tokens: int = 48
     block_indent: int | None = None
     least_logprob: float | None = None

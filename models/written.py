@@ -59,6 +59,11 @@ class Written:
             return False
         return not self._goes_round()
 
+    @property
+    def data(self) -> bytes:
+        """All of it so far."""
+        return self._data
+
     def _goes_round(self) -> bool:
         """Whether the last tokens are the same few over and over, as they would be for ever."""
         return self.tokens[-_PERIOD * _PERIODS :] == self.tokens[-_PERIOD:] * _PERIODS

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from repofill.models import llama
+from repofill.models.copying import Copying
 from repofill.models.decoding import Filler
 from repofill.models.faults import Aborted
 from repofill.models.gguf import read_description
-from repofill.models.healing import begun
+from repofill.models.healing import Pieces, begun
 from repofill.models.kept import KeptCells
 from repofill.models.llama import Llama, ModelFault, StopFlag, quota
 from repofill.models.protocol import EngineOptions, FillRequest
@@ -184,17 +185,20 @@ def test_overrides_reach_llama_cpp(make_gguf):
     assert np.array_equal(old.logits(), right.logits())
 
 
-def sequential_logprob(llama, filler, prompt, ids, *, ends):
+def sequential_logprob(llama, filler, prompt, ids, *, ends, copying=None):
     """Log P(ids, and an end if it ends | prompt), one token after the other in an empty cache."""
     llama.clear()
     llama.prefill(prompt)
-    total = 0.0
+    total, written = 0.0, b""
     for token in (*ids, None) if ends else ids:
         logits = llama.logits().astype(np.float64)
-        norm = np.logaddexp.reduce(logits)
-        total += float(np.logaddexp.reduce(logits[filler._endings[b""] if token is None else [token]]) - norm)
+        logprobs = logits - np.logaddexp.reduce(logits)
+        if copying is not None:
+            logprobs = copying.mixed(written, logprobs)
+        total += float(np.logaddexp.reduce(logprobs[filler._endings[b""] if token is None else [token]]))
         if token is not None:
             llama.extend([token])
+            written += llama.pieces[token]
     return total
 
 
@@ -250,12 +254,17 @@ def test_a_token_may_end_a_text_and_its_line(make_gguf):
 @pytest.mark.parametrize(
     ("prefix", "typed"), [("x = retu", " retu"), ("f(x):\n    re", " re"), ("f(", "("), ("a ", " ")]
 )
-def test_what_was_typed_of_a_token_is_given(random_model, prefix, typed):
+@pytest.mark.parametrize("matched", [None, (4, 0, 9, 0)])
+def test_what_was_typed_of_a_token_is_given(random_model, prefix, typed, matched):
     """Its probability by every way to write it, one token after the other, divides those of all that begins so."""
     llama, filler, _ = load(random_model)
     candidates = ("rn x", "", "): pass", "turn")
-    answer = filler.fill(request(prefix, "\nprint(f(2))\n", candidates=candidates, max_tokens=3))
+    suffix = "\nprint(f(2))\na = a return x\n"
+    asked = request(prefix, suffix, candidates=candidates, matched=matched, max_tokens=3)
+    answer = filler.fill(asked)
     prompt = llama.tokens[: answer.prompt_tokens]
+    ends = filler._endings[b""]
+    copying = matched and Copying(asked, matched, typed.encode(), llama.tokenize, Pieces(llama.pieces), ends)
     tokens, data = llama.tokenize(typed), typed.encode()
     ways = set()
     for count in range(len(tokens)):
@@ -268,9 +277,11 @@ def test_what_was_typed_of_a_token_is_given(random_model, prefix, typed):
                 way.append(token)
                 reached += len(llama.pieces[token])
         ways.add(tuple(way))
-    given = np.logaddexp.reduce([sequential_logprob(llama, filler, prompt, way, ends=False) for way in ways])
+    ways = [sequential_logprob(llama, filler, prompt, way, ends=False, copying=copying) for way in ways]
+    given = np.logaddexp.reduce(ways)
     for candidate, score in zip(candidates, answer.scores, strict=True):
-        logprob = sequential_logprob(llama, filler, prompt, llama.tokenize(typed + candidate), ends=True)
+        ids = llama.tokenize(typed + candidate)
+        logprob = sequential_logprob(llama, filler, prompt, ids, ends=True, copying=copying)
         assert score.logprob == pytest.approx(logprob - given, abs=2e-2)
     assert answer.end_logprob == pytest.approx(answer.scores[1].logprob, abs=2e-2)
 
@@ -310,6 +321,17 @@ def test_a_word_goes_on_wherever_the_cursor_stands_in_it(make_gguf, prefix, text
 )
 def test_what_may_be_the_beginning_of_a_token(prefix, expected):
     assert begun(prefix) == expected
+
+
+def test_names_are_copied_that_the_model_has_not_learnt(make_gguf):
+    """What the prompt goes on with behind the same text, or a candidate does, outweighs what a model finds as
+    improbable as everything else; unless it is asked for its own text alone."""
+    _, filler, _ = load(make_gguf(successors={"~": "~"}))
+    prefix = "import subscriptions\nx = subscriptions.cancel_all(now)\ny = subscr"
+    assert not filler.fill(request(prefix)).text.startswith("iptions")
+    assert filler.fill(request(prefix, matched=())).text == "iptions.cancel_all(now)"
+    offered = request("z = subscr", candidates=("iptions.renew()",), matched=(10,))
+    assert filler.fill(offered).text == "iptions.renew()"
 
 
 def test_of_less_promising_candidates_the_first_token_counts(chain):
@@ -412,10 +434,12 @@ def test_no_more_is_kept_than_is_wanted(random_model):
     assert kept == [0, 1000, size // 2]
 
 
-def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
-    """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again."""
+@pytest.mark.parametrize("width", [32, 64])
+def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch, width):
+    """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again.
+    Whether keys have sixteen bits or, of heads of 32 numbers, eight."""
     monkeypatch.setattr(llama, "_MOVED_S", 0)
-    path = make_gguf(window=2048)
+    path = make_gguf(window=2048, width=width)
     kept, filler, _ = load(path)
     _, fresh_filler, _ = load(path)
     text, suffix = "def f(x):\n    " * 8, "\nprint(f(2))\n" * 12
@@ -432,6 +456,17 @@ def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
     assert (answer.text, answer.prompt_tokens) == (other.text, other.prompt_tokens)
     assert answer.logprob == pytest.approx(other.logprob, abs=1e-2)
     assert kept.exact == len(kept.tokens)
+
+
+def test_keys_take_half_the_room_where_they_can(make_gguf):
+    """Where a head's width is no multiple of 32, llama.cpp would refuse to."""
+    sizes = {}
+    for width in (48, 64, 80):  # heads of 24, 32 and 40
+        model, _, _ = load(make_gguf(width=width))
+        model.prefill(list(range(200)))
+        sizes[width] = llama.C.llama_state_seq_get_size(model._context, 0) / width
+    assert sizes[48] == pytest.approx(sizes[80], rel=0.1)
+    assert sizes[64] == pytest.approx(sizes[48] * (1 + 34 / 64) / 2, rel=0.1)
 
 
 def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
