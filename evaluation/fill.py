@@ -1,4 +1,4 @@
-"""Rest-of-line and block completion of held-out code: the model alone, copying alone, and both together.
+"""Rest-of-line and block completion of held-out code: what the model writes, copying alone, and both together.
 
 Every case goes the way of a keystroke (`lsp_server.completion`), with the server's own prompt; only the deadline is
 lifted.
@@ -165,7 +165,8 @@ def best(case: Case) -> str:
 
 
 def exact_match(cases: Sequence[Case]) -> dict[str, float]:
-    """Percent of the cases that the model, copying and both together get right."""
+    """Percent of the cases that the model, copying and both together get right. What the bundled model writes has
+    copying mixed in already (`models.copying`)."""
     copied = [(_longest_match(case.gathered.copies), case) for case in cases]
     return {
         "model": percent(right(case.gathered.written, case) for case in cases),
