@@ -4,6 +4,7 @@ probabilities."""
 from __future__ import annotations
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ SIZE = LINE_END + 1
 
 def tokenize(text: str) -> tuple[int, ...]:
     """The longest word at each place, or a byte."""
-    data, tokens = text.encode(), []
+    data, tokens = text.encode("utf-8", "replace"), []
     while data:
         token = max((t for t, piece in enumerate(PIECES) if data.startswith(piece)), key=lambda t: len(PIECES[t]))
         tokens.append(token)
@@ -33,7 +34,7 @@ def copying(prefix, *, typed="", suffix="", context=(), candidates=(), matched=(
         context=context, header="", prefix=prefix, suffix=suffix, candidates=candidates, block_indent=block_indent
     )
     ends = np.array([END, LINE_END])
-    return Copying(request, matched, typed.encode(), tokenize, Pieces([*PIECES, b"", b"\n"]), ends)
+    return Copying(request, matched, typed.encode("utf-8", "replace"), tokenize, Pieces([*PIECES, b"", b"\n"]), ends)
 
 
 def mixed(model: Copying, written: bytes = b"", own: dict[int, float] | None = None):
@@ -120,3 +121,27 @@ def test_only_what_begins_as_typed_gives_way():
     begun = [PIECES.index(b"subscribe"), PIECES.index(b"sub")]
     assert np.logaddexp.reduce(after[begun]) == pytest.approx(np.logaddexp.reduce(own[begun]), abs=1e-5)
     assert np.array_equal(np.delete(after, begun), np.delete(own, begun))
+
+
+def test_probabilities_stay_probabilities():
+    """Whatever the texts are: repetitive, cut inside a character, with what parts them in the pool."""
+    drawn = random.Random(1)
+    parts = ["sub", "scribe(", "tract", "a.", " ", "\n", "\n    ", "\0", "é", "日", "\ud800", "REDACTED", ")"]
+    copied = 0
+    for _ in range(1000):
+        prefix, suffix, context, candidate = ("".join(drawn.choices(parts, k=12)) for _ in range(4))
+        typed = prefix[len(prefix) - drawn.randrange(4) :] if drawn.random() < 0.5 else ""
+        written = (typed + suffix + candidate).encode("utf-8", "replace")[: drawn.randrange(12)]
+        model = copying(
+            prefix,
+            typed=typed,
+            suffix=suffix,
+            context=(context, prefix + candidate),
+            candidates=(candidate,),
+            matched=(drawn.randrange(8),),
+            block_indent=drawn.choice([None, 0]),
+        )
+        own, after = mixed(model, written, {drawn.randrange(SIZE): drawn.random() * 20})
+        copied += after is not own
+        assert float(np.logaddexp.reduce(after)) == pytest.approx(0, abs=1e-3)
+    assert copied > 300
