@@ -62,7 +62,7 @@ class Copying:
         if not shares:
             return logprobs
         rest = self._typed[len(written) :]
-        among = self._pieces.starting(rest) if rest else slice(None)  # what is given, is not copied
+        among = self._pieces.starting(rest) if rest else slice(None)  # these give way to copies
         given = float(np.logaddexp.reduce(logprobs[among])) if rest else 0.0
         mixed = logprobs.copy()
         mixed[among] += math.log1p(-sum(shares.values()))
