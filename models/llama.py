@@ -120,7 +120,9 @@ class Llama:
         self._cells = self.n_ctx + _SCORING_CELLS
         self._threads = options.threads or physical_cores()
         self._size_bytes = description.size_bytes
-        self._context = self._new_context(description.path, options, stop)
+        # Behind a prompt that ends at the cursor nothing moves: llama.cpp crashes where it moves keys of eight bits.
+        small_keys = description.fim.layout == "spm" and options.n_gpu_layers == 0
+        self._context = self._new_context(description.path, options, stop, small_keys=small_keys)
         self._memory = C.llama_get_memory(self._context)
         self._can_shift = C.llama_memory_can_shift(self._memory)
         self._batch = C.llama_batch_init(_BATCH_TOKENS, 0, 1 + MAX_BRANCHES)
@@ -266,17 +268,16 @@ class Llama:
         self.tokens = []
         self.exact = 0
 
-    def _new_context(self, path: Path, options: EngineOptions, stop: StopFlag) -> Any:
+    def _new_context(self, path: Path, options: EngineOptions, stop: StopFlag, *, small_keys: bool) -> Any:
         params = C.llama_context_default_params()
         params.n_ctx = self._cells
         params.n_batch = _BATCH_TOKENS
         params.n_ubatch = _MICRO_BATCH_TOKENS
         params.n_seq_max = 1 + MAX_BRANCHES
         params.kv_unified = True  # sequences share the prompt's cells; a partial seq_cp aborts otherwise
-        if options.n_gpu_layers == 0:
-            params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            if self._head_width() % _Q8_BLOCK == 0:
-                params.type_k = C.GGML_TYPE_Q8_0
+        params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED if options.n_gpu_layers == 0 else -1
+        if small_keys and self._head_width() % _Q8_BLOCK == 0:
+            params.type_k = C.GGML_TYPE_Q8_0
         params.abort_callback = stop.callback
         params.abort_callback_data = stop.address
         context = C.llama_init_from_model(self._model, params)

@@ -366,12 +366,14 @@ def test_the_written_text_has_the_score_of_a_candidate(make_gguf, prefix, text):
 
 
 @pytest.mark.parametrize("keeping", [False, True])
-@pytest.mark.parametrize(("layout", "moved"), [("spm", False), ("psm", False), ("psm", True)])
-def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, moved, keeping):
+@pytest.mark.parametrize(
+    ("layout", "moved", "width"), [("spm", False, 32), ("spm", False, 64), ("psm", False, 32), ("psm", True, 32)]
+)
+def test_reused_cache_answers_as_an_empty_one(make_gguf, monkeypatch, layout, moved, width, keeping):
     """Random edits: typing, deleting, jumping, other suffixes and context; every answer equals a fresh cache's, be its
     beginning one that was kept. Cells of a single layer depend on their own tokens alone, so that is true of those that
     were moved there, too."""
-    path = make_gguf(layers=1 if moved else 2, window=2048, metadata={"repofill.fim.layout": layout})
+    path = make_gguf(layers=1 if moved else 2, width=width, window=2048, metadata={"repofill.fim.layout": layout})
     kept, kept_filler, _ = load(path)
     fresh, fresh_filler, _ = load(path)
     if moved:
@@ -434,12 +436,10 @@ def test_no_more_is_kept_than_is_wanted(random_model):
     assert kept == [0, 1000, size // 2]
 
 
-@pytest.mark.parametrize("width", [32, 64])
-def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch, width):
-    """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again.
-    Whether keys have sixteen bits or, of heads of 32 numbers, eight."""
+def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
+    """Where evaluating it anew would take too long: typing costs what is typed. Elsewhere everything is exact again."""
     monkeypatch.setattr(llama, "_MOVED_S", 0)
-    path = make_gguf(window=2048, width=width)
+    path = make_gguf(window=2048)
     kept, filler, _ = load(path)
     _, fresh_filler, _ = load(path)
     text, suffix = "def f(x):\n    " * 8, "\nprint(f(2))\n" * 12
@@ -458,15 +458,16 @@ def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch, width):
     assert kept.exact == len(kept.tokens)
 
 
-def test_keys_take_half_the_room_where_they_can(make_gguf):
-    """Where a head's width is no multiple of 32, llama.cpp would refuse to."""
-    sizes = {}
-    for width in (48, 64, 80):  # heads of 24, 32 and 40
-        model, _, _ = load(make_gguf(width=width))
-        model.prefill(list(range(200)))
-        sizes[width] = llama.C.llama_state_seq_get_size(model._context, 0) / width
-    assert sizes[48] == pytest.approx(sizes[80], rel=0.1)
-    assert sizes[64] == pytest.approx(sizes[48] * (1 + 34 / 64) / 2, rel=0.1)
+@pytest.mark.parametrize(
+    ("layout", "width", "share"),
+    [("spm", 64, (1 + 34 / 64) / 2), ("spm", 48, 1), ("spm", 80, 1), ("psm", 64, 1)],  # heads of 32, 24, 40, 32
+)
+def test_keys_take_half_the_room_where_they_can(make_gguf, layout, width, share):
+    """Where a head's width is no multiple of 32, llama.cpp would refuse to; where cells are moved, it crashes."""
+    model, _, _ = load(make_gguf(width=width, metadata={"repofill.fim.layout": layout}))
+    model.prefill(list(range(200)))
+    size = llama.C.llama_state_seq_get_size(model._context, 0)
+    assert size == pytest.approx(200 * 2 * 2 * width * 2 * share, rel=0.1)  # layers, keys and values, two bytes
 
 
 def test_an_aborted_prefill_resumes_to_the_same_bits(random_model):
