@@ -116,12 +116,7 @@ def candidates(
     found: dict[str, _Tally] = {}
     seen: set[tuple[int, int, int]] = set()
     origins = list(sources)
-    for anchor in _ANCHORS:
-        if len(query) < anchor:
-            continue
-        needle = query[-anchor:]
-        if not needle.strip() and anchor < _ANCHORS[0]:
-            break  # white space alone says nothing
+    for needle in _needles(query):
         for rank, source in enumerate(origins):
             for number, text, end in source.occurrences(needle):
                 if (rank, number, end) in seen:
@@ -152,14 +147,19 @@ def longest_matches(before: str, source: Source) -> Iterator[tuple[int, str, int
     """The places of a source whose text ends as `before` does, by the longest needle that stands there at all: length
     of the match, text, and the offset behind it."""
     query = before[-LONGEST:]
-    for anchor in _ANCHORS:
-        needle = query[-anchor:]
-        if len(needle) < anchor or (not needle.strip() and anchor < _ANCHORS[0]):
-            continue
+    for needle in _needles(query):
         found = [(text, end) for _, text, end in source.occurrences(needle)]
         if found:
             return ((_common_suffix(text, end, query), text, end) for text, end in found)
     return iter(())
+
+
+def _needles(query: str) -> Iterator[str]:
+    """The ends of a text that are looked for, the longest first. White space alone says nothing, unless it is long."""
+    for anchor in _ANCHORS:
+        needle = query[-anchor:]
+        if len(needle) == anchor and (needle.strip() or anchor == _ANCHORS[0]):
+            yield needle
 
 
 class _Tally:

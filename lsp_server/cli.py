@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_bench(parts: Any) -> None:
     for name, run, holes, text in (
-        ("fill", _bench_fill, 100, "rest-of-line exact match: the model alone, copying alone, both together"),
+        ("fill", _bench_fill, 100, "rest-of-line exact match: what the model writes, copying alone, both together"),
         ("keystrokes", _bench_keystrokes, 5, "milliseconds from keystroke to ghost text, with and without the cache"),
         ("tune", _bench_tune, 400, "fit the ranking's weights, on packages of their own"),
         (

@@ -56,7 +56,7 @@ _READING_TOKENS = 3
 """Reading the weights takes as long as computing with them for so many tokens."""
 _Q8_BLOCK = 32
 """Numbers of a key that share a scale. Keys of eight bits change a text as little as rounding does, and on a CPU are
-multiplied twice as fast as those of sixteen: an eighth of the time of a long prompt."""
+multiplied twice as fast as those of sixteen: a sixth of the time of a long prompt."""
 _CHECKED_BYTES = 200_000_000
 _ABORTED = 2
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repofill.context.matches import LONGEST, Text, candidates
+from repofill.context.matches import LONGEST, Text, candidates, longest_matches
 
 
 def check(
@@ -153,6 +153,24 @@ def test_longest_match_is_the_longest(text: str, query: str) -> None:
         assert found[0].text.strip() in {fitting(text, end, query) for end in best}
     else:
         assert not lengths
+
+
+@given(
+    text=st.text(alphabet="ab \n(", max_size=80),
+    before=st.text(alphabet="ab \n(", min_size=1, max_size=40),
+)
+def test_where_a_text_has_looked_alike(text: str, before: str) -> None:
+    """Against a plain scan: all places that the longest needle found anywhere ends at, with the length of each match.
+    White space alone is no needle, unless it is of the longest."""
+    needles = [before[-anchor:] for anchor in (32, 16, 8, 5, 3) if len(before) >= anchor]
+    found = next((n for n in needles if (n.strip() or len(n) == 32) and n in text), None)
+    expected = []
+    for end in range(len(text) + 1) if found else ():
+        if text[:end].endswith(found or ""):
+            length = next(n for n in range(min(len(before), end), 0, -1) if text[:end].endswith(before[-n:]))
+            expected.append((length, end))
+    matches = longest_matches(before, Text(text=text, origin="near"))
+    assert [(length, end) for length, _, end in matches] == expected[:64]
 
 
 def fitting(text: str, end: int, query: str) -> str | None:

@@ -445,6 +445,28 @@ async def test_the_first_prompt_is_as_long_as_the_machine_is_quick(
     assert [256 * 3 * 3 // 4 <= len(request.prefix) <= 256 * 3 for request in asked] == [True]
 
 
+@pytest.mark.parametrize(("path", "mixed"), [("new.py", True), ("new.go", False)])
+async def test_copying_is_mixed_in_where_the_bundled_model_knows_the_language(
+    path: str, mixed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"shapes{Path(path).suffix}").write_text(CODE, encoding="utf-8")
+    index = WorkspaceIndex(tmp_path)
+    index.build()
+    engine, asked = make_engine(Settings()), list[FillRequest]()
+
+    async def fill(request: FillRequest) -> None:
+        asked.append(request)
+
+    monkeypatch.setattr(engine, "fill", fill)
+    try:
+        found = await Completer(engine).gather(index, Cursor(path=path, text=TYPED, offset=len(TYPED)), UNHURRIED)
+    finally:
+        await engine.close()
+    lengths = tuple(copy.match_length for copy in found.copies)
+    assert len(TYPED) in lengths
+    assert [request.matched for request in asked] == [lengths if mixed else None]
+
+
 async def test_before_the_model_is_loaded_nothing_is_planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """How much is worth the machine's time is not known yet."""
     (tmp_path / "shapes.py").write_text(CODE, encoding="utf-8")
