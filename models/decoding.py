@@ -14,7 +14,7 @@ from repofill.models.clock import Clock
 from repofill.models.copying import Copying, Ids, Logprobs
 from repofill.models.faults import Aborted
 from repofill.models.gguf import ModelDescription
-from repofill.models.healing import Begun, Path, Pieces, begun
+from repofill.models.healing import Begun, Path, Pieces, begun, joins
 from repofill.models.llama import MAX_BRANCHES, Llama, Logits, ModelFault
 from repofill.models.prompt import Prompter
 from repofill.models.protocol import CandidateScore, FillAnswer, FillRequest, Ready
@@ -41,7 +41,8 @@ class Filler:
         self._end_of_text = llama.end_of_text | markers
         self._endings = _endings(llama.pieces, self._end_of_text)
         self._pieces = Pieces(llama.pieces)
-        self._heals = description.fim.layout == "spm"  # what is written stands right behind the prefix
+        self._joined = joins(llama.tokenize)
+        self._seen: tuple[list[int], Logits] = [], np.empty(0, np.float32)
 
     def ready(self) -> Ready:
         """What is known of the model now that it is loaded."""
@@ -72,16 +73,16 @@ class Filler:
         scores: tuple[CandidateScore | None, ...] = (None,) * len(candidates)
         cached = shared(self._llama.tokens, prompt[:-1])
         written = Written(self._end_of_text, request)
-        end_logprob = None
+        nothing = None
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt) - len(start.tokens))
         try:
             clock.enter("prefill")
-            cached = self._llama.prefill(prompt, tail)
-            first = follows(b"", self._llama.logits())
+            cached, logits = self._evaluated(prompt, tail)
+            first = follows(b"", logits)
             clock.enter("score")
-            scores, end_logprob = self._score(first, follows, candidates, start)
+            scores, nothing = self._score(first, follows, candidates, start)
             clock.enter("decode")
-            self._write(first, follows, written, max_tokens, start, end_logprob)
+            self._write(first, follows, written, max_tokens, start, nothing)
         except Aborted:
             written.ended = "cancelled"
         text, logprob, steps = written.result()
@@ -93,13 +94,22 @@ class Filler:
             scores=scores,
             prompt_tokens=len(prompt),
             cached_tokens=cached,
-            end_logprob=end_logprob,
+            end_logprob=None if nothing is None else nothing.ended - start.total,
             timings_ms=clock.laps_ms(),
         )
 
+    def _evaluated(self, prompt: list[int], tail: int) -> tuple[int, Logits]:
+        """How many tokens of a prompt needed no evaluation, and the logits of what follows it. While a word is typed,
+        the prompt that it is healed from stays, and nothing of it needs any."""
+        if prompt == self._seen[0] and self._llama.back_to(prompt):
+            return len(prompt), self._seen[1]
+        cached = self._llama.prefill(prompt, tail)
+        self._seen = prompt, self._llama.logits().copy()
+        return cached, self._seen[1]
+
     def _healed(self, request: FillRequest) -> tuple[FillRequest, str]:
         """The request without what was typed of a token, and that."""
-        typed = begun(request.prefix) if self._heals else ""
+        typed = begun(request.prefix, joined=self._joined)
         if self._pieces.of(self._prompter.tokenize(typed)) != typed.encode("utf-8", "replace"):
             typed = ""
         return replace(request, prefix=request.prefix[: len(request.prefix) - len(typed)]), typed
@@ -117,9 +127,10 @@ class Filler:
 
     def _score(
         self, first: Logprobs, follows: Follows, candidates: Sequence[_Candidate], start: Begun
-    ) -> tuple[tuple[CandidateScore | None, ...], float]:
+    ) -> tuple[tuple[CandidateScore | None, ...], _Candidate]:
         """Of each candidate, by what follows the prompt, `first`, and in one batch what follows the tokens of the first
-        ones; of one that is far too long nothing. And the log-probability that nothing follows."""
+        ones; of one that is far too long nothing. And the candidate that nothing follows what was typed, the last token
+        of which is not evaluated where there are no others."""
         short = [candidate for candidate in candidates if len(candidate.tokens) <= _MOST_CANDIDATE_TOKENS]
         nothing = _Candidate(start.tokens, [self._pieces[token] for token in start.tokens])
         self._show([nothing, *short], start, (), first)
@@ -128,12 +139,13 @@ class Filler:
         def see(path: Path, logits: Logits) -> None:
             self._show(fitting, start, path, follows(self._pieces.of(path), logits))
 
-        if branches := {candidate.tokens for candidate in fitting} - {()}:
+        tokens = (candidate.tokens for candidate in fitting) if candidates else (start.tokens[:-1],)
+        if branches := {*tokens} - {()}:
             self._llama.branch_logits(branches, see)
         ways = {candidate.tokens[: candidate.reaches]: candidate.reached for candidate in short if candidate.reaches}
         start.total = float(np.logaddexp.reduce([start.total, *ways.values()]))
         scores = (candidate.score(start.total) if candidate in short else None for candidate in candidates)
-        return tuple(scores), nothing.ended - start.total
+        return tuple(scores), nothing
 
     def _show(self, candidates: Sequence[_Candidate], start: Begun, path: Path, logprobs: Logprobs) -> None:
         """`candidates` begin with what was typed alone."""
@@ -151,25 +163,32 @@ class Filler:
         return fitting
 
     def _write(
-        self, first: Logprobs, follows: Follows, written: Written, max_tokens: int, start: Begun, end_logprob: float
+        self, first: Logprobs, follows: Follows, written: Written, max_tokens: int, start: Begun, nothing: _Candidate
     ) -> None:
         """Greedy text: the likeliest way from what was typed, or from what follows `first` where that is nothing, and
         on."""
+
+        def behind(tokens: Sequence[int], text: bytes) -> Logprobs:
+            self._llama.extend(tokens)
+            return follows(text, self._llama.logits())
+
         logprobs = first
         if start.way and max_tokens > 0:
-            logprob = start.likeliest - start.total
-            if not written.add(start.way[-1], start.new, logprob, end_logprob) or max_tokens == 1:
+            if as_typed := start.way == start.tokens:
+                logprobs = behind(start.way, start.typed)
+                nothing.see(start.way, logprobs, self._endings)
+            logprob, end = start.likeliest - start.total, nothing.ended - start.total
+            if not written.add(start.way[-1], start.new, logprob, end):
                 return
-            self._llama.extend(start.way)
-            logprobs = follows(start.typed + written.data, self._llama.logits())
+            if not as_typed:
+                logprobs = behind(start.way, start.typed + start.new)
         while len(written.tokens) < max_tokens:
             token = int(logprobs.argmax())
             end = _logsumexp(logprobs[self._endings[b""]])
             if not written.add(token, self._pieces[token], float(logprobs[token]), end):
                 break
             if len(written.tokens) < max_tokens:
-                self._llama.extend(written.tokens[-1:])
-                logprobs = follows(start.typed + written.data, self._llama.logits())
+                logprobs = behind(written.tokens[-1:], start.typed + written.data)
 
 
 @dataclass(slots=True, eq=False)
@@ -182,14 +201,14 @@ class _Candidate:
     pieces: Sequence[bytes]
     reaches: int = 0
     reached: float = -np.inf
-    known: int = 0
+    known: int = -1
     logprob: float = 0.0
     ended: float = -np.inf
 
     def see(self, path: Path, logprobs: Logprobs, endings: Mapping[bytes, Ids]) -> None:
         """Takes the log-probabilities of what follows a `path`; of those that the text begins with the shorter ones
-        come first."""
-        if self.tokens[: len(path)] != path:
+        come first, and each counts once."""
+        if len(path) <= self.known or self.tokens[: len(path)] != path:
             return
         self.known = len(path)
         ids = endings.get(b"".join(self.pieces[self.known :]))

@@ -10,24 +10,33 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 _MOST_CHARACTERS = 40
-_BEGUN = re.compile(r"[^\S\r\n]?(?:[^\W\d_]+|(?:[^\w\s]|_)+)\Z|[^\S\r\n]\Z")
+_LETTERS, _SIGN, _BLANK = r"[^\W\d_]", r"(?:[^\w\s]|_)", r"[^\S\r\n]"
+_BEGUN = re.compile(rf"{_BLANK}?(?:{_LETTERS}+|{_SIGN}+)\Z|{_BLANK}\Z")
 """Letters, or punctuation, each with the blank ahead of it, or a blank: what tokens of source code are made of. Digits
 are tokens of their own."""
+_BEGUN_BY_SIGN = re.compile(rf"(?<=[^\W_]){_SIGN}{_LETTERS}+\Z")
+"""In many vocabularies, as in Qwen's and Llama 3's, letters with a single sign ahead of them, too: `.append`."""
+_JOINED = ".get"
 
 Path = tuple[int, ...]
 
 
-def begun(prefix: str) -> str:
-    """The end of `prefix` that may be the beginning of a token."""
-    end = prefix[-_MOST_CHARACTERS - 1 :]
-    found = _BEGUN.search(end)
+def joins(tokenize: Callable[[str], Sequence[int]]) -> bool:
+    """Whether a vocabulary has tokens of a sign and the letters behind it."""
+    return len(tokenize(_JOINED)) == 1
+
+
+def begun(prefix: str, *, joined: bool) -> str:
+    """The end of `prefix` that may be the beginning of a token; `joined`: of letters and the sign ahead of them."""
+    end = prefix[-_MOST_CHARACTERS - 2 :]
+    found = (_BEGUN_BY_SIGN.search(end) if joined else None) or _BEGUN.search(end)
     return found[0] if found is not None and len(found[0]) <= _MOST_CHARACTERS else ""
 
 

@@ -167,6 +167,11 @@ class Llama:
                 self._extend(prompt[start : start + _MICRO_BATCH_TOKENS])
         return kept
 
+    def back_to(self, prompt: Sequence[int]) -> bool:
+        """Makes a prompt that sequence 0 begins with all that it holds; False where it does not, or cannot forget the
+        rest. `logits` are not those of its last token then."""
+        return self.tokens[: len(prompt)] == prompt and self._truncate(len(prompt)) == len(prompt)
+
     def _movable(self, prompt: Sequence[int], tail: int, common: int) -> tuple[int, int]:
         """How many tokens ahead of the tail are in the cache, and how many cells behind its first one are worth moving:
         0 where so many tokens as `common` need no evaluation anyway, or the text ahead is another, or much longer."""
