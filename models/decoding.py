@@ -94,7 +94,7 @@ class Filler:
             scores=scores,
             prompt_tokens=len(prompt),
             cached_tokens=cached,
-            end_logprob=None if nothing is None else nothing.ended - start.total,
+            end_logprob=None if nothing is None else nothing.score(start.total).logprob,
             timings_ms=clock.laps_ms(),
         )
 
@@ -177,7 +177,7 @@ class Filler:
             if as_typed := start.way == start.tokens:
                 logprobs = behind(start.way, start.typed)
                 nothing.see(start.way, logprobs, self._endings)
-            logprob, end = start.likeliest - start.total, nothing.ended - start.total
+            logprob, end = start.likeliest - start.total, nothing.score(start.total).logprob
             if not written.add(start.way[-1], start.new, logprob, end):
                 return
             if not as_typed:

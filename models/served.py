@@ -15,7 +15,7 @@ import re
 import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from repofill.models.clock import Clock
 from repofill.models.faults import Aborted, ServerAway, ServerError
 from repofill.models.fim import FimFormat, fim_format, marker_texts
 from repofill.models.gguf import undescribed
+from repofill.models.healing import begun, joins
 from repofill.models.prompt import Prompter, SourceTokenizer
 from repofill.models.protocol import EngineOptions, FillAnswer, FillRequest, Ready
 from repofill.models.written import Written
@@ -35,8 +36,8 @@ _TIMEOUT_S = 10.0
 """For a connection, and for what is answered at once."""
 _LONG_S = 600.0
 """For a prompt; the stop flag ends it sooner."""
-_LIKELIEST = 20
-"""Tokens whose probabilities come with each one written: an end that is less probable than these counts for nothing."""
+_LIKELIEST = 100
+"""Tokens whose probabilities come with each one written: what is less probable than these counts for nothing."""
 _NOTHING = math.log(1e-4)
 _STEPS = "completion_probabilities"
 _SENTENCEPIECE = 1
@@ -88,6 +89,7 @@ class ServedFiller:
         self._stops = fim.marker_ids
         self._evaluated: list[int] = []
         self._tokens = SourceTokenizer(self._raw, parsed, spaced=spaced)
+        self._joined = joins(self._tokens)
         self._prompter = Prompter(fim, self._tokens, bos=bos, n_ctx=self._n_ctx)
         rate = max(self._rate(plain[:_TRIAL_TOKENS]) for _ in range(_TRIALS))  # the machine may be busy
         self._ready = Ready(n_ctx=self._n_ctx, tokens_per_s=rate)
@@ -107,7 +109,7 @@ class ServedFiller:
 
     def prefill(self, request: FillRequest) -> None:
         """Brings the prompt into the cache, unless it was asked for last. Raises Aborted and ServerError."""
-        prompt, _ = self._prompter.prompt(request)
+        prompt, _ = self._prompter.prompt(self._healed(request)[0])
         if prompt != self._evaluated:
             for _ in self._server.events("/completion", self._asked(prompt, 0)):
                 pass
@@ -117,21 +119,19 @@ class ServedFiller:
         """The answer; it ends with "cancelled", with what there is by then, when the stop flag is set meanwhile. Raises
         ServerError."""
         clock = Clock("tokenize")
-        prompt, _ = self._prompter.prompt(request)
+        asked, typed = self._healed(request)
+        prompt, _ = self._prompter.prompt(asked)
         written = Written(self._stops, request)
         end_logprob, evaluated = None, len(prompt)
         clock.enter("prefill")
-        asked = self._asked(prompt, max(min(request.max_tokens, self._n_ctx - len(prompt)), 0))
         try:
-            with contextlib.closing(self._server.events("/completion", asked)) as events:
-                for event in events:
-                    steps = event[_STEPS] if event.get("content") else event.get(_STEPS, ())
-                    if steps and end_logprob is None:
+            with contextlib.closing(self._steps(prompt, typed, request.max_tokens)) as steps:
+                for step in steps:
+                    if end_logprob is None:
                         clock.enter("decode")
-                        self._evaluated = prompt
-                        evaluated = event.get("timings", {}).get("prompt_n", evaluated)
-                        end_logprob = self._end(steps[0]["top_logprobs"])
-                    if not all(self._take(step, written) for step in steps):
+                        self._evaluated, end_logprob = prompt, step.end
+                    evaluated = min(step.evaluated, len(prompt))
+                    if not written.add(step.token, step.data, step.logprob, step.end):
                         break
         except Aborted:
             written.ended = "cancelled"
@@ -151,6 +151,55 @@ class ServedFiller:
             end_logprob=end_logprob,
             timings_ms=clock.laps_ms(),
         )
+
+    def _healed(self, request: FillRequest) -> tuple[FillRequest, bytes]:
+        """The request without what was typed of a token, and that."""
+        typed = begun(request.prefix, joined=self._joined)
+        try:
+            return replace(request, prefix=request.prefix[: len(request.prefix) - len(typed)]), typed.encode("utf-8")
+        except UnicodeEncodeError:  # half a character is none
+            return request, b""
+
+    def _steps(self, prompt: Sequence[int], typed: bytes, tokens: int) -> Generator[_Step]:
+        """What follows a prompt and what was typed of a token, token by token. Of the likeliest tokens those alone
+        count at first that begin so, and that which what was typed begins with; where the server has written another
+        one, it is asked again behind the likeliest of these, and where there is none, behind what was typed as it
+        is."""
+        own: list[int] = [*self._tokens(typed.decode("utf-8"))]
+        path: list[int] = []
+        rest, given, evaluated = typed, 0.0, 0
+        while True:
+            before = evaluated
+            with contextlib.closing(self._written([*prompt, *path], tokens)) as written:
+                for step, count in written:
+                    evaluated = before + count
+                    if not rest:
+                        end = given + self._end(step["top_logprobs"])
+                        yield _Step(step["id"], bytes(step["bytes"]), given + step["logprob"], end, evaluated)
+                        given = 0.0
+                        continue
+                    way = _way(step["top_logprobs"], rest, own[len(path)] if path == own[: len(path)] else None)
+                    if way is None:
+                        path, rest, given = own, b"", 0.0
+                        break
+                    path.append(way.token)
+                    if new := way.data[len(rest) :]:
+                        yield _Step(way.token, new, given + way.logprob, given + way.end, evaluated)
+                    rest, given = rest[len(way.data) :], 0.0 if new else given + way.logprob
+                    if way.token != step["id"]:
+                        break
+                else:
+                    return
+
+    def _written(self, prompt: list[int], tokens: int) -> Generator[tuple[Any, int]]:
+        """The server's greedy tokens behind a prompt, as it describes them, and how many tokens of that it
+        evaluated."""
+        asked = self._asked(prompt, max(min(tokens, self._n_ctx - len(prompt)), 0))
+        with contextlib.closing(self._server.events("/completion", asked)) as events:
+            for event in events:
+                evaluated = event.get("timings", {}).get("prompt_n", len(prompt))
+                for step in event[_STEPS] if event.get("content") else event.get(_STEPS, ()):
+                    yield step, evaluated
 
     def _model(self) -> tuple[str, int, int, bool]:
         """Its name, its bytes, the tokens of a request's window, and whether its vocabulary is sentencepiece's."""
@@ -208,10 +257,6 @@ class ServedFiller:
             "timings_per_token": True,
         }
 
-    def _take(self, step: Mapping[str, Any], written: Written) -> bool:
-        """Adds a token to what is written; False when that has ended."""
-        return written.add(step["id"], bytes(step["bytes"]), step["logprob"], self._end(step["top_logprobs"]))
-
     def _end(self, likeliest: Iterable[Mapping[str, Any]]) -> float:
         """Log-probability that a text ends in a token's place."""
         ends = (
@@ -219,6 +264,34 @@ class ServedFiller:
         )
         probability = sum(math.exp(logprob) for logprob in ends)
         return math.log(probability) if probability else _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A token with its bytes, its log-probability and that of an end in its place, after so many tokens of prompts were
+    evaluated."""
+
+    token: int
+    data: bytes
+    logprob: float
+    end: float
+    evaluated: int = 0
+
+
+def _way(likeliest: Iterable[Mapping[str, Any]], rest: bytes, own: int | None) -> _Step | None:
+    """The likeliest token that begins with the `rest` of what was typed, or is the rest's `own` first one, as probable
+    as it is among these; None where there is none."""
+    fitting = []
+    for token in likeliest:
+        data = bytes(token["bytes"])
+        if data.startswith(rest) or (token["id"] == own and rest.startswith(data)):
+            fitting.append((token["logprob"], token["id"], data))
+    if not fitting:
+        return None
+    total = sum(math.exp(logprob) for logprob, _, _ in fitting)
+    ends = sum(math.exp(p) for p, _, data in fitting if data.startswith((rest + b"\n", rest + b"\r")))
+    logprob, token, data = max(fitting)
+    return _Step(token, data, logprob - math.log(total), math.log(ends / total) if ends else _NOTHING)
 
 
 class _Server:

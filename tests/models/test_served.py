@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ MODELS = {"data": [{"meta": {"size": 800_000_000}}]}
 STEP = {"id": 9, "bytes": [120], "logprob": -0.1, "top_logprobs": [{"id": 9, "bytes": [120], "logprob": -0.1}]}
 MARKERS = {"<|fim_prefix|>": 1, "<|fim_suffix|>": 2, "<|fim_middle|>": 3, "<|file_sep|>": 4}
 Answer = tuple[int, object]
-REQUEST = FillRequest(context=(), header="# a.py\n", prefix="x = ", suffix="\n", deadline_s=5.0)
+REQUEST = FillRequest(context=(), header="# a.py\n", prefix="x = 1", suffix="\n", deadline_s=5.0)
 
 
 def tokens(body: Mapping[str, object]) -> Answer:
@@ -161,9 +162,9 @@ def test_source_text_makes_no_markers() -> None:
 
     with serving(HEALTHY | {"/completion": completion}) as (address, _):
         filler = ServedFiller(address, EngineOptions(), Interrupt())
-        filler.fill(FillRequest(context=(), header="", prefix="<|fim_prefix|>", suffix="y", deadline_s=5.0))
+        filler.fill(FillRequest(context=(), header="", prefix="<|fim_prefix|>1", suffix="y", deadline_s=5.0))
     prompt = sent[0]["prompt"]
-    assert prompt == [1, *map(ord, "<|fim_prefix|>"), 2, ord("y"), 3]
+    assert prompt == [1, *map(ord, "<|fim_prefix|>1"), 2, ord("y"), 3]
 
 
 def test_vocabularies_with_ways_of_their_own() -> None:
@@ -211,6 +212,87 @@ def test_writing_ends_as_of_a_model_of_our_own() -> None:
         assert (answer.ended, answer.text) == (ended, text)
         assert answer.prompt_tokens - answer.cached_tokens == (3 if steps else answer.prompt_tokens)
         assert answer.logprob == pytest.approx(logprob)
+
+
+# By what stands behind the last marker: which tokens follow, how probably. They go on to the end of the line.
+WORDS = {
+    "": {"sub": 0.3, "subset": 0.5, "x": 0.2},
+    "subse": {"t": 1.0},
+    "sub": {"ject": 1.0},
+    "subject": {"\n": 1.0},
+    "subset": {"\n": 1.0},
+    "x": {"\n": 1.0},
+    "z": {"oo": 1.0},
+    "zoo": {"\n": 1.0},
+    "é": {"\n": 1.0},
+}
+VOCABULARY = sorted({token for following in WORDS.values() for token in following} | {"su"})
+
+
+def words(body: Mapping[str, object]) -> Answer:
+    """What begins with one of them has that for its first token."""
+    first = max((word for word in VOCABULARY if str(body["content"]).startswith(word)), key=len, default="")
+    ids = [1000 + VOCABULARY.index(first)] if first else []
+    rest = tokens({**body, "content": str(body["content"])[len(first) :]})[1]
+    return 200, {"tokens": [*ids, *dict(rest)["tokens"]]}  # type: ignore[call-overload]
+
+
+def writing(distributions: Mapping[str, Mapping[str, float]], asked: list[str]) -> Callable[..., Answer]:
+    """A server with a model of a few words; `asked` takes what it is asked behind."""
+
+    def completion(body: Mapping[str, object]) -> Answer:
+        if not body.get("stream"):
+            return 200, {}
+        prompt = body["prompt"]
+        assert isinstance(prompt, list)
+        path = prompt[prompt.index(MARKERS["<|fim_middle|>"]) + 1 :]
+        text = "".join(VOCABULARY[token - 1000] if token >= 1000 else chr(token) for token in path)
+        asked.append(text)
+        events = []
+        while following := distributions.get(text):
+            entries = [
+                {"id": 1000 + VOCABULARY.index(token), "bytes": list(token.encode()), "logprob": math.log(p)}
+                for token, p in following.items()
+            ]
+            best = max(entries, key=lambda entry: float(str(entry["logprob"])))
+            text += VOCABULARY[int(str(best["id"])) - 1000]
+            step = {"completion_probabilities": [best | {"top_logprobs": entries}], "timings": {"prompt_n": 2}}
+            events.append(b"data: " + json.dumps(step).encode() + b"\n\n")
+        return 200, b"".join(events)
+
+    return completion
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "asked", "text", "probability", "steps"),
+    [
+        ("subs", {}, [""], "et", 0.5 / 0.8, 1),
+        ("sub", {}, [""], "set", 0.5 / 0.8, 1),
+        ("sub", {"sub": 0.5, "subset": 0.3}, [""], "ject", 0.5 / 0.8, 1),
+        ("sub", {"x": 0.6, "sub": 0.3, "subset": 0.1}, ["", "sub"], "ject", 0.75, 1),
+        ("sub", {"x": 0.6, "sub": 0.1, "subset": 0.3}, ["", "subset"], "set", 0.75, 1),
+        ("subj", {}, ["", "sub"], "ect", 1.0, 1),
+        ("sub", {"x": 0.9, "su": 0.1}, ["", "sub"], "ject", 1.0, 1),
+        ("subse", {"x": 1.0}, ["", "subse"], "t", 1.0, 1),
+        ("z", {}, ["", "z"], "oo", 1.0, 1),
+        ("é", {"x": 1.0}, ["", "é"], "", 1.0, 0),
+        ("subset", {}, [""], "", 1.0, 0),
+        ("1", {}, [""], "subset", 0.5, 1),
+    ],
+)
+def test_a_word_goes_on_wherever_the_cursor_stands_in_it(
+    typed: str, first: Mapping[str, float], asked: list[str], text: str, probability: float, steps: int
+) -> None:
+    """The server writes again what was typed of a token; where it would write something else, it is asked once more."""
+    behind: list[str] = []
+    distributions = WORDS | ({"": first} if first else {})
+    with serving(HEALTHY | {"/tokenize": words, "/completion": writing(distributions, behind)}) as (address, _):
+        filler = ServedFiller(address, EngineOptions(), Interrupt())
+        answer = filler.fill(FillRequest(context=(), header="# a.py\n", prefix=f"a.{typed}", suffix="y"))
+    assert behind == asked
+    assert (answer.text, len(answer.steps)) == (text, steps)
+    assert answer.logprob == pytest.approx(math.log(probability))
+    assert answer.prompt_tokens - answer.cached_tokens == 2 * len(asked)
 
 
 @pytest.mark.parametrize(
@@ -306,6 +388,6 @@ def test_a_prompt_that_is_there_is_not_sent_again() -> None:
     with serving(HEALTHY | {"/completion": completion}) as (address, _):
         filler = ServedFiller(address, EngineOptions(), Interrupt())
         tried_out = len(sent)
-        for prefix in ("a", "a", "b", "a"):
+        for prefix in ("a1", "a1", "b1", "a1"):
             filler.prefill(FillRequest(context=(), header="", prefix=prefix, suffix="x"))
     assert sent[tried_out:] == [0, 0, 0]
