@@ -36,7 +36,7 @@ _TIMEOUT_S = 10.0
 """For a connection, and for what is answered at once."""
 _LONG_S = 600.0
 """For a prompt; the stop flag ends it sooner."""
-_LIKELIEST = 100
+_LIKELIEST = 250
 """Tokens whose probabilities come with each one written: what is less probable than these counts for nothing."""
 _NOTHING = math.log(1e-4)
 _STEPS = "completion_probabilities"
