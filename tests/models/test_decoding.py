@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +301,40 @@ def test_a_word_goes_on_wherever_the_cursor_stands_in_it(make_gguf, prefix, text
     assert (answer.text, answer.ended) == (text, "eos")
     assert answer.scores[0].logprob > -0.1
     assert answer.scores[1].logprob < -2
+
+
+@pytest.mark.parametrize("layout", ["psm", "spm"])
+def test_while_a_word_is_typed_its_prompt_stays(make_gguf, layout):
+    """Nothing of it is evaluated again, in whichever layout, and the answers are an empty cache's."""
+    path = make_gguf(metadata={"repofill.fim.layout": layout})
+    (_, filler, _), (_, fresh, _) = load(path), load(path)
+    evaluated = []
+    for prefix in ("x = ", "x = r", "x = re", "x = ret", "x = ret(", "x = re"):
+        answer = filler.fill(request(prefix, "\nprint(x)\n", max_tokens=6))
+        evaluated.append(answer.prompt_tokens - answer.cached_tokens)
+        fresh.clear()
+        other = fresh.fill(request(prefix, "\nprint(x)\n", max_tokens=6))
+        assert (answer.text, answer.ended, other.cached_tokens) == (other.text, other.ended, 0)
+        assert answer.logprob == pytest.approx(other.logprob, abs=1e-2)
+    assert evaluated[2:4] == [0, 0]
+    assert all(evaluated[at] > 0 for at in (0, 4, 5))
+
+
+@pytest.mark.parametrize("following", ["\n", "!"])
+@pytest.mark.parametrize("typed", ["a", "ab", "abc"])
+def test_without_candidates_what_was_typed_is_evaluated_as_text(make_gguf, typed, following):
+    """Its last token once, as the first one of what is written; the answer is the same."""
+    llama, filler, _ = load(make_gguf(successors={"=": "a", "a": "b", "b": "c", "c": following}, certainty=0.5))
+    asked = request(f"x ={typed}", max_tokens=4)
+    batches = []
+    llama.branch_logits = lambda branches, see: (
+        batches.append(sorted(branches)) or Llama.branch_logits(llama, branches, see)
+    )
+    alone, beside = filler.fill(asked), filler.fill(replace(asked, candidates=("?",)))
+    tokens = llama.tokenize(typed)
+    assert batches == [*([[tokens[:-1]]] if tokens[1:] else []), sorted([tokens, llama.tokenize(f"{typed}?")])]
+    assert (alone.text, alone.ended) == (beside.text, beside.ended)
+    assert (alone.logprob, alone.end_logprob) == pytest.approx((beside.logprob, beside.end_logprob), abs=1e-3)
 
 
 @pytest.mark.parametrize(
