@@ -42,7 +42,7 @@ class Filler:
         self._endings = _endings(llama.pieces, self._end_of_text)
         self._pieces = Pieces(llama.pieces)
         self._joined = joins(llama.tokenize)
-        self._seen: tuple[list[int], Logits] = [], np.empty(0, np.float32)
+        self._last: tuple[list[int], Logits] = [], np.empty(0, np.float32)
 
     def ready(self) -> Ready:
         """What is known of the model now that it is loaded."""
@@ -77,7 +77,7 @@ class Filler:
         max_tokens = min(request.max_tokens, self._llama.n_ctx - len(prompt) - len(start.tokens))
         try:
             clock.enter("prefill")
-            cached, logits = self._evaluated(prompt, tail)
+            cached, logits = self._behind(prompt, tail)
             first = follows(b"", logits)
             clock.enter("score")
             scores, nothing = self._score(first, follows, candidates, start)
@@ -98,14 +98,15 @@ class Filler:
             timings_ms=clock.laps_ms(),
         )
 
-    def _evaluated(self, prompt: list[int], tail: int) -> tuple[int, Logits]:
+    def _behind(self, prompt: list[int], tail: int) -> tuple[int, Logits]:
         """How many tokens of a prompt needed no evaluation, and the logits of what follows it. While a word is typed,
-        the prompt that it is healed from stays, and nothing of it needs any."""
-        if prompt == self._seen[0] and self._llama.back_to(prompt):
-            return len(prompt), self._seen[1]
+        its prompt stays as it is, and nothing of it needs any."""
+        last, logits = self._last
+        if prompt == last and self._llama.back_to(prompt):
+            return len(prompt), logits
         cached = self._llama.prefill(prompt, tail)
-        self._seen = prompt, self._llama.logits().copy()
-        return cached, self._seen[1]
+        self._last = prompt, self._llama.logits().copy()
+        return cached, self._last[1]
 
     def _healed(self, request: FillRequest) -> tuple[FillRequest, str]:
         """The request without what was typed of a token, and that."""

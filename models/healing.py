@@ -1,4 +1,5 @@
-"""Token healing: a cursor inside a word cuts a token that a model has only ever seen whole. Pure; used by decoding.py.
+"""Token healing: a cursor inside a word cuts a token that a model has only ever seen whole. Pure; used by decoding.py
+and served.py.
 
 What of a token has been typed, "sub" of "subscribe", is taken from the prompt, and the model writes it again: only what
 begins so counts, and probabilities are those given that it does. What was typed may have several tokens of its own, and
