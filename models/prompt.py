@@ -14,8 +14,6 @@ from repofill.models.protocol import FillRequest
 
 _CACHED_TEXTS = 256
 """Texts whose tokens are kept: those of a few requests, for most come again with the next keystroke."""
-_LINE_SHARE = 4
-"""The beginning of a line that takes more than so much of a prompt is not code that somebody types."""
 _LONG_RUN = re.compile(r"\S{1024}|\s{1024}")
 """llama.cpp splits text with std::regex, which takes about 300 bytes of stack for every character of a match: a word of
 40,000 letters ends the process. So such runs are tokenized in parts; no source code worth completing has any."""
@@ -41,9 +39,7 @@ class SourceTokenizer:
         return tuple(token for start, end in pairwise(edges) for token in self._continuation(text[start:end]))
 
     def _continuation(self, text: str) -> list[int]:
-        if not text:
-            return []
-        if not self._lead:
+        if not self._lead or not text:
             return self._raw(text)
         ids = self._raw("\n" + text)
         return ids[len(self._lead) :] if ids[: len(self._lead)] == self._lead else self._raw(text)
@@ -60,18 +56,10 @@ class Prompter:
         self._fim, self._bos, self._n_ctx = fim, bos, n_ctx
 
     def prompt(self, request: FillRequest) -> tuple[list[int], int]:
-        """The prompt, and where in it the tokens behind the prefix begin.
-
-        Where the suffix stands behind the prefix, the beginning of the cursor's line stands behind both, as that of
-        what is filled in: while somebody types there, everything ahead of it stays."""
+        """The prompt, and where in it the tokens behind the prefix begin."""
         context = [self.tokenize(block) for block in request.context]
         suffix = self.tokenize(request.suffix) if request.suffix.strip() else ()
         room = self._n_ctx - min(request.max_tokens, self._n_ctx // 2)
-        line = request.prefix.rpartition("\n")[2] if suffix and self._fim.layout == "psm" else ""
-        begun = self.tokenize(line)
-        if len(begun) > room // _LINE_SHARE:
-            line, begun = "", ()
-        ahead = self.tokenize(request.header + request.prefix.removesuffix(line))
-        parts = fit(self._fim, context, ahead, suffix, room=room - len(begun))
+        parts = fit(self._fim, context, self.tokenize(request.header + request.prefix), suffix, room=room)
         prompt = build_prompt(self._fim, *parts, bos=self._bos)
-        return [*prompt, *begun], len(prompt) - behind_prefix(self._fim, parts[-1])
+        return prompt, len(prompt) - behind_prefix(self._fim, parts[-1])

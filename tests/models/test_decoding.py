@@ -497,10 +497,10 @@ def test_what_follows_the_cursor_moves_with_it(make_gguf, monkeypatch):
     _, fresh_filler, _ = load(path)
     text, suffix = "def f(x):\n    " * 8, "\nprint(f(2))\n" * 12
     filler.fill(request(text, suffix))
-    for _ in range(6):
-        text += "1\n"
+    for character in "12345678":
+        text += character
         answer = filler.fill(request(text, suffix))
-        assert answer.prompt_tokens - answer.cached_tokens <= 20  # the line above, and the beginning of what follows
+        assert answer.prompt_tokens - answer.cached_tokens <= 4
         assert kept.exact < answer.prompt_tokens
     again = filler.fill(request(text, suffix))
     assert again.prompt_tokens == again.cached_tokens
