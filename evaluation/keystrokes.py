@@ -72,12 +72,17 @@ async def _ask(server: Editor, path: str, text: str, offset: int) -> dict[str, f
     if last is None:
         raise EditorError("the server has no model that answers; `repofill doctor` says what is wrong")
     evaluated = last["prompt_tokens"] - last["cached_tokens"]
-    return {"milliseconds": milliseconds, "prompt_tokens": last["prompt_tokens"], "evaluated_tokens": evaluated}
+    return {
+        "milliseconds": milliseconds,
+        "prompt_tokens": last["prompt_tokens"],
+        "evaluated_tokens": evaluated,
+        "typed_on": float(not last["timings_ms"]["total"]),
+    }
 
 
 def _figures(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    typed_on = sum(row["evaluated_tokens"] == 0 for row in rows)
-    rows = [row for row in rows if row["evaluated_tokens"] > 0] or rows
+    typed_on = sum(row["typed_on"] for row in rows)
+    rows = [row for row in rows if not row["typed_on"]] or rows
     times = sorted(row["milliseconds"] for row in rows)
     return {
         "keystrokes": len(rows),
