@@ -178,7 +178,8 @@ class ServedFiller:
                         yield _Step(step["id"], bytes(step["bytes"]), given + step["logprob"], end, evaluated)
                         given = 0.0
                         continue
-                    way = _way(step["top_logprobs"], rest, own[len(path)] if path == own[: len(path)] else None)
+                    following = own[len(path) : len(path) + 1] if path == own[: len(path)] else []
+                    way = _way(step["top_logprobs"], rest, following)
                     if way is None:
                         path, rest, given = own, b"", 0.0
                         break
@@ -278,17 +279,17 @@ class _Step:
     evaluated: int = 0
 
 
-def _way(likeliest: Iterable[Mapping[str, Any]], rest: bytes, own: int | None) -> _Step | None:
-    """The likeliest token that begins with the `rest` of what was typed, or is the rest's `own` first one, as probable
-    as it is among these; None where there is none."""
+def _way(likeliest: Iterable[Mapping[str, Any]], rest: bytes, own: Sequence[int]) -> _Step | None:
+    """The likeliest token that begins with the `rest` of what was typed, or is one of the rest's `own`, as probable as
+    it is among these; None where there is none."""
     fitting = []
     for token in likeliest:
         data = bytes(token["bytes"])
-        if data.startswith(rest) or (token["id"] == own and rest.startswith(data)):
+        if data.startswith(rest) or (data and token["id"] in own and rest.startswith(data)):
             fitting.append((token["logprob"], token["id"], data))
-    if not fitting:
-        return None
     total = sum(math.exp(logprob) for logprob, _, _ in fitting)
+    if not total:
+        return None
     ends = sum(math.exp(p) for p, _, data in fitting if data.startswith((rest + b"\n", rest + b"\r")))
     logprob, token, data = max(fitting)
     return _Step(token, data, logprob - math.log(total), math.log(ends / total) if ends else _NOTHING)

@@ -251,7 +251,11 @@ def writing(distributions: Mapping[str, Mapping[str, float]], asked: list[str]) 
         events = []
         while following := distributions.get(text):
             entries = [
-                {"id": 1000 + VOCABULARY.index(token), "bytes": list(token.encode()), "logprob": math.log(p)}
+                {
+                    "id": 1000 + VOCABULARY.index(token),
+                    "bytes": list(token.encode()),
+                    "logprob": math.log(p) if p else -3.4e38,
+                }
                 for token, p in following.items()
             ]
             best = max(entries, key=lambda entry: float(str(entry["logprob"])))
@@ -275,6 +279,7 @@ def writing(distributions: Mapping[str, Mapping[str, float]], asked: list[str]) 
         ("sub", {"x": 0.9, "su": 0.1}, ["", "sub"], "ject", 1.0, 1),
         ("subse", {"x": 1.0}, ["", "subse"], "t", 1.0, 1),
         ("z", {}, ["", "z"], "oo", 1.0, 1),
+        ("sub", {"x": 1.0, "subset": 0.0}, ["", "sub"], "ject", 1.0, 1),
         ("é", {"x": 1.0}, ["", "é"], "", 1.0, 0),
         ("subset", {}, [""], "", 1.0, 0),
         ("1", {}, [""], "subset", 0.5, 1),
