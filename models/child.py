@@ -17,6 +17,7 @@ from repofill.models.protocol import Message
 
 _log = logging.getLogger(__name__)
 
+_KILLED = -9
 _GRACE_S = 2.0
 _ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads are a catastrophe on a machine where anything else runs
@@ -96,7 +97,11 @@ class Child:
 
     def _leave(self) -> None:
         """Kills the process and closes what belongs to it, waiting for nothing: the loop may end first."""
-        self._process._transport.close()  # type: ignore[attr-defined]  # asyncio has no public name for it
+        transport = self._process._transport  # type: ignore[attr-defined]  # asyncio has no public name for it
+        transport.close()
+        left = transport.get_extra_info("subprocess")
+        if left.returncode is None:  # else Python warns that it still runs, should the loop end before the process has
+            left.returncode = _KILLED
 
     async def _ends(self) -> bool:
         with contextlib.suppress(TimeoutError):

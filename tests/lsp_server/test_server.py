@@ -348,15 +348,15 @@ async def test_typing_evaluates_only_the_tail(shared: Editor) -> None:
     await shared.inline("main.py")
     previous = (await shared.explain("main.py"))["last"]
     assert {"utils.py", "model.py"} <= {file["path"] for file in previous["context"]}
-    evaluated = []
+    asked = []
     for typed in "load_data(":
         shared.type("main.py", typed)
         await shared.inline("main.py")
         last = (await shared.explain("main.py"))["last"]
         assert last["cached_tokens"] >= previous["prompt_tokens"] - 6
-        evaluated.append(last["prompt_tokens"] - last["cached_tokens"])
+        asked.append("decode" in last["timings_ms"])
         previous = last
-    assert max(evaluated) > 0  # of some nothing is, while what is shown is being typed
+    assert any(asked)  # the model is not while what is shown is being typed
 
 
 async def test_where_the_cursor_rests_little_is_left_to_evaluate(shared: Editor) -> None:
