@@ -84,8 +84,9 @@ class FillAnswer:
 
     `ended`: "eos", "newline", "dedent", "length", "unlikely", "deadline" or "cancelled". `logprob`: natural, over the
     text's tokens and, in the first three cases, its end. `steps`: behind how many characters of the text each of its
-    tokens ends, and the log-probability of all so far. `end_logprob`: that nothing is missing at the cursor;
-    None where the prompt was not evaluated in time. `scores` align with the request's candidates; None where one could
+    tokens ends, and the log-probability of all so far. `end_logprob`: that nothing is missing at the cursor,
+    estimated where without candidates the model writes something else than what was typed as it stands; None where the
+    prompt was not evaluated in time. `scores` align with the request's candidates; None where one could
     not be scored in time or in the window. `cached_tokens`: tokens of the prompt that were not evaluated for this
     request. `timings_ms`: tokenize, prefill, score, decode.
     """
